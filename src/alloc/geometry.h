@@ -1,0 +1,39 @@
+/* geometry.h: sizes of arenas and pools, fixed at build time (meson -Dgeometry=wide|large|classic).
+ *
+ * classic: 256 KiB arenas of 4 KiB pools, CPython's until 3.9; 64 pools to an arena, 256 blocks of 16 bytes to a pool.
+ * large:   1 MiB arenas of 16 KiB pools, CPython's since 3.10.
+ * wide:    4 MiB arenas of 64 KiB pools, two huge pages to an arena: what measured best, and the default.
+ *
+ * Nothing of a pool's administration lies inside the pool, so a pool of the classic geometry holds exactly 256 blocks of
+ * 16 bytes, or 64 of 64 bytes.
+ *
+ * Invariants: POOLS_PER_ARENA == ARENA_SIZE / POOL_SIZE == 64; BLOCKS_MAX == POOL_SIZE / 16; all are powers of two.
+ */
+#ifndef KU__GEOMETRY_H
+#define KU__GEOMETRY_H
+
+#include <kucha/heap.h>
+
+#if defined(KU_GEOMETRY_CLASSIC)
+#define KU__POOL_BITS 12
+#elif defined(KU_GEOMETRY_LARGE)
+#define KU__POOL_BITS 14
+#else
+#define KU__POOL_BITS 16
+#endif
+
+#define KU__ARENA_BITS (KU__POOL_BITS + 6)
+#define KU__POOL_SIZE ((size_t)1 << KU__POOL_BITS)
+#define KU__ARENA_SIZE ((size_t)1 << KU__ARENA_BITS)
+#define KU__POOLS_PER_ARENA 64 /* one bit each in a 64-bit word */
+#define KU__BLOCKS_MAX (KU__POOL_SIZE / KU_CLASS_STEP)
+
+/* Addresses that the range covers: 2^22 pools in every geometry, so that the class map is 4 MiB of (untouched) address
+ * space, small enough to start under `ulimit -v 1048576`. wide: 256 GiB; large: 64 GiB; classic: 16 GiB. */
+#define KU__RANGE_BITS (KU__POOL_BITS + 22)
+#define KU__RANGE_SIZE ((size_t)1 << KU__RANGE_BITS)
+
+/* The site table has four bytes for every smallest block: a quarter of the range, touched only where blocks are traced. */
+#define KU__SITES_PER_POOL KU__BLOCKS_MAX
+
+#endif
