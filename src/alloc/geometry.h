@@ -33,6 +33,11 @@
 #define KU__RANGE_BITS (KU__POOL_BITS + 22)
 #define KU__RANGE_SIZE ((size_t)1 << KU__RANGE_BITS)
 
+/* Where the first block of a pool begins. */
+#ifndef KU__POOL_FIRST
+#define KU__POOL_FIRST 0
+#endif
+
 /* The site table has four bytes for every smallest block: a quarter of the range, touched only where blocks are traced. */
 #define KU__SITES_PER_POOL KU__BLOCKS_MAX
 

@@ -1,0 +1,195 @@
+/* fast.h: the heap's structure, and the paths that every malloc and free takes, for inlining into entry points.
+ *
+ * Magazines. magazines[i] holds pointers to free blocks of class i, in an array whose item 0 is NULL for ever:
+ *
+ *     items[0] == NULL < items[1 .. n] free blocks < top == items + n + 1 <= limit == items + capacity + 1
+ *
+ * so that "empty" is seen in the value popped, and malloc needs one comparison. A block in a magazine counts as taken from
+ * its pool.
+ *
+ * The class map has 16 bits for each pool of the range: 0 where no pool in use lies; else
+ *
+ *     bits 0-4 the class, bit 5 "some block here was sampled", bits 6-15 the heap's number (1 to 1023).
+ *
+ * entry ^ heap->tag, with tag == number << 6, is below 32 exactly for a pool of this heap with nothing sampled in it. All
+ * else (another heap, no pool, a sampled pool) is 32 or more and takes the slow path. An entry that is 0 gives the tag,
+ * which is 64 or more.
+ *
+ * A heap whose calls must all be looked at (fences) has empty front magazines whose limit equals their top; its blocks
+ * wait in `inner`.
+ *
+ * Lock: the heap's holder, throughout. Source: Bonwick and Adams, "Magazines and Vmem", USENIX 2001.
+ */
+#ifndef KU__FAST_H
+#define KU__FAST_H
+
+#include "alloc/geometry.h"
+
+#include <stdatomic.h>
+
+#define KU__LIKELY(x) __builtin_expect(!!(x), 1)
+#define KU__UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+enum {
+    KU__MAP_CLASS = 31,   /* mask of the class in a class-map entry */
+    KU__MAP_SAMPLED = 32, /* some block of the pool was sampled */
+    KU__MAP_SHIFT = 6,    /* where the heap's number begins */
+    KU__HEAPS_MAX = 1023,
+};
+
+typedef struct ku__magazine {
+    void **top;   /* one past the block that the next malloc pops */
+    void **limit; /* top must stay at or below it */
+} ku__magazine;
+
+typedef struct ku__arena ku__arena;
+typedef struct ku__pool ku__pool;
+typedef struct ku__large ku__large;
+
+struct ku_heap {
+    /* what the fast paths read: never changes after ku_heap_new() */
+    uintptr_t base;             /* first address of the range */
+    size_t range;               /* its bytes */
+    const uint16_t *class_map;  /* indexed by number of the pool in the range */
+    unsigned tag;               /* number << KU__MAP_SHIFT; a number of no heap where every call is looked at */
+    unsigned number;            /* 1 to KU__HEAPS_MAX */
+    uint32_t *sites;            /* base of the site table; only slots of arenas with sites_on may be touched */
+    ku__magazine magazines[KU_CLASS_COUNT];
+
+    /* the slow path's */
+    ku__magazine *inner; /* where free blocks really wait: magazines, or behind them `hidden` */
+    ku__magazine hidden[KU_CLASS_COUNT];
+    uint32_t partial[KU_CLASS_COUNT];               /* first pool with free blocks, by class; KU__NO_POOL is none */
+    uint32_t by_free[KU__POOLS_PER_ARENA + 1];      /* first arena with so many free pools; KU__NO_ARENA is none */
+    _Atomic(void *) returns;                        /* blocks freed by other threads, linked through their first word */
+    ku__large *large;                               /* registry of large blocks; may be shared with a sibling */
+    size_t limit;                                   /* bytes; SIZE_MAX is none */
+    size_t pools_used;                              /* pools with a class */
+    size_t arenas, arenas_peak, arenas_taken;
+    size_t pool_bytes_peak;
+    ku_code last_refusal;
+    unsigned flags;
+    bool sites_on;   /* arenas have site tables */
+    bool sites_lost; /* a table could not be had: tracing must stop before another slot is touched */
+    bool shared;     /* the registry is used under its lock */
+    ku_domain domain;
+    char name[32];
+    struct ku_heap *next;      /* list of all heaps, under the process's lock */
+    size_t mapping_bytes;      /* of this structure with the magazines' items behind it */
+};
+
+/* Every block's index is offset * reciprocal >> 32: exact for offsets below 2^16 and sizes to 512, because the error of the
+ * rounded-up reciprocal, under size / 2^32 for each byte of offset, stays below one part in `size`. */
+#define KU__RECIPROCAL(size) ((uint32_t)(((uint64_t)1 << 32) / (size) + ((((uint64_t)1 << 32) % (size)) != 0)))
+#define KU__R(i) KU__RECIPROCAL(((i) + 1) * KU_CLASS_STEP)
+static const uint32_t ku__reciprocals[KU_CLASS_COUNT] = {
+    KU__R(0),  KU__R(1),  KU__R(2),  KU__R(3),  KU__R(4),  KU__R(5),  KU__R(6),  KU__R(7),
+    KU__R(8),  KU__R(9),  KU__R(10), KU__R(11), KU__R(12), KU__R(13), KU__R(14), KU__R(15),
+    KU__R(16), KU__R(17), KU__R(18), KU__R(19), KU__R(20), KU__R(21), KU__R(22), KU__R(23),
+    KU__R(24), KU__R(25), KU__R(26), KU__R(27), KU__R(28), KU__R(29), KU__R(30), KU__R(31),
+};
+
+static inline size_t ku__class_size(unsigned class_index) {
+    return ((size_t)class_index + 1) * KU_CLASS_STEP;
+}
+
+/* A block of 1 to 512 bytes, or NULL: then ask ku__slow_malloc(), which also takes every other size. */
+static inline void *ku__fast_malloc(ku_heap *heap, size_t size) {
+    size_t class_index = (size - 1) / KU_CLASS_STEP;
+    if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT)) {
+        return NULL;
+    }
+    ku__magazine *magazine = &heap->magazines[class_index];
+    void **top = magazine->top;
+    void *block = top[-1];
+    if (KU__LIKELY(block != NULL)) {
+        magazine->top = top - 1;
+    }
+    return block;
+}
+
+/* The class-map entry of an address xor the heap's tag: the class (0 to 31) of a block of this heap in a pool with nothing
+ * sampled; 32 to 63 the same with KU__MAP_SAMPLED; more for everything else. */
+static inline unsigned ku__class_of(const ku_heap *heap, const void *block) {
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    if (KU__UNLIKELY(offset >= heap->range)) {
+        return ~0u;
+    }
+    return heap->class_map[offset >> KU__POOL_BITS] ^ heap->tag;
+}
+
+/* Puts a block of class `class_index` into its magazine; false when that is full. */
+static inline bool ku__fast_push(ku_heap *heap, void *block, unsigned class_index) {
+    ku__magazine *magazine = &heap->magazines[class_index];
+    void **top = magazine->top;
+    if (KU__UNLIKELY(top == magazine->limit)) {
+        return false;
+    }
+    *top = block;
+    magazine->top = top + 1;
+    return true;
+}
+
+/* Frees a block, or false: then ask ku__slow_free(). */
+static inline bool ku__fast_free(ku_heap *heap, void *block) {
+    unsigned class_index = ku__class_of(heap, block);
+    return KU__LIKELY(class_index < KU_CLASS_COUNT) && ku__fast_push(heap, block, class_index);
+}
+
+/* The slot of a small block in the site table. `class_index` is that of the block. Needs sites_on. */
+static inline uint32_t *ku__site_slot(const ku_heap *heap, const void *block, unsigned class_index) {
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    uint32_t in_pool = (uint32_t)(offset & (KU__POOL_SIZE - 1)) - KU__POOL_FIRST;
+    uint64_t index = (uint64_t)in_pool * ku__reciprocals[class_index] >> 32;
+    return heap->sites + (offset >> KU__POOL_BITS) * KU__SITES_PER_POOL + index;
+}
+
+/* ---- the slow paths, for entry points ---- */
+
+/* Any size: refills the magazine, or makes a large block. NULL when refused (ku_heap_last_refusal() says why). After it
+ * returns, heap->sites_lost may have become true: then no slot of the block may be touched. */
+void *ku__slow_malloc(ku_heap *heap, size_t size);
+
+typedef enum ku__freed {
+    KU__FREED,
+    KU__FREED_REMOTE, /* the block went to its own heap's list of returns */
+    KU__FOREIGN,      /* not a block of this library: nothing was done */
+} ku__freed;
+
+/* Frees anything: a block whose magazine is full, of a sampled pool, of another heap, or a large one. */
+ku__freed ku__slow_free(ku_heap *heap, void *block);
+
+/* Resizes in place or by moving. For a block that is not this library's it returns NULL with *foreign true. The site of a block that moved is
+ * 0 in its new slot unless the caller writes it. */
+void *ku__resize(ku_heap *heap, void *block, size_t size, bool *foreign);
+
+/* What the caller needs to know of any block before it frees or resizes it. */
+typedef struct ku__block_facts {
+    ku_heap *owner;   /* NULL: foreign */
+    size_t size;      /* of the class, or what was asked for of a large block */
+    uint32_t *site;   /* slot, NULL when the owner has no site table */
+    bool is_large;
+    bool is_sampled;  /* its pool's sampled bit is set */
+} ku__block_facts;
+bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts);
+
+/* Marks the pool of a small block as holding sampled blocks: from now on frees of it take the slow path. */
+void ku__pool_mark_sampled(ku_heap *heap, const void *block);
+
+/* Claims site tables for the heap's arenas, present and future; all slots 0. False when the system refuses. */
+bool ku__sites_enable(ku_heap *heap);
+
+/* Gives the site tables back. No slot may be touched afterwards. Also clears the sampled bits of pools. */
+void ku__sites_disable(ku_heap *heap);
+
+/* From now on the heap's blocks may be freed by other threads through ku_heap_free_remote(), large ones too. */
+void ku__heap_share(ku_heap *heap);
+
+/* Makes `heap` use the registry of large blocks of `sibling` (same lock), so that either finds the other's. Only while
+ * `heap` has no large blocks. Blocks keep the heap that made them. */
+void ku__heap_join_registry(ku_heap *heap, ku_heap *sibling);
+
+/* fork(2): the child's only thread calls this; locks that another thread may have held are made anew. */
+void ku__heap_after_fork(void);
+
+#endif
