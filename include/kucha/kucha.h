@@ -1,0 +1,13 @@
+/* kucha.h: all public headers.
+ *
+ * A program includes this one, or only the concepts that it uses. Everything here needs libc and threads only.
+ */
+#ifndef KUCHA_KUCHA_H
+#define KUCHA_KUCHA_H
+
+#include <kucha/error.h>
+#include <kucha/heap.h>
+#include <kucha/stats.h>
+#include <kucha/version.h>
+
+#endif
