@@ -46,6 +46,7 @@ typedef enum ku_domain {
 typedef enum ku_heap_flags {
     KU_HEAP_HUGE_PAGES = 1 << 0, /* advise the system to back arenas with huge pages once the heap has grown past its first few */
     KU_HEAP_FENCES = 1 << 1,     /* debug fences around every block; see fences.h */
+    KU_HEAP_SHARED = 1 << 2,     /* large blocks too may be freed by ku_heap_free_remote(); costs them a lock */
 } ku_heap_flags;
 
 typedef struct ku_heap_options {
@@ -84,8 +85,8 @@ KU_API void ku_heap_free_sized(ku_heap *heap, void *block, size_t size);
 KU_API void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size);
 
 /* Frees a block of any heap from any thread, without that heap's lock: it is put on the owner's list of returns,
- * which the owner empties when it next takes its slow path. Only for small blocks (see ku_heap_find); a large block
- * is passed to its owner under the registry's own lock. */
+ * which the owner empties when it next takes its slow path. A large block is
+ * found only if its heap was made with KU_HEAP_SHARED; it is freed at once, under the lock of the heap's registry. */
 KU_API void ku_heap_free_remote(void *block);
 
 /* Bytes that may be used at `block`, at least what was asked for; 0 for an address that is not a live block of `heap`. */

@@ -6,6 +6,7 @@
 #define KUCHA_KUCHA_H
 
 #include <kucha/error.h>
+#include <kucha/fences.h>
 #include <kucha/heap.h>
 #include <kucha/stats.h>
 #include <kucha/version.h>

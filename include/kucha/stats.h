@@ -64,7 +64,7 @@ typedef struct ku_block {
     void *address;
     size_t size;   /* block size in bytes: the class for a small block, what was asked for of a large one */
     bool is_large;
-    uint32_t site; /* birthplace, 0 when unknown; see trace.h */
+    uint32_t site; /* the block's slot of the site table, as the tracer wrote it; 0 when it is unknown */
 } ku_block;
 
 /* Called once for each live block; returns false to stop the walk. It must not use the heap. */

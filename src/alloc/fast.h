@@ -45,6 +45,7 @@ typedef struct ku__magazine {
 typedef struct ku__arena ku__arena;
 typedef struct ku__pool ku__pool;
 typedef struct ku__large ku__large;
+typedef struct ku__fences ku__fences;
 
 struct ku_heap {
     /* what the fast paths read: never changes after ku_heap_new() */
@@ -66,7 +67,7 @@ struct ku_heap {
     size_t limit;                                   /* bytes; SIZE_MAX is none */
     size_t pools_used;                              /* pools with a class */
     size_t arenas, arenas_peak, arenas_taken;
-    size_t pool_bytes_peak;
+    size_t large_blocks, large_bytes, large_bytes_peak;
     ku_code last_refusal;
     unsigned flags;
     bool sites_on;   /* arenas have site tables */
@@ -74,6 +75,8 @@ struct ku_heap {
     bool shared;     /* the registry is used under its lock */
     ku_domain domain;
     char name[32];
+    ku__fences *fences;        /* NULL without KU_HEAP_FENCES */
+    const void *caller;        /* return address of the public call that took a slow path, for fences */
     struct ku_heap *next;      /* list of all heaps, under the process's lock */
     size_t mapping_bytes;      /* of this structure with the magazines' items behind it */
 };
@@ -188,8 +191,5 @@ void ku__heap_share(ku_heap *heap);
 /* Makes `heap` use the registry of large blocks of `sibling` (same lock), so that either finds the other's. Only while
  * `heap` has no large blocks. Blocks keep the heap that made them. */
 void ku__heap_join_registry(ku_heap *heap, ku_heap *sibling);
-
-/* fork(2): the child's only thread calls this; locks that another thread may have held are made anew. */
-void ku__heap_after_fork(void);
 
 #endif

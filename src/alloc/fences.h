@@ -1,0 +1,36 @@
+/* fences.h (internal): the debug layer over plain blocks. The contract is kucha/fences.h.
+ *
+ * A fenced block is a plain block that holds
+ *
+ *     [ ku__fence header, 48 bytes ][ payload, size bytes ][ 16 guard bytes ]
+ *
+ * The header's last 8 bytes are guard bytes too. For alignments over 16 the header is moved up so that the payload is aligned; `plain`
+ * remembers where the plain block begins.
+ */
+#ifndef KU__FENCES_H
+#define KU__FENCES_H
+
+#include "alloc/fast.h"
+
+bool ku__fences_open(ku_heap *heap);
+void ku__fences_close(ku_heap *heap); /* nothing when it has none */
+
+void *ku__fence_malloc(ku_heap *heap, size_t size);
+void *ku__fence_aligned_alloc(ku_heap *heap, size_t alignment, size_t size);
+ku__freed ku__fence_free(ku_heap *heap, void *payload);
+void *ku__fence_resize(ku_heap *heap, void *payload, size_t size, bool *foreign);
+size_t ku__fence_usable_size(const void *payload);
+
+/* For walks: the payload of a plain block, and its size; NULL when the block is not live (in quarantine, or damaged). */
+void *ku__fence_payload(void *plain, size_t *size);
+
+/* Plain blocks, for the layer above. */
+void *ku__plain_malloc(ku_heap *heap, size_t size);
+void *ku__plain_resize(ku_heap *heap, void *block, size_t size, bool *foreign);
+ku__freed ku__plain_free(ku_heap *heap, void *block);
+
+/* Empties the list of returns, and all magazines, into the pools. */
+void ku__returns_drain(ku_heap *heap);
+void ku__heap_flush(ku_heap *heap);
+
+#endif

@@ -1,0 +1,557 @@
+/* heap.c: heaps, the slow paths behind the magazines, and the public calls. See kucha/heap.h and fast.h. */
+#include "alloc/fault.h"
+#include "alloc/fences.h"
+#include "alloc/large.h"
+#include "alloc/tables.h"
+#include "os/pages.h"
+
+#include <string.h>
+
+/* A magazine holds blocks worth 32 KiB (a core's first-level cache), but at least 64, so that the slow path is rare for every
+ * class, and at most 512. The hostile build has 2, so that every path is the slow one. */
+#ifdef KU_HOSTILE
+enum { MAGAZINE_BYTES = 32, MAGAZINE_LEAST = 2, MAGAZINE_MOST = 2 };
+#else
+enum { MAGAZINE_BYTES = 1 << 15, MAGAZINE_LEAST = 64, MAGAZINE_MOST = 512 };
+#endif
+
+static size_t magazine_capacity(unsigned class_index) {
+    size_t blocks = MAGAZINE_BYTES / ku__class_size(class_index);
+    blocks = blocks > MAGAZINE_MOST ? MAGAZINE_MOST : blocks;
+    return blocks < MAGAZINE_LEAST ? MAGAZINE_LEAST : blocks;
+}
+
+/* Item 0 of the magazine's array, which is NULL for ever. */
+static void **magazine_items(const ku__magazine *magazine, unsigned class_index) {
+    return magazine->limit - magazine_capacity(class_index) - 1;
+}
+
+static size_t items_bytes(void) {
+    size_t items = 0;
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        items += magazine_capacity(c) + 1;
+    }
+    return items * sizeof(void *);
+}
+
+/* ---- making and ending heaps ---- */
+
+static void lay_magazines(ku__magazine *magazines, void **items) {
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        magazines[c].top = items + 1;
+        magazines[c].limit = items + 1 + magazine_capacity(c);
+        items = magazines[c].limit;
+    }
+}
+
+/* Front magazines that are empty and full at once: pop finds NULL, push finds no room. */
+static void close_front(ku_heap *heap) {
+    static void *nothing[1];
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        heap->magazines[c] = (ku__magazine){nothing + 1, nothing + 1};
+    }
+    heap->tag = (KU__HEAPS_MAX + 1) << KU__MAP_SHIFT; /* no class-map entry has this number */
+}
+
+static void fail(ku_error *error, ku_code code, const char *message) {
+    if (error != NULL) {
+        error->code = code;
+        error->os_error = 0;
+        strncpy(error->message, message, sizeof error->message - 1);
+        error->message[sizeof error->message - 1] = '\0';
+    }
+}
+
+static void fill(ku_heap *heap, const ku_heap_options *options) {
+    heap->base = ku__process_tables.range.base;
+    heap->range = ku__process_tables.range.arenas_bytes;
+    heap->class_map = ku__process_tables.class_map;
+    heap->sites = ku__process_tables.sites;
+    memset(heap->partial, 0xff, sizeof heap->partial); /* KU__NONE */
+    memset(heap->by_free, 0xff, sizeof heap->by_free);
+    heap->flags = options->flags;
+    heap->domain = options->domain != 0 ? options->domain : KU_DOMAIN_NATIVE;
+    heap->limit = options->limit != 0 ? options->limit : SIZE_MAX;
+    strncpy(heap->name, options->name != NULL ? options->name : "heap", sizeof heap->name - 1);
+    bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
+    heap->inner = fenced ? heap->hidden : heap->magazines;
+    lay_magazines(heap->inner, (void **)(void *)(heap + 1));
+    if (fenced) {
+        close_front(heap);
+    } else {
+        heap->tag = heap->number << KU__MAP_SHIFT;
+    }
+}
+
+static ku_heap *new_heap(const ku_heap_options *options, ku_error *error) {
+    size_t bytes = sizeof(ku_heap) + items_bytes();
+    ku_heap *heap = ku__tables_open() ? ku__pages_map(bytes) : NULL;
+    if (heap == NULL) {
+        fail(error, KU_NO_MEMORY, "a heap could not be made: the system refused memory; free some or raise the limit (ulimit -v)");
+        return NULL;
+    }
+    heap->mapping_bytes = bytes;
+    heap->large = ku__large_new();
+    bool whole = heap->large != NULL && ((options->flags & KU_HEAP_FENCES) == 0 || ku__fences_open(heap));
+    if (whole && !ku__heap_enlist(heap)) {
+        fail(error, KU_LIMIT, "a heap could not be made: 1023 heaps are alive already; delete one first");
+        whole = false;
+    } else if (!whole) {
+        fail(error, KU_NO_MEMORY, "a heap could not be made: the system refused memory for its registry");
+    }
+    if (!whole) {
+        ku__fences_close(heap);
+        if (heap->large != NULL) {
+            ku__large_delete(heap);
+        }
+        ku__pages_unmap(heap, bytes);
+        return NULL;
+    }
+    fill(heap, options);
+    return heap;
+}
+
+ku_heap *ku_heap_new(const ku_heap_options *options, ku_error *error) {
+    static const ku_heap_options plain;
+    options = options != NULL ? options : &plain;
+    if ((unsigned)options->domain > KU_DOMAIN_NATIVE ||
+        (options->flags & ~(unsigned)(KU_HEAP_HUGE_PAGES | KU_HEAP_FENCES | KU_HEAP_SHARED)) != 0) {
+        fail(error, KU_INVALID, "a heap could not be made: an option has a value that kucha/heap.h does not name");
+        return NULL;
+    }
+    ku_heap *heap = new_heap(options, error);
+    if (heap != NULL && (options->flags & KU_HEAP_SHARED) != 0) {
+        ku__heap_share(heap);
+    }
+    return heap;
+}
+
+static void give_arenas(ku_heap *heap) {
+    for (unsigned free_count = 0; free_count <= KU__POOLS_PER_ARENA; free_count++) {
+        while (heap->by_free[free_count] != KU__NONE) {
+            uint32_t arena = heap->by_free[free_count];
+            memset(&ku__process_tables.class_map[(size_t)arena * KU__POOLS_PER_ARENA], 0,
+                   KU__POOLS_PER_ARENA * sizeof(uint16_t));
+            ku__arena_give(heap, arena);
+        }
+    }
+}
+
+void ku_heap_delete(ku_heap *heap) {
+    if (heap == NULL) {
+        return;
+    }
+    ku__fences_close(heap);
+    ku__large_delete(heap);
+    give_arenas(heap);
+    ku__heap_delist(heap);
+    ku__pages_unmap(heap, heap->mapping_bytes);
+}
+
+/* ---- magazines ---- */
+
+/* Gives the `count` oldest blocks of a magazine back to their pools. */
+static void give_oldest(ku__magazine *magazine, unsigned class_index, size_t count) {
+    void **items = magazine_items(magazine, class_index) + 1;
+    for (size_t i = 0; i < count; i++) {
+        ku__pool_give_back(items[i]);
+    }
+    size_t left = (size_t)(magazine->top - items) - count;
+    memmove(items, items + count, left * sizeof *items);
+    magazine->top = items + left;
+}
+
+void ku__heap_flush(ku_heap *heap) {
+    ku__returns_drain(heap);
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        ku__magazine *magazine = &heap->inner[c];
+        give_oldest(magazine, c, (size_t)(magazine->top - magazine_items(magazine, c) - 1));
+    }
+}
+
+/* Frees a block of this heap that its class map entry vouches for. */
+static void put(ku_heap *heap, void *block, unsigned class_index) {
+    ku__magazine *magazine = &heap->inner[class_index];
+    if (magazine->top == magazine->limit) {
+        give_oldest(magazine, class_index, (magazine_capacity(class_index) + 1) / 2);
+    }
+    *magazine->top++ = block;
+}
+
+void ku__returns_drain(ku_heap *heap) {
+    if (KU__LIKELY(atomic_load_explicit(&heap->returns, memory_order_relaxed) == NULL)) {
+        return;
+    }
+    void *block = atomic_exchange_explicit(&heap->returns, NULL, memory_order_acquire);
+    while (block != NULL) {
+        void *next;
+        memcpy(&next, block, sizeof next);
+        if (heap->fences != NULL) {
+            ku__fence_free(heap, block);
+        } else {
+            put(heap, block, ku__pool_at(ku__pool_number(block))->class_index);
+        }
+        block = next;
+    }
+}
+
+/* Fills an empty magazine to half from one pool, so that as many frees as mallocs fit before the next slow path. */
+static bool refill(ku_heap *heap, unsigned class_index) {
+    ku__magazine *magazine = &heap->inner[class_index];
+    ku__returns_drain(heap);
+    if (magazine->top[-1] != NULL) {
+        return true;
+    }
+    uint32_t number = heap->partial[class_index];
+    ku__pool *pool = number != KU__NONE ? ku__pool_at(number) : ku__pool_take(heap, class_index);
+    if (pool == NULL) {
+        return false;
+    }
+    number = heap->partial[class_index];
+    size_t wanted = (magazine_capacity(class_index) + 1) / 2;
+    magazine->top += ku__pool_gather(pool, number, magazine->top, wanted);
+    return true;
+}
+
+/* ---- slow paths ---- */
+
+static void *refuse(ku_heap *heap, ku_code code) {
+    heap->last_refusal = code;
+    return NULL;
+}
+
+void *ku__plain_malloc(ku_heap *heap, size_t size) {
+    if (KU__UNLIKELY(size > PTRDIFF_MAX)) {
+        return refuse(heap, KU_INVALID);
+    }
+    if (size > KU_SMALL_MAX) {
+        return ku__large_malloc(heap, KU_CLASS_STEP, size, false);
+    }
+    unsigned class_index = size == 0 ? 0 : (unsigned)((size - 1) / KU_CLASS_STEP);
+    ku__magazine *magazine = &heap->inner[class_index];
+    if (magazine->top[-1] == NULL && !refill(heap, class_index)) {
+        return NULL;
+    }
+    return *--magazine->top;
+}
+
+void *ku__slow_malloc(ku_heap *heap, size_t size) {
+    return KU__UNLIKELY(heap->flags & KU_HEAP_FENCES) ? ku__fence_malloc(heap, size) : ku__plain_malloc(heap, size);
+}
+
+/* The class of a small block of this heap, sampled or not; KU_CLASS_COUNT for everything else. */
+static unsigned own_class(const ku_heap *heap, const void *block) {
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    if (offset >= heap->range) {
+        return KU_CLASS_COUNT;
+    }
+    unsigned entry = heap->class_map[offset >> KU__POOL_BITS];
+    return entry >> KU__MAP_SHIFT == heap->number ? entry & KU__MAP_CLASS : KU_CLASS_COUNT;
+}
+
+static void push_return(ku_heap *owner, void *block) {
+    void *head = atomic_load_explicit(&owner->returns, memory_order_relaxed);
+    do {
+        memcpy(block, &head, sizeof head);
+    } while (!atomic_compare_exchange_weak_explicit(&owner->returns, &head, block, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+/* A large block that is not in this heap's registry may stand in that of another shared heap. */
+static bool free_large_elsewhere(const ku_heap *heap, void *block) {
+    bool freed = false;
+    ku__process_lock();
+    for (ku_heap *other = ku__heaps_first(); other != NULL && !freed; other = other->next) {
+        if (other->shared && (heap == NULL || other->large != heap->large)) {
+            freed = ku__large_free(other, block);
+        }
+    }
+    ku__process_unlock();
+    return freed;
+}
+
+static ku__freed free_elsewhere(ku_heap *heap, void *block) {
+    ku_heap *owner = ku_heap_find(block);
+    if (owner == NULL) {
+        bool freed = (heap == NULL || heap->shared) && free_large_elsewhere(heap, block);
+        return freed ? KU__FREED_REMOTE : KU__FOREIGN;
+    }
+    if (ku__process_tables.class_map[ku__pool_number(block)] == 0) {
+        return KU__FOREIGN; /* in an arena, but in no pool: never given out, or freed long ago */
+    }
+    push_return(owner, block);
+    return KU__FREED_REMOTE;
+}
+
+ku__freed ku__plain_free(ku_heap *heap, void *block) {
+    unsigned class_index = own_class(heap, block);
+    if (class_index < KU_CLASS_COUNT) {
+        put(heap, block, class_index);
+        return KU__FREED;
+    }
+    if (!ku__in_range(block) && ku__large_free(heap, block)) {
+        return KU__FREED;
+    }
+    return free_elsewhere(heap, block);
+}
+
+ku__freed ku__slow_free(ku_heap *heap, void *block) {
+    return KU__UNLIKELY(heap->flags & KU_HEAP_FENCES) ? ku__fence_free(heap, block) : ku__plain_free(heap, block);
+}
+
+/* Moves a block's contents into a block of another class or kind, and frees the old one. */
+static void *move(ku_heap *heap, void *block, size_t old_size, size_t size) {
+    void *moved = ku__plain_malloc(heap, size);
+    if (moved != NULL) {
+        memcpy(moved, block, old_size < size ? old_size : size);
+        ku__plain_free(heap, block);
+    }
+    return moved;
+}
+
+static void *resize_large(ku_heap *heap, void *block, size_t old_size, size_t size) {
+    bool known;
+    return size > KU_SMALL_MAX ? ku__large_realloc(heap, block, size, &known) : move(heap, block, old_size, size);
+}
+
+void *ku__plain_resize(ku_heap *heap, void *block, size_t size, bool *foreign) {
+    *foreign = false;
+    if (size > PTRDIFF_MAX) {
+        return refuse(heap, KU_INVALID);
+    }
+    unsigned class_index = own_class(heap, block);
+    if (class_index < KU_CLASS_COUNT) {
+        size_t old_size = ku__class_size(class_index), wanted = size == 0 ? 1 : size;
+        bool fits = wanted <= old_size && wanted > old_size - KU_CLASS_STEP;
+        return fits ? block : move(heap, block, old_size, wanted);
+    }
+    ku__block_facts facts;
+    if (!ku__block_find(heap, block, &facts)) {
+        *foreign = true;
+        return NULL;
+    }
+    bool mine = facts.is_large && facts.owner->large == heap->large;
+    return mine ? resize_large(heap, block, facts.size, size) : move(heap, block, facts.size, size);
+}
+
+void *ku__resize(ku_heap *heap, void *block, size_t size, bool *foreign) {
+    if (KU__UNLIKELY(heap->flags & KU_HEAP_FENCES)) {
+        return ku__fence_resize(heap, block, size, foreign);
+    }
+    return ku__plain_resize(heap, block, size, foreign);
+}
+
+/* ---- finding ---- */
+
+ku_heap *ku_heap_find(const void *address) {
+    if (!ku__in_range(address)) {
+        return NULL;
+    }
+    return ku__process_tables.arenas[ku__arena_of_pool(ku__pool_number(address))].heap;
+}
+
+static bool small_find(const void *block, ku__block_facts *facts) {
+    uint32_t number = ku__pool_number(block);
+    unsigned entry = ku__process_tables.class_map[number];
+    ku_heap *owner = entry != 0 ? ku__heap_numbered(entry >> KU__MAP_SHIFT) : NULL;
+    if (owner == NULL) {
+        return false;
+    }
+    unsigned class_index = entry & KU__MAP_CLASS;
+    bool has_site = owner->sites_on && ku__process_tables.arenas[ku__arena_of_pool(number)].has_sites;
+    *facts = (ku__block_facts){.owner = owner,
+                               .size = ku__class_size(class_index),
+                               .site = has_site ? ku__site_slot(owner, block, class_index) : NULL,
+                               .is_sampled = (entry & KU__MAP_SAMPLED) != 0};
+    return true;
+}
+
+static bool large_find(ku_heap *heap, const void *block, ku__block_facts *facts) {
+    ku__large_entry entry;
+    uint32_t *site;
+    if (!ku__large_find(heap, block, &entry, &site)) {
+        return false;
+    }
+    *facts = (ku__block_facts){
+        .owner = ku__heap_numbered(entry.heap), .size = entry.size, .site = site, .is_large = true};
+    return true;
+}
+
+bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts) {
+    if (ku__in_range(block)) {
+        return small_find(block, facts);
+    }
+    bool found = large_find(heap, block, facts);
+    if (!found && heap->shared) {
+        ku__process_lock();
+        for (ku_heap *other = ku__heaps_first(); other != NULL && !found; other = other->next) {
+            found = other->shared && other->large != heap->large && large_find(other, block, facts);
+        }
+        ku__process_unlock();
+    }
+    return found;
+}
+
+/* ---- sharing and sites ---- */
+
+void ku__heap_share(ku_heap *heap) {
+    heap->shared = true;
+}
+
+void ku__heap_join_registry(ku_heap *heap, ku_heap *sibling) {
+    ku__large_delete(heap);
+    heap->large = ku__large_retain(sibling->large);
+    heap->shared = heap->shared || sibling->shared;
+}
+
+static void each_arena(ku_heap *heap, void (*act)(ku_heap *heap, uint32_t arena)) {
+    for (unsigned free_count = 0; free_count <= KU__POOLS_PER_ARENA; free_count++) {
+        for (uint32_t a = heap->by_free[free_count]; a != KU__NONE; a = ku__process_tables.arenas[a].next) {
+            act(heap, a);
+        }
+    }
+}
+
+static void take_sites(ku_heap *heap, uint32_t arena) {
+    heap->sites_lost = heap->sites_lost || !ku__arena_sites_take(arena);
+}
+
+static void give_sites(ku_heap *heap, uint32_t arena) {
+    (void)heap;
+    ku__arena_sites_give(arena);
+    for (unsigned i = 0; i < KU__POOLS_PER_ARENA; i++) {
+        ku__process_tables.class_map[(size_t)arena * KU__POOLS_PER_ARENA + i] &= (uint16_t)~KU__MAP_SAMPLED;
+    }
+}
+
+bool ku__sites_enable(ku_heap *heap) {
+    heap->sites_lost = !ku__large_sites_enable(heap->large);
+    each_arena(heap, take_sites);
+    heap->sites_on = !heap->sites_lost;
+    if (heap->sites_lost) {
+        ku__sites_disable(heap);
+        heap->sites_lost = false;
+        return false;
+    }
+    return true;
+}
+
+void ku__sites_disable(ku_heap *heap) {
+    heap->sites_on = false;
+    each_arena(heap, give_sites);
+    ku__large_sites_disable(heap->large);
+}
+
+void ku__pool_mark_sampled(ku_heap *heap, const void *block) {
+    (void)heap;
+    ku__process_tables.class_map[ku__pool_number(block)] |= KU__MAP_SAMPLED;
+}
+
+/* ---- the public calls ----
+ *
+ * The slow path is told who called, for fences. It costs nothing on the fast one. */
+
+#define NOTE_CALLER(heap) ((heap)->caller = __builtin_extract_return_addr(__builtin_return_address(0)))
+
+void *ku_heap_malloc(ku_heap *heap, size_t size) {
+    void *block = ku__fast_malloc(heap, size);
+    if (KU__LIKELY(block != NULL)) {
+        return block;
+    }
+    NOTE_CALLER(heap);
+    return ku__slow_malloc(heap, size);
+}
+
+void *ku_heap_calloc(ku_heap *heap, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        return refuse(heap, KU_INVALID);
+    }
+    bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
+    if (bytes > KU_SMALL_MAX && bytes <= PTRDIFF_MAX && !fenced) {
+        return ku__large_malloc(heap, KU_CLASS_STEP, bytes, true);
+    }
+    NOTE_CALLER(heap);
+    void *block = ku__fast_malloc(heap, bytes);
+    block = block != NULL ? block : ku__slow_malloc(heap, bytes);
+    return block != NULL ? memset(block, 0, bytes) : NULL;
+}
+
+void *ku_heap_realloc(ku_heap *heap, void *block, size_t size) {
+    NOTE_CALLER(heap);
+    if (block == NULL) {
+        return ku__slow_malloc(heap, size);
+    }
+    bool foreign;
+    void *moved = ku__resize(heap, block, size, &foreign);
+    if (foreign) {
+        ku__fault_report("ku_heap_realloc: the address was never given out by this library", block);
+        heap->last_refusal = KU_INVALID;
+    }
+    return moved;
+}
+
+void ku_heap_free(ku_heap *heap, void *block) {
+    if (KU__LIKELY(ku__fast_free(heap, block)) || block == NULL) {
+        return;
+    }
+    NOTE_CALLER(heap);
+    if (ku__slow_free(heap, block) == KU__FOREIGN) {
+        ku__fault_report("ku_heap_free: the address was never given out by this library", block);
+    }
+}
+
+void ku_heap_free_sized(ku_heap *heap, void *block, size_t size) {
+#ifdef KU_CHECKING
+    size_t usable = ku_heap_usable_size(heap, block);
+    if (block != NULL && (usable < size || (usable <= KU_SMALL_MAX && usable > size + KU_CLASS_STEP))) {
+        ku__fault_report("ku_heap_free_sized: the size is not the one that was asked for", block);
+    }
+#else
+    (void)size;
+#endif
+    ku_heap_free(heap, block);
+}
+
+void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
+    enum { ALIGNMENT_MAX = 1 << 20 };
+    if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment > ALIGNMENT_MAX || size > PTRDIFF_MAX) {
+        return refuse(heap, KU_INVALID);
+    }
+    NOTE_CALLER(heap);
+    if (alignment <= KU_CLASS_STEP) {
+        return ku__slow_malloc(heap, size);
+    }
+    /* blocks of a size that is a multiple of the alignment lie at multiples of it, where pools begin with one */
+    size_t rounded = (size + alignment - 1) & ~(alignment - 1);
+    bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
+    if (!fenced && rounded <= KU_SMALL_MAX && KU__POOL_FIRST % alignment == 0) {
+        return ku__slow_malloc(heap, rounded != 0 ? rounded : alignment);
+    }
+    return fenced ? ku__fence_aligned_alloc(heap, alignment, size)
+                  : ku__large_malloc(heap, alignment, size != 0 ? size : 1, false);
+}
+
+void ku_heap_free_remote(void *block) {
+    if (block != NULL && free_elsewhere(NULL, block) == KU__FOREIGN) {
+        ku__fault_report("ku_heap_free_remote: the address is not a block of a heap that others may free", block);
+    }
+}
+
+size_t ku_heap_usable_size(const ku_heap *heap, const void *block) {
+    ku__block_facts facts;
+    if (block == NULL || !ku__block_find((ku_heap *)(uintptr_t)heap, block, &facts)) {
+        return 0;
+    }
+    return (heap->flags & KU_HEAP_FENCES) != 0 ? ku__fence_usable_size(block) : facts.size;
+}
+
+ku_code ku_heap_last_refusal(const ku_heap *heap) {
+    return heap->last_refusal;
+}
+
+size_t ku_heap_set_limit(ku_heap *heap, size_t limit) {
+    size_t before = heap->limit;
+    heap->limit = limit != 0 ? limit : SIZE_MAX;
+    return before != SIZE_MAX ? before : 0;
+}

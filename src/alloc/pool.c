@@ -1,0 +1,193 @@
+/* pool.c: pools: taking one for a class, taking blocks out of it, giving them back. See tables.h for the invariants. */
+#include "alloc/fault.h"
+#include "alloc/tables.h"
+
+#include <string.h>
+
+/* Wholly free arenas that a heap keeps: one, and one in sixteen of what it has, so that a heap that swings around a
+ * boundary does not call the system at every swing. */
+static size_t idle_arenas_allowed(const ku_heap *heap) {
+    return 1 + heap->arenas / 16;
+}
+
+static void list_partial(ku_heap *heap, uint32_t number) {
+    ku__pool *pool = ku__pool_at(number);
+    uint32_t *head = &heap->partial[pool->class_index];
+    pool->prev = KU__NONE;
+    pool->next = *head;
+    pool->listed = true;
+    if (*head != KU__NONE) {
+        ku__pool_at(*head)->prev = number;
+    }
+    *head = number;
+}
+
+static void unlist_partial(ku_heap *heap, uint32_t number) {
+    ku__pool *pool = ku__pool_at(number);
+    if (pool->prev == KU__NONE) {
+        heap->partial[pool->class_index] = pool->next;
+    } else {
+        ku__pool_at(pool->prev)->next = pool->next;
+    }
+    if (pool->next != KU__NONE) {
+        ku__pool_at(pool->next)->prev = pool->prev;
+    }
+    pool->listed = false;
+}
+
+/* The arena with the fewest free pools, so that others may empty; a new one when there is none. */
+static uint32_t arena_with_room(ku_heap *heap) {
+    for (unsigned free_count = 1; free_count <= KU__POOLS_PER_ARENA; free_count++) {
+        if (heap->by_free[free_count] != KU__NONE) {
+            return heap->by_free[free_count];
+        }
+    }
+    return ku__arena_take(heap);
+}
+
+static void move_arena(ku_heap *heap, uint32_t number, uint32_t free_count) {
+    ku__arena_unlist(heap, number);
+    ku__process_tables.arenas[number].free_count = free_count;
+    ku__arena_list(heap, number);
+}
+
+/* The lowest free pool, one whose pages were touched before if there is any. */
+static uint32_t take_from_arena(ku_heap *heap, uint32_t number) {
+    ku__arena *arena = &ku__process_tables.arenas[number];
+    uint64_t choice = arena->free_pools & arena->dirty_pools;
+    choice = choice != 0 ? choice : arena->free_pools;
+    uint64_t bit = choice & -choice;
+    arena->free_pools &= ~bit;
+    arena->dirty_pools &= ~bit;
+    move_arena(heap, number, arena->free_count - 1);
+    return number * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(bit);
+}
+
+static void fill_bits(ku__pool *pool) {
+    size_t words = pool->capacity / 64, rest = pool->capacity % 64;
+    memset(pool->free_bits, 0xff, words * sizeof(uint64_t));
+    if (rest != 0) {
+        pool->free_bits[words] = ((uint64_t)1 << rest) - 1;
+    }
+}
+
+ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index) {
+    if ((heap->pools_used + 1) * KU__POOL_SIZE + heap->large_bytes > heap->limit) {
+        heap->last_refusal = KU_LIMIT;
+        return NULL;
+    }
+    uint32_t arena = arena_with_room(heap);
+    if (arena == KU__NONE) {
+        heap->last_refusal = KU_NO_MEMORY;
+        return NULL;
+    }
+    uint32_t number = take_from_arena(heap, arena);
+    ku__pool *pool = ku__pool_at(number);
+    pool->heap = heap;
+    pool->class_index = (uint8_t)class_index;
+    pool->capacity = (uint16_t)((KU__POOL_SIZE - KU__POOL_FIRST) / ku__class_size(class_index));
+    pool->taken = 0;
+    pool->first_word = 0;
+    fill_bits(pool);
+    ku__process_tables.class_map[number] = (uint16_t)(heap->number << KU__MAP_SHIFT | class_index);
+    heap->pools_used++;
+    list_partial(heap, number);
+    return pool;
+}
+
+/* The blocks of one word of the bitmap, lowest first, written downwards from `end`; returns how many. */
+static size_t gather_word(uint64_t bits, char *first, size_t block_size, void **end) {
+    void **at = end;
+    while (bits != 0) {
+        *--at = first + (size_t)__builtin_ctzll(bits) * block_size;
+        bits &= bits - 1;
+    }
+    return (size_t)(end - at);
+}
+
+/* The lowest `count` bits that are set. */
+static uint64_t lowest_bits(uint64_t bits, size_t count) {
+    uint64_t rest = bits;
+    for (size_t i = 0; i < count; i++) {
+        rest &= rest - 1;
+    }
+    return bits & ~rest;
+}
+
+size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t count) {
+    size_t available = (size_t)(pool->capacity - pool->taken);
+    count = count < available ? count : available;
+    size_t block_size = ku__class_size(pool->class_index), left = count;
+    char *first = ku__pool_address(number) + KU__POOL_FIRST;
+    size_t word = pool->first_word;
+    while (left > 0) {
+        uint64_t bits = pool->free_bits[word];
+        if ((size_t)__builtin_popcountll(bits) > left) {
+            bits = lowest_bits(bits, left);
+        }
+        left -= gather_word(bits, first + word * 64 * block_size, block_size, items + left);
+        pool->free_bits[word] &= ~bits;
+        word += left > 0;
+    }
+    pool->first_word = (uint16_t)word;
+    pool->taken = (uint16_t)(pool->taken + count);
+    if (pool->taken == pool->capacity) {
+        unlist_partial(pool->heap, number);
+    }
+    return count;
+}
+
+static void release_pool(ku_heap *heap, uint32_t number) {
+    uint32_t arena_number = ku__arena_of_pool(number);
+    ku__arena *arena = &ku__process_tables.arenas[arena_number];
+    uint64_t bit = (uint64_t)1 << (number % KU__POOLS_PER_ARENA);
+    unlist_partial(heap, number);
+    ku__process_tables.class_map[number] = 0;
+    heap->pools_used--;
+    arena->free_pools |= bit;
+    arena->dirty_pools |= bit;
+    move_arena(heap, arena_number, arena->free_count + 1);
+    if (arena->free_count < KU__POOLS_PER_ARENA) {
+        return;
+    }
+    size_t idle = 0;
+    for (uint32_t at = heap->by_free[KU__POOLS_PER_ARENA]; at != KU__NONE; at = ku__process_tables.arenas[at].next) {
+        idle++;
+    }
+    if (idle > idle_arenas_allowed(heap)) {
+        ku__arena_give(heap, arena_number);
+    }
+}
+
+void ku__pool_give_back(void *block) {
+    uint32_t number = ku__pool_number(block);
+    ku__pool *pool = ku__pool_at(number);
+    uint32_t offset = (uint32_t)((uintptr_t)block & (KU__POOL_SIZE - 1)) - KU__POOL_FIRST;
+    uint32_t index = (uint32_t)((uint64_t)offset * ku__reciprocals[pool->class_index] >> 32);
+    uint64_t bit = (uint64_t)1 << (index % 64);
+    uint64_t *word = &pool->free_bits[index / 64];
+    if (KU__UNLIKELY((*word & bit) != 0)) {
+        ku__fault_report("a block was freed twice", block);
+        return;
+    }
+    *word |= bit;
+    pool->first_word = index / 64 < pool->first_word ? (uint16_t)(index / 64) : pool->first_word;
+    if (pool->taken-- == pool->capacity) {
+        list_partial(pool->heap, number);
+    }
+    /* the last pool of a class with room is kept: the next malloc would want it back */
+    if (KU__UNLIKELY(pool->taken == 0) && (pool->next != KU__NONE || pool->prev != KU__NONE)) {
+        release_pool(pool->heap, number);
+    }
+}
+
+void ku__pools_release_empty(ku_heap *heap) {
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        for (uint32_t number = heap->partial[c], next; number != KU__NONE; number = next) {
+            next = ku__pool_at(number)->next;
+            if (ku__pool_at(number)->taken == 0) {
+                release_pool(heap, number);
+            }
+        }
+    }
+}

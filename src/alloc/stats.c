@@ -1,0 +1,212 @@
+/* stats.c: statistics as data, walks over live blocks, and purging. See kucha/stats.h. */
+#include "alloc/fences.h"
+#include "alloc/large.h"
+#include "alloc/tables.h"
+#include "os/pages.h"
+
+#include <kucha/stats.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- arenas of a heap, in order of address ---- */
+
+typedef bool arena_visitor(ku_heap *heap, uint32_t arena, void *argument);
+
+static bool each_arena_in_order(ku_heap *heap, arena_visitor *visit, void *argument) {
+    size_t left = heap->arenas;
+    for (uint32_t n = 0; left > 0 && n < ku__process_tables.arena_slots; n++) {
+        if (ku__process_tables.arenas[n].heap == heap) {
+            left--;
+            if (!visit(heap, n, argument)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static uint64_t pools_in_use(uint32_t arena) {
+    return ~ku__process_tables.arenas[arena].free_pools;
+}
+
+/* ---- statistics ---- */
+
+static void add_pool(ku_heap_stats *stats, const ku__pool *pool) {
+    ku_class_stats *of = &stats->classes[pool->class_index];
+    of->pools++;
+    of->blocks_used += pool->taken;
+    of->blocks_free += (size_t)(pool->capacity - pool->taken);
+    of->tail_bytes += KU__POOL_SIZE - pool->capacity * of->block_size;
+}
+
+static bool add_arena(ku_heap *heap, uint32_t arena, void *argument) {
+    (void)heap;
+    ku_heap_stats *stats = argument;
+    const ku__arena *facts = &ku__process_tables.arenas[arena];
+    stats->pools_free += facts->free_count;
+    stats->metadata_bytes += facts->has_sites ? KU__ARENA_SIZE / KU_CLASS_STEP * sizeof(uint32_t) : 0;
+    for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
+        add_pool(stats, ku__pool_at(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left)));
+    }
+    return true;
+}
+
+static void add_totals(const ku_heap *heap, ku_heap_stats *stats) {
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        const ku_class_stats *of = &stats->classes[c];
+        stats->blocks_used += of->blocks_used;
+        stats->blocks_free += of->blocks_free;
+        stats->bytes_used += of->blocks_used * of->block_size;
+        stats->bytes_free += of->blocks_free * of->block_size;
+    }
+    stats->bytes_held = heap->pools_used * KU__POOL_SIZE + heap->large_bytes;
+    stats->bytes_mapped = heap->arenas * KU__ARENA_SIZE + heap->large_bytes;
+    stats->metadata_bytes += heap->arenas * KU__POOLS_PER_ARENA * (sizeof(ku__pool) + sizeof(uint16_t)) +
+                             heap->mapping_bytes + ku__large_metadata_bytes(heap->large);
+}
+
+void ku_heap_stats_read(ku_heap *heap, ku_heap_stats *stats) {
+    ku__heap_flush(heap);
+    *stats = (ku_heap_stats){.domain = heap->domain,
+                             .limit = heap->limit != SIZE_MAX ? heap->limit : 0,
+                             .arena_size = KU__ARENA_SIZE,
+                             .pool_size = KU__POOL_SIZE,
+                             .arenas = heap->arenas,
+                             .arenas_peak = heap->arenas_peak,
+                             .arenas_taken = heap->arenas_taken,
+                             .pools_used = heap->pools_used,
+                             .large_blocks = heap->large_blocks,
+                             .large_bytes = heap->large_bytes,
+                             .large_bytes_peak = heap->large_bytes_peak};
+    memcpy(stats->name, heap->name, sizeof stats->name);
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        stats->classes[c].block_size = ku__class_size(c);
+    }
+    each_arena_in_order(heap, add_arena, stats);
+    add_totals(heap, stats);
+}
+
+typedef struct arena_list {
+    ku_arena_stats *arenas;
+    size_t capacity, count;
+} arena_list;
+
+static bool list_arena(ku_heap *heap, uint32_t arena, void *argument) {
+    (void)heap;
+    arena_list *list = argument;
+    if (list->count++ >= list->capacity) {
+        return true;
+    }
+    ku_arena_stats *stats = &list->arenas[list->count - 1];
+    size_t pools_free = ku__process_tables.arenas[arena].free_count;
+    *stats = (ku_arena_stats){.address = (uintptr_t)ku__arena_address(arena),
+                              .pools_used = KU__POOLS_PER_ARENA - pools_free,
+                              .pools_free = pools_free};
+    for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
+        const ku__pool *pool = ku__pool_at(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left));
+        stats->blocks_used += pool->taken;
+        stats->bytes_used += pool->taken * ku__class_size(pool->class_index);
+    }
+    return true;
+}
+
+size_t ku_heap_arenas_read(ku_heap *heap, ku_arena_stats *arenas, size_t capacity) {
+    ku__heap_flush(heap);
+    arena_list list = {arenas, capacity, 0};
+    each_arena_in_order(heap, list_arena, &list);
+    return list.count;
+}
+
+/* ---- walking ---- */
+
+typedef struct walk {
+    ku_heap *heap;
+    ku_block_visitor *visit;
+    void *argument;
+    size_t count;
+    bool stopped;
+} walk;
+
+static void visit_block(walk *run, ku_block block) {
+    if (run->heap->fences != NULL) {
+        block.address = ku__fence_payload(block.address, &block.size);
+        if (block.address == NULL) {
+            return;
+        }
+    }
+    run->count++;
+    run->stopped = !run->visit(&block, run->argument);
+}
+
+static void walk_pool(walk *run, uint32_t number, bool has_sites) {
+    const ku__pool *pool = ku__pool_at(number);
+    size_t size = ku__class_size(pool->class_index);
+    char *first = ku__pool_address(number) + KU__POOL_FIRST;
+    for (size_t word = 0; word * 64 < pool->capacity && !run->stopped; word++) {
+        size_t here = pool->capacity - word * 64 < 64 ? pool->capacity - word * 64 : 64;
+        uint64_t live = ~pool->free_bits[word] & (UINT64_MAX >> (64 - here));
+        for (; live != 0 && !run->stopped; live &= live - 1) {
+            char *address = first + (word * 64 + (size_t)__builtin_ctzll(live)) * size;
+            uint32_t slot = has_sites ? *ku__site_slot(run->heap, address, pool->class_index) : 0;
+            visit_block(run, (ku_block){.address = address, .size = size, .site = slot});
+        }
+    }
+}
+
+static bool walk_arena(ku_heap *heap, uint32_t arena, void *argument) {
+    walk *run = argument;
+    bool has_sites = heap->sites_on && ku__process_tables.arenas[arena].has_sites;
+    for (uint64_t left = pools_in_use(arena); left != 0 && !run->stopped; left &= left - 1) {
+        walk_pool(run, arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left), has_sites);
+    }
+    return !run->stopped;
+}
+
+static bool walk_large(const ku__large_entry *entry, uint32_t site, void *argument) {
+    walk *run = argument;
+    visit_block(run, (ku_block){
+                         .address = (void *)entry->address, .size = entry->size, .is_large = true, .site = site});
+    return !run->stopped;
+}
+
+size_t ku_heap_walk(ku_heap *heap, ku_block_visitor *visit, void *argument) {
+    ku__heap_flush(heap);
+    walk run = {.heap = heap, .visit = visit, .argument = argument};
+    if (each_arena_in_order(heap, walk_arena, &run)) {
+        ku__large_walk(heap, walk_large, &run);
+    }
+    return run.count;
+}
+
+/* ---- purging ---- */
+
+static size_t purge_free_pools(uint32_t number) {
+    ku__arena *arena = &ku__process_tables.arenas[number];
+    size_t given = 0;
+    for (uint64_t left = arena->free_pools & arena->dirty_pools; left != 0; left &= left - 1) {
+        uint32_t pool = number * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left);
+        given += ku__pages_resident(ku__pool_address(pool), KU__POOL_SIZE);
+        ku__pages_discard(ku__pool_address(pool), KU__POOL_SIZE);
+    }
+    arena->dirty_pools = 0;
+    return given;
+}
+
+static bool purge_arena(ku_heap *heap, uint32_t number, void *argument) {
+    size_t *given = argument;
+    if (ku__process_tables.arenas[number].free_count == KU__POOLS_PER_ARENA) {
+        *given += ku__pages_resident(ku__arena_address(number), KU__ARENA_SIZE);
+        ku__arena_give(heap, number);
+    } else {
+        *given += purge_free_pools(number);
+    }
+    return true;
+}
+
+size_t ku_heap_purge(ku_heap *heap) {
+    size_t given = 0;
+    ku__heap_flush(heap);
+    ku__pools_release_empty(heap);
+    each_arena_in_order(heap, purge_arena, &given);
+    return given;
+}
