@@ -523,10 +523,10 @@ void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
         return ku__slow_malloc(heap, size);
     }
     /* blocks of a size that is a multiple of the alignment lie at multiples of it, where pools begin with one */
-    size_t rounded = (size + alignment - 1) & ~(alignment - 1);
+    size_t rounded = size != 0 ? (size + alignment - 1) & ~(alignment - 1) : alignment;
     bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
     if (!fenced && rounded <= KU_SMALL_MAX && KU__POOL_FIRST % alignment == 0) {
-        return ku__slow_malloc(heap, rounded != 0 ? rounded : alignment);
+        return ku__slow_malloc(heap, rounded);
     }
     return fenced ? ku__fence_aligned_alloc(heap, alignment, size)
                   : ku__large_malloc(heap, alignment, size != 0 ? size : 1, false);
