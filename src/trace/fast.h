@@ -133,7 +133,7 @@ static inline void ku__count_freed(ku__tracer *tracer, ku__lane_id lane, uint32_
  * happen at once: a peak is never made of both sizes. */
 static inline void ku__count_resized(ku__tracer *tracer, ku__lane_id lane, uint32_t old_site, size_t old_bytes,
                                      uint32_t new_site, size_t new_bytes, const void *new_block) {
-    if (new_bytes < old_bytes) ku__peak_notice(tracer, lane);
+    if (new_bytes <= old_bytes) ku__peak_notice(tracer, lane); /* equal: the total stays, but not where it lies */
     ku__site_counts *before = ku__site_change(tracer, lane, old_site);
     ku__cell_add(&before->freed_bytes, old_bytes);
     ku__cell_add(&before->freed_blocks, 1);

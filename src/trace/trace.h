@@ -31,6 +31,7 @@
 #ifndef KU__TRACE_H
 #define KU__TRACE_H
 
+#include <kucha/capture.h>
 #include <kucha/error.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -172,12 +173,7 @@ unsigned ku__site_frames(const ku__tracer *tracer, uint32_t site, ku__frame *fra
 bool ku__code_read(const ku__tracer *tracer, uint32_t code, ku__code_facts *facts);
 
 /* What a report shows of a site: the sum of its lanes, peaks resolved. Blocks are in units of block_unit. */
-typedef struct ku__site_sums {
-    uint64_t live_bytes, live_blocks;
-    uint64_t peak_bytes, peak_blocks; /* live when the program's total was highest */
-    uint64_t total_bytes, total_blocks;
-    uint64_t temporary_blocks;
-} ku__site_sums;
+typedef ku_capture_counts ku__site_sums;
 
 /* Reads the counts of sites first to first + count - 1 (all must exist). Exact for the holder of the locks; anybody else
  * may meet an operation half done. */
