@@ -1,0 +1,21 @@
+"""Puts kucha under every interpreter that a test run starts; on its path only while tests/cpython/run.py works.
+
+``KUCHA_TEST_MODE`` is ``stock`` (nothing happens, so that both sides of a comparison have the same path), ``plain`` (the
+allocator is swapped) or ``traced`` (and every allocation is traced). Interpreters that tests start with options under
+which the swap is refused, such as ``-X tracemalloc``, run without it: that a swap took place where it must is checked by run.py.
+"""
+
+import os
+
+_FRAMES = 10  # deep enough that walking the stack is exercised, not only the running frame
+
+_mode = os.environ.get("KUCHA_TEST_MODE", "stock")
+if _mode != "stock":
+    from kucha import _core
+
+    try:
+        _core.install()
+        if _mode == "traced":
+            _core.trace_start(frames=_FRAMES)
+    except _core.Refused:
+        pass
