@@ -131,9 +131,13 @@ class Scheduler:
         if trouble and not counts.failed:
             counts.failed += 1
             counts.notes.append(trouble)
-        numbers = f"{counts.passed} passed, {counts.failed} failed" + (f", {counts.skipped} skipped" * bool(counts.skipped))
+        numbers = f"{counts.passed} passed, {counts.failed} failed" + (
+            f", {counts.skipped} skipped" * bool(counts.skipped)
+        )
         state = "FAILED" if counts.failed else "ok    "
-        self.say(f"{state} {job.name:24} {numbers if job.count is not nothing else ''} ({time.monotonic() - began:.0f} s)")
+        self.say(
+            f"{state} {job.name:24} {numbers if job.count is not nothing else ''} ({time.monotonic() - began:.0f} s)"
+        )
         if counts.failed:
             tail = job.log.read_text(errors="replace").splitlines()[-40:]
             self.say("\n".join([f"  the end of {job.log}:", *("  | " + line for line in tail)]))

@@ -1,7 +1,7 @@
 """What `make test` does: every build, and every test on every interpreter, as jobs.
 
-The last line that is printed is ``N passed, M failed``, summed over everything that was counted; tests that were skipped
-are in neither number. A job that breaks without a result counts as one failure.
+The last line that is printed is ``N passed, M failed``, summed over everything that was counted; tests that were
+skipped are in neither number. A job that breaks without a result counts as one failure.
 """
 
 from __future__ import annotations

@@ -65,7 +65,9 @@ def includes(path: Path) -> list[str]:
 
 def test_the_function_finder_finds() -> None:
     """The rule on lengths rests on it."""
-    text = "static int one(int a,\n               int b) {\n    return a;\n}\n\nvoid two(void) {\n    if (x) {\n    }\n}\n"
+    text = (
+        "static int one(int a,\n               int b) {\n    return a;\n}\n\nvoid two(void) {\n    if (x) {\n    }\n}\n"
+    )
     assert functions(text) == [("one", 1, 4), ("two", 6, 4)]
 
 
@@ -104,7 +106,9 @@ def test_public_headers_name_public_headers_only() -> None:
 
 def test_the_system_is_asked_in_one_room() -> None:
     """No #ifdef of a system outside src/os."""
-    pattern = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif).*\b(__linux__|__APPLE__|_WIN32|__FreeBSD__)\b", re.MULTILINE)
+    pattern = re.compile(
+        r"^\s*#\s*(?:if|ifdef|ifndef|elif).*\b(__linux__|__APPLE__|_WIN32|__FreeBSD__)\b", re.MULTILINE
+    )
     rooms = [path for path in tracked("src/**.c", "src/**.h") if path.relative_to(TOP / "src").parts[0] != "os"]
     assert [shown(path) for path in rooms if pattern.search(path.read_text())] == []
 
@@ -128,8 +132,14 @@ def test_files_are_one_concept() -> None:
 
 def test_files_open_with_what_they_are() -> None:
     """A C file begins with a comment that names it; a Python file has a docstring."""
-    wrong = [shown(path) for path in c_files() if not path.read_text().startswith(f"/* {path.name}: ")]
-    wrong += [shown(path) for path in tracked("*.py") if not path.read_text().startswith(('"""', "#!/usr/bin/env python3\n\"\"\""))]
+    wrong = [
+        shown(path) for path in c_files() if not path.read_text().startswith((f"/* {path.name}: ", f"/* {path.name} ("))
+    ]
+    wrong += [
+        shown(path)
+        for path in tracked("*.py")
+        if not path.read_text().startswith(('"""', '#!/usr/bin/env python3\n"""'))
+    ]
     assert wrong == []
 
 

@@ -17,7 +17,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command that must succeed; its output is shown when it does not."""
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | (environment or {}), capture_output=True, text=True, timeout=600, check=False
+        command,
+        cwd=folder,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done

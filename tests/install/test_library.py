@@ -84,4 +84,15 @@ def test_every_public_header_stands_alone_in_c_and_in_cpp(prefix: Prefix, tmp_pa
         source = tmp_path / "one.c"
         source.write_text(f"#include <kucha/{header.name}>\nint main(void) {{ return 0; }}\n")
         for language in (["-xc", "-std=c17"], ["-xc++", "-std=c++17"]):
-            run(["cc", *language, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *prefix.pkg_config("--cflags"), str(source)])
+            run(
+                [
+                    "cc",
+                    *language,
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                    "-fsyntax-only",
+                    *prefix.pkg_config("--cflags"),
+                    str(source),
+                ]
+            )

@@ -40,8 +40,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """An empty environment, and `pip install .` from a copy of the tree (pip must not write into the tree itself)."""
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=True)
-    run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(TOP)],
-        environment={"PYTHONPATH": ""})
+    run(
+        [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(TOP)],
+        environment={"PYTHONPATH": ""},
+    )
     return Installed(folder)
 
 
