@@ -1,0 +1,165 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import hosted, instruments, machine, native
+from harness.table import Row, as_markdown, as_text
+from tools.interpreters import Interpreter, find_all, version_of
+
+# What the programs need from PyPI: the suite and its runner, and a newer mimalloc than Debian's. Pure files in a folder of
+# their own (no dependencies are followed), so that interpreters in chroots take them by PYTHONPATH.
+PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
+
+NATIVE = ("pairs", "lifo", "churn", "resident")
+INSTRUMENTS = ("snapshot", "start", "collector")
+SECTIONS = (*NATIVE, "programs", "suite", *INSTRUMENTS)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure kucha beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="few rounds: the shape of the table in minutes")
+    parser.add_argument("--rounds", type=int, help="rounds for each measure (7, or 3 with --quick)")
+    names = ", ".join((*SECTIONS, *hosted.PROGRAMS, *hosted.SUITE))
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help=f"a section or program: {names}")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="NAME", help="an interpreter by name (host, sid-3.14), minor or path; default all"
+    )
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH", help="one more malloc to preload")
+    parser.add_argument("--huge", action="store_true", help="in C, kucha with huge-page advice beside kucha without")
+    parser.add_argument("--instructions", action="store_true", help="in C, instructions per call under Callgrind too")
+    parser.add_argument("--no-tracemalloc", action="store_true", help="leave the slow peer out")
+    parser.add_argument("--output", type=Path, help="the JSON file (out/bench.json)")
+    options = parser.parse_args(arguments)
+    known = {*SECTIONS, *hosted.PROGRAMS, *hosted.SUITE}
+    unknown = set(options.only) - known
+    if unknown:
+        parser.error(f"no measure {', '.join(sorted(unknown))}; there are {names}")
+    return options
+
+
+def find_interpreters(names: list[str]) -> list[Interpreter]:
+    """Those that were named, or all that can be used."""
+    found = find_all()
+    if not names:
+        return [item for item in found if not item.name.startswith("pyenv-") or item.minor == "3.12"]
+    chosen = []
+    for name in names:
+        matching = [item for item in found if name in (item.name, item.minor, item.python)]
+        version = version_of([name]) if not matching and Path(name).exists() else None
+        if version:
+            matching = [Interpreter(Path(name).name, version, name)]
+        if not matching:
+            raise SystemExit(f"bench: no interpreter '{name}'; scripts/interpreters list shows those that can be used")
+        chosen.append(matching[0])
+    return chosen
+
+
+def install_packages(folder: Path) -> None:
+    """Bring the packages where they are not there yet; without a network the rows that need them are left out."""
+    stamp = folder / "kucha-bench"
+    wanted = "\n".join(PACKAGES)
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    print(f"bench: installing {', '.join(PACKAGES)}", file=sys.stderr)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade"]
+    done = subprocess.run([*pip, "--target", str(folder), *PACKAGES], check=False)
+    if done.returncode == 0:
+        stamp.write_text(wanted, encoding="utf-8")
+    else:
+        print("bench: pip could not install them; the rows that need them are left out", file=sys.stderr)
+
+
+def build(interpreter: Interpreter, top: Path) -> bool:
+    """Build kucha for the interpreter; False, with the reason shown, where that fails."""
+    done = subprocess.run(interpreter.build_command("release"), cwd=top, check=False)
+    return done.returncode == 0
+
+
+def attempt(rows: list[Row], what: str, measure: Callable[[], list[Row]]) -> None:
+    """Add what a measure gives; one that fails is reported and the others go on."""
+    try:
+        found = measure()
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, IndexError) as error:
+        print(f"bench: {what} could not be measured: {error}", file=sys.stderr)
+        found = [Row(what, "", "not measured", "", "", False, 0, {"error": str(error)})]
+    rows += found
+    if found:
+        print(as_text(found), file=sys.stderr, flush=True)
+
+
+def measure_interpreter(options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int) -> list[Row]:
+    """All rows of one interpreter."""
+    rows: list[Row] = []
+    only = set(options.only)
+    programs = only & {*hosted.PROGRAMS, *hosted.SUITE}
+    programs |= set(hosted.PROGRAMS) if "programs" in only else set()
+    programs |= set(hosted.SUITE) if "suite" in only else set()
+    if not only or programs:
+        chosen = hosted.HostedOptions(top, packages, programs, rounds, not options.no_tracemalloc)
+        attempt(rows, f"{item.version}: programs", lambda: hosted.measure(chosen, item))
+    few = instruments.InstrumentOptions(top, max(2, rounds // 2))
+    if not only or "snapshot" in only:
+        attempt(rows, f"{item.version}: snapshot", lambda: [instruments.snapshot_row(few, item)])
+    if (not only or "start" in only) and item.root is None:
+        many = instruments.InstrumentOptions(top, rounds)
+        attempt(rows, f"{item.version}: start", lambda: [row for row in [instruments.start_row(many, item)] if row])
+    if not only or "collector" in only:
+        for order in ("created", "shuffled"):
+            attempt(rows, f"{item.version}: collector", lambda: [instruments.collector_row(few, item, order)])
+    return rows
+
+
+def measure_native(options: argparse.Namespace, top: Path, packages: Path, rounds: int) -> list[Row]:
+    """The C rows."""
+    only = set(options.only)
+    if only and not only & set(NATIVE):
+        return []
+    library = top / "build" / "release" / "libkucha.so"
+    peers = dict(text.split("=", 1) for text in options.peer)
+    chosen = native.NativeOptions(
+        top, library, packages, peers, only & set(NATIVE), rounds, options.huge, options.instructions
+    )
+    rows: list[Row] = []
+    attempt(rows, "C programs", lambda: native.measure(chosen))
+    return rows
+
+
+def main(arguments: list[str], top: Path) -> int:
+    """Measure, print the table, write the JSON file."""
+    options = parse(arguments)
+    rounds = options.rounds or (3 if options.quick else 7)
+    packages = top / ".venv" / "bench"
+    install_packages(packages)
+    machine_facts = machine.facts(top)
+    interpreters = find_interpreters(options.python)
+    rows = measure_native(options, top, packages, rounds)
+    needs_python = not options.only or set(options.only) - set(NATIVE)
+    for item in interpreters if needs_python else []:
+        if build(item, top):
+            rows += measure_interpreter(options, top, packages, item, rounds)
+        else:
+            print(f"bench: kucha could not be built for {item.name}; its rows are left out", file=sys.stderr)
+    for name, value in machine_facts.items():
+        print(f"{name + ':':20} {value}")
+    print()
+    print(as_text(rows))
+    output = options.output or top / "out" / "bench.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    result = {
+        "machine": machine_facts,
+        "command": "bench/run.py " + " ".join(arguments),
+        "interpreters": {item.name: item.version for item in interpreters},
+        "rows": [row.as_dict() for row in rows],
+    }
+    output.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    output.with_suffix(".md").write_text(as_markdown(rows) + "\n", encoding="utf-8")
+    print(f"\neverything measured is in {output}, the table as Markdown beside it")
+    return 0

@@ -1,0 +1,150 @@
+"""The rows beside the programs: snapshot with statistics, start-up of the command, the stock collector, page faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.numbers import median, paired_ratios
+from harness.table import Row
+from tools.interpreters import Interpreter
+
+SNAPSHOT_TARGET = 0.1  # seconds
+SNAPSHOT_BLOCKS = 1_800_000
+START_TARGET = 0.015  # seconds beyond `python -c pass`
+COLLECTOR_KINDS = ("lists", "dicts", "tuples", "slots", "instances", "mixed")
+COLLECTOR_CONTAINERS = 3_000_000
+
+
+@dataclass(frozen=True)
+class InstrumentOptions:
+    """What the command line chose."""
+
+    top: Path
+    rounds: int
+
+
+def environment(options: InstrumentOptions, interpreter: Interpreter) -> list[str]:
+    """The prefix of a command line that sets what the measured processes need, also inside a chroot."""
+    site = interpreter.build_folder("release") / "site"
+    path = f"{site}:{options.top / '.venv' / 'pure'}"
+    return ["env", f"PYTHONPATH={path}", "PYTHONHASHSEED=0", "PYTHONMALLOC=", "KUCHA="]
+
+
+def run_script(options: InstrumentOptions, interpreter: Interpreter, name: str, arguments: list[str]) -> Any:
+    """One of the scripts of bench/python under the interpreter; what it printed."""
+    script = str(options.top / "bench" / "python" / name)
+    command = [*environment(options, interpreter), interpreter.python, script, *arguments]
+    answer = subprocess.run(
+        interpreter.command(command), stdout=subprocess.PIPE, text=True, check=True, cwd=options.top
+    )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def snapshot_row(options: InstrumentOptions, interpreter: Interpreter) -> Row:
+    """A snapshot with statistics by line at 1.8 M live blocks."""
+    runs: dict[str, list[Any]] = {"kucha": [], "tracemalloc": []}
+    for number in range(options.rounds):
+        for tool in ("kucha", "tracemalloc"):
+            if tool == "tracemalloc" and number > 0:
+                continue  # ten seconds each; one process with two snapshots is enough for a peer
+            repeats = "2" if tool == "tracemalloc" else "5"
+            arguments = [tool, str(SNAPSHOT_BLOCKS), repeats]
+            runs[tool].append(run_script(options, interpreter, "snapshot.py", arguments))
+    ours = median([median(run["wall"]) for run in runs["kucha"]])
+    theirs = median([median(run["wall"]) for run in runs["tracemalloc"]])
+    return Row(
+        measure=f"{interpreter.version}: snapshot with statistics by line, 1.8 M live blocks",
+        peers=f"tracemalloc {theirs:.1f} s",
+        kucha=f"{ours * 1000:.1f} ms",
+        ratio=f"{ours / theirs:.5f}",
+        target=f"<= {SNAPSHOT_TARGET} s",
+        reached=ours <= SNAPSHOT_TARGET,
+        n=len(runs["kucha"]),
+        data=runs,
+    )
+
+
+def timed(command: list[str], variables: dict[str, str], folder: Path) -> tuple[float, float]:
+    """Wall-clock and CPU seconds of one process."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables, cwd=folder)
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f"bench: {' '.join(command)} ended with {child.returncode}")
+    return wall, usage.ru_utime + usage.ru_stime
+
+
+def start_row(options: InstrumentOptions, interpreter: Interpreter) -> Row | None:
+    """`kucha run -c pass` against `python -c pass`, in pairs; only for an interpreter outside a chroot."""
+    if interpreter.root is not None:
+        return None
+    folder = options.top / "build" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    variables = dict(os.environ)
+    variables.update(item.split("=", 1) for item in environment(options, interpreter)[1:])
+    # Both must be the interpreter itself, not a wrapper that looks for it first.
+    answer = subprocess.run([interpreter.python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=True)
+    python = answer.stdout.strip()
+    capture = folder / "start.kucha"
+    plain = [python, "-c", "pass"]
+    ours = [python, "-m", "kucha", "run", "-o", str(capture), "-c", "pass"]
+    pairs = options.rounds * 8
+    extra, extra_cpu, stock = [], [], []
+    for number in range(pairs + 2):
+        capture.unlink(missing_ok=True)
+        order = (plain, ours) if number % 2 == 0 else (ours, plain)
+        costs = {id(command): timed(command, variables, folder) for command in order}
+        if number < 2:
+            continue
+        stock.append(costs[id(plain)][0])
+        extra.append(costs[id(ours)][0] - costs[id(plain)][0])
+        extra_cpu.append(costs[id(ours)][1] - costs[id(plain)][1])
+    capture.unlink(missing_ok=True)
+    return Row(
+        measure=f"{interpreter.version}: start of `kucha run -c pass` beyond `python -c pass`",
+        peers=f"python -c pass {median(stock) * 1000:.1f} ms",
+        kucha=f"+{median(extra) * 1000:.1f} ms (CPU +{median(extra_cpu) * 1000:.1f} ms)",
+        ratio=f"{1 + median(extra) / median(stock):.2f}",
+        target=f"+{START_TARGET * 1000:.0f} ms at most",
+        reached=median(extra) <= START_TARGET,
+        n=pairs,
+        data={"stock": stock, "extra": extra, "extra cpu": extra_cpu},
+    )
+
+
+def collector_row(options: InstrumentOptions, interpreter: Interpreter, order: str) -> Row:
+    """The stock collector's full collection over kucha's blocks against pymalloc's."""
+    ratios: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    data: dict[str, Any] = {}
+    for kind in COLLECTOR_KINDS:
+        runs: dict[str, list[Any]] = {"stock": [], "kucha": []}
+        for number in range(options.rounds):
+            for mode in ("stock", "kucha") if number % 2 == 0 else ("kucha", "stock"):
+                arguments = [mode, kind, str(COLLECTOR_CONTAINERS), order]
+                runs[mode].append(run_script(options, interpreter, "collector.py", arguments))
+        figures = {mode: [median(run["seconds"][1:]) for run in found] for mode, found in runs.items()}
+        ratios[kind] = median(paired_ratios(figures["kucha"], figures["stock"]))
+        seconds[kind] = median(figures["stock"])
+        data[kind] = runs
+        print(f"bench: collector {order} {kind}: {ratios[kind]:.2f}", file=sys.stderr)
+    worst = max(ratios.values())
+    return Row(
+        measure=f"{interpreter.version}: stock gc.collect(), 3 M containers, {order}",
+        peers="stock s: " + ", ".join(f"{kind} {value:.2f}" for kind, value in seconds.items()),
+        kucha=", ".join(f"{kind} {value:.2f}" for kind, value in ratios.items()),
+        ratio=f"worst {worst:.2f}",
+        target="",
+        reached=None,
+        n=options.rounds,
+        data=data,
+    )

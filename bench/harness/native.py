@@ -1,0 +1,265 @@
+"""The C rows: one process per allocator and round, peers beside kucha, medians and the ratio to the best peer.
+
+The programs in bench/c are compiled here, three times each, into build/bench. jemalloc, tcmalloc and mimalloc serve the
+same binary as glibc, by LD_PRELOAD.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.numbers import median, paired_ratios
+from harness.table import Row
+
+PROGRAMS = ("pairs", "lifo", "churn", "resident")
+TIE = 1.03  # one of the three timed rows may be this far behind the best peer
+RESIDENT_TARGET = 122 * 2**20
+MIB = 2**20
+
+# Where Debian, other systems and a folder of peers from PyPI keep the libraries; the first that exists is taken.
+PEERS = {
+    "jemalloc": ("/usr/lib/*/libjemalloc.so.2", "/usr/lib*/libjemalloc.so.2"),
+    "tcmalloc": ("/usr/lib/*/libtcmalloc_minimal.so.4", "/usr/lib*/libtcmalloc_minimal.so.4"),
+    "mimalloc2": ("/usr/lib/*/libmimalloc.so.2*", "/usr/lib*/libmimalloc.so.2*"),
+    "mimalloc3": ("{bench}/cmeel.prefix/lib/libmimalloc.so.3",),
+}
+
+
+@dataclass(frozen=True)
+class Allocator:
+    """A peer or kucha: which build of the programs it runs, and what is set in the environment."""
+
+    name: str
+    build: str
+    preload: str = ""
+    huge: bool = False
+
+    def environment(self, library: Path) -> dict[str, str]:
+        """The environment of a measured process."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("LD_", "PYTHON"))}
+        environment["LD_LIBRARY_PATH"] = os.pathsep.join([str(library.parent), str(sysconfig.get_config_var("LIBDIR"))])
+        if self.preload:
+            environment["LD_PRELOAD"] = self.preload
+        if self.huge:
+            environment["KUCHA_BENCH_HUGE"] = "1"
+        return environment
+
+
+def find_allocators(bench_packages: Path, extra: dict[str, str], huge: bool) -> list[Allocator]:
+    """glibc, every peer that is installed or named, pymalloc where this interpreter has a shared library, and kucha."""
+    found = [Allocator("glibc", "malloc")]
+    for name, patterns in PEERS.items():
+        paths = [path for pattern in patterns for path in sorted(glob.glob(pattern.format(bench=bench_packages)))]
+        if paths:
+            found.append(Allocator(name, "malloc", preload=paths[0]))
+    found += [Allocator(name, "malloc", preload=path) for name, path in extra.items()]
+    if sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        found.append(Allocator("pymalloc", "pymalloc"))
+    found.append(Allocator("kucha", "kucha"))
+    if huge:
+        found.append(Allocator("kucha-huge", "kucha", huge=True))
+    return found
+
+
+def compile_programs(top: Path, folder: Path, library: Path, builds: set[str]) -> None:
+    """Compile each program once for each kind of allocator."""
+    folder.mkdir(parents=True, exist_ok=True)
+    python_library = ["-L" + str(sysconfig.get_config_var("LIBDIR")), f"-lpython{sysconfig.get_config_var('LDVERSION')}"]
+    options = {
+        "malloc": (["-DBENCH_MALLOC", "-fno-builtin-malloc", "-fno-builtin-free"], []),
+        "pymalloc": (["-DBENCH_PYMALLOC", "-I" + sysconfig.get_path("include")], python_library),
+        "kucha": (
+            ["-DBENCH_KUCHA", f"-I{top / 'include'}", f"-I{library.parent / 'include'}"],
+            ["-L" + str(library.parent), "-lkucha"],
+        ),
+    }
+    for program in PROGRAMS:
+        for build in sorted(builds):
+            flags, libraries = options[build]
+            source = top / "bench" / "c" / f"{program}.c"
+            target = folder / f"{program}-{build}"
+            command = ["cc", "-O2", "-g", "-std=gnu17", "-Wall", "-Wextra", *flags, "-o", str(target), str(source)]
+            subprocess.run([*command, *libraries], check=True)
+
+
+def run_program(folder: Path, allocator: Allocator, library: Path, program: str, arguments: list[str]) -> Any:
+    """One process; what it printed."""
+    command = [str(folder / f"{program}-{allocator.build}"), *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, env=allocator.environment(library), check=True)
+    return json.loads(answer.stdout)
+
+
+def run_rounds(
+    folder: Path, allocators: list[Allocator], library: Path, program: str, arguments: list[str], rounds: int
+) -> dict[str, list[Any]]:
+    """All allocators in turn, in an order that moves on from round to round."""
+    results: dict[str, list[Any]] = {allocator.name: [] for allocator in allocators}
+    for number in range(rounds):
+        shift = number % len(allocators)
+        for allocator in allocators[shift:] + allocators[:shift]:
+            results[allocator.name].append(run_program(folder, allocator, library, program, arguments))
+        print(f"bench: {program} {' '.join(arguments)}: round {number + 1} of {rounds}", file=sys.stderr)
+    return results
+
+
+def per_process(results: dict[str, list[Any]], first: bool = False) -> dict[str, list[float]]:
+    """One figure for each process: its first round, or the median of its later ones (of all where there are few)."""
+    figures = {}
+    for name, runs in results.items():
+        if first:
+            figures[name] = [run["rounds"][0] for run in runs]
+        else:
+            figures[name] = [median(run["rounds"][1:] or run["rounds"]) for run in runs]
+    return figures
+
+
+def others(figures: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The peers alone."""
+    return {name: values for name, values in figures.items() if not name.startswith("kucha")}
+
+
+def timed_row(measure: str, figures: dict[str, list[float]], has_target: bool) -> Row:
+    """A row of nanoseconds: kucha against the best peer, the one with the smallest median."""
+    medians = {name: median(values) for name, values in figures.items()}
+    best = min(others(figures), key=lambda name: medians[name])
+    ratio = median(paired_ratios(figures["kucha"], figures[best]))
+    ranked = sorted(others(figures), key=lambda name: medians[name])
+    ours = f"{medians['kucha']:.1f} ns"
+    if "kucha-huge" in medians:
+        ours += f" (huge pages {medians['kucha-huge']:.1f})"
+    return Row(
+        measure=measure,
+        peers=", ".join(f"{name} {medians[name]:.1f}" for name in ranked) + " ns",
+        kucha=ours,
+        ratio=f"{ratio:.2f} of {best}",
+        target="best of all peers" if has_target else "",
+        reached=ratio <= 1.0 if has_target else None,
+        n=len(figures["kucha"]),
+        data={"nanoseconds": figures, "ratio": ratio, "best": best},
+    )
+
+
+def allow_tie(rows: list[Row]) -> None:
+    """One timed row may tie within 3 %: the one nearest to the best peer, if it is the only one behind."""
+    behind = [row for row in rows if row.reached is False]
+    if len(behind) == 1 and behind[0].data["ratio"] <= TIE:
+        behind[0].reached = True
+        behind[0].target += " (ties within 3 %)"
+
+
+def resident_rows(results: dict[str, list[Any]]) -> list[Row]:
+    """Resident size at the peak, without and with the process itself, and after 90 % were freed."""
+
+    def figures(key: str, base: str | None) -> dict[str, float]:
+        return {
+            name: median([run[key] - (run[base] if base else 0) for run in runs]) / MIB for name, runs in results.items()
+        }
+
+    def row(measure: str, values: dict[str, float], target: str, reached: bool | None) -> Row:
+        ranked = sorted((name for name in values if not name.startswith("kucha")), key=lambda name: values[name])
+        ours = f"{values['kucha']:.1f} MiB"
+        if "kucha-huge" in values:
+            ours += f" (huge pages {values['kucha-huge']:.1f})"
+        ratio = values["kucha"] / values[ranked[0]]
+        peers = ", ".join(f"{name} {values[name]:.1f}" for name in ranked) + " MiB"
+        data = {"MiB": values}
+        return Row(measure, peers, ours, f"{ratio:.3f} of {ranked[0]}", target, reached, len(results["kucha"]), data)
+
+    growth, total, left = figures("peak", "before"), figures("peak", None), figures("freed", "before")
+    within = growth["kucha"] * MIB <= RESIDENT_TARGET
+    rows = [
+        row("resident at peak, 112 MiB of payload: growth", growth, "<= 122 MiB", within),
+        row("the same, whole process with its 3.4 MiB table", total, "", None),
+        row("resident growth left after freeing 90 % and a purge", left, "", None),
+    ]
+    rows[0].data["runs"] = results
+    return rows
+
+
+def instruction_counts(
+    folder: Path, allocators: list[Allocator], library: Path, where: Path
+) -> dict[str, dict[str, float]]:
+    """Instructions per call under Callgrind, in the measured function and what it calls; empty without Valgrind."""
+    plans = {"pairs": (["100000", "1"], 116384 * 2), "lifo": (["100000", "2"], 400000), "churn": (["200000", "1", "100000"], 600000)}
+    counts: dict[str, dict[str, float]] = {}
+    for program, (arguments, calls) in plans.items():
+        for allocator in allocators:
+            output = where / f"callgrind.{program}.{allocator.name}"
+            valgrind = ["valgrind", "--tool=callgrind", f"--toggle-collect=measure_{program}", f"--callgrind-out-file={output}"]
+            command = [*valgrind, str(folder / f"{program}-{allocator.build}"), *arguments]
+            environment = allocator.environment(library)
+            try:
+                subprocess.run(command, capture_output=True, env=environment, check=True, timeout=900)
+            except (OSError, subprocess.SubprocessError) as error:
+                print(f"bench: no instruction count of {program} with {allocator.name}: {error}", file=sys.stderr)
+                continue
+            totals = [line for line in output.read_text(encoding="utf-8").splitlines() if line.startswith(("totals:", "summary:"))]
+            counts.setdefault(program, {})[allocator.name] = int(totals[-1].split()[1]) / calls
+    return counts
+
+
+def instruction_rows(counts: dict[str, dict[str, float]]) -> list[Row]:
+    """Instruction counts beside the nanoseconds, where no other process can disturb them."""
+    rows = []
+    for program, values in counts.items():
+        ranked = sorted((name for name in values if not name.startswith("kucha")), key=lambda name: values[name])
+        if "kucha" not in values or not ranked:
+            continue
+        peers = ", ".join(f"{name} {values[name]:.1f}" for name in ranked)
+        ratio = f"{values['kucha'] / values[ranked[0]]:.2f} of {ranked[0]}"
+        rows.append(Row(f"C: {program}, instructions per call", peers, f"{values['kucha']:.1f}", ratio, "", None, 1, {"counts": values}))
+    return rows
+
+
+@dataclass(frozen=True)
+class NativeOptions:
+    """What the command line chose."""
+
+    top: Path
+    library: Path
+    bench_packages: Path
+    peers: dict[str, str]
+    only: set[str]
+    rounds: int
+    huge: bool
+    instructions: bool
+
+
+def measure(options: NativeOptions) -> list[Row]:
+    """All C rows that were asked for."""
+    folder = options.top / "build" / "bench"
+    allocators = find_allocators(options.bench_packages, options.peers, options.huge)
+    compile_programs(options.top, folder, options.library, {allocator.build for allocator in allocators})
+
+    def wanted(name: str) -> bool:
+        return not options.only or name in options.only
+
+    def runs(program: str, *arguments: str) -> dict[str, list[Any]]:
+        return run_rounds(folder, allocators, options.library, program, list(arguments), options.rounds)
+
+    timed, beside = [], []
+    if wanted("pairs"):
+        timed.append(timed_row("C: malloc/free pairs of 16 to 512 bytes", per_process(runs("pairs")), True))
+    if wanted("lifo"):
+        results = runs("lifo")
+        timed.append(timed_row("C: 10^6 blocks of 64 bytes, last in first out", per_process(results), True))
+        beside.append(timed_row("the same, first round of the process", per_process(results, first=True), False))
+    if wanted("churn"):
+        timed.append(timed_row("C: random churn over 10^6 live blocks", per_process(runs("churn")), True))
+        read = runs("churn", "4000000", "5", "1000000", "1")
+        beside.append(timed_row("the same, each block read before it is freed", per_process(read), False))
+    allow_tie(timed)
+    rows = timed + beside
+    if wanted("resident"):
+        rows += resident_rows(runs("resident"))
+    if options.instructions:
+        rows += instruction_rows(instruction_counts(folder, allocators, options.library, folder))
+    return rows

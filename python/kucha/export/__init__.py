@@ -1,1 +1,0 @@
-"""Captures in the formats of other tools: one module for each."""
