@@ -1,8 +1,8 @@
 """The interpreters that kucha is built for and tested on, and how to run a command under each.
 
 Three kinds are found: the host's own (``PYTHON``, or ``python3``); those of pyenv; and Debian's packages of newer
-releases in chroots that ``setup`` makes with debootstrap, from the mirror that this machine's apt is configured for. The
-chroots lie in ``.interpreters`` (or where ``KUCHA_INTERPRETERS`` points), so several trees can share them.
+releases in chroots that ``setup`` makes with debootstrap, from the mirror that this machine's apt is configured for.
+The chroots lie in ``.interpreters`` (or where ``KUCHA_INTERPRETERS`` points), so several trees can share them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def micro_of(python: Path) -> int:
 
 
 def find_pyenv() -> list[Interpreter]:
-    """pyenv's interpreters, the newest micro of each minor version in PYENV_MINORS."""
+    """Pyenv's interpreters, the newest micro of each minor version in PYENV_MINORS."""
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = []
     for minor in PYENV_MINORS:
@@ -126,7 +126,9 @@ def debian_mirror() -> str:
     try:
         answer = subprocess.run(wanted, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise Unavailable("apt's configuration could not be read, so there is no mirror to make chroots from") from error
+        raise Unavailable(
+            "apt's configuration could not be read, so there is no mirror to make chroots from"
+        ) from error
     for line in answer.splitlines():
         origin, label, uri = line.split("|")
         if (origin, label) == ("Debian", "Debian"):  # not debian-security, not a derivative
@@ -149,7 +151,9 @@ def make_chroot(suite: str, minors: tuple[str, ...]) -> None:
     print(f"interpreters: making {place} ({', '.join(minors)})", flush=True)
     log = place.with_name(f"{suite}.log")
     with log.open("w") as stream:
-        done = subprocess.run([*command, debian_mirror(), *script], stdout=stream, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            [*command, debian_mirror(), *script], stdout=stream, stderr=subprocess.STDOUT, check=False
+        )
     if done.returncode != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise Unavailable(f"debootstrap could not make {suite}: {last_line(log)} (all of it in {log})")

@@ -3,13 +3,14 @@
 
     run.py --python PYTHON --site SITE --out FOLDER [--all | MODULE ...]
 
-Three runs are compared: ``stock`` (the interpreter as it is), ``plain`` (kucha's allocator under it) and ``traced`` (and
-every allocation traced). What passes in the stock run must pass in the others, and no module may crash. A test that
-fails only with kucha is run once more, as the suite's own runner does with failures, since a loaded machine makes some
-tests fail; a module that died from a signal gets no second chance.
+Three runs are compared: ``stock`` (the interpreter as it is), ``plain`` (kucha's allocator under it) and ``traced``
+(and every allocation traced). What passes in the stock run must pass in the others, and no module may crash. A test
+that fails only with kucha is run once more, as the suite's own runner does with failures, since a loaded machine
+makes some tests fail; a module that died from a signal gets no second chance.
 
-``expected/<minor>.txt`` lists tests that cannot pass under kucha, one a line: name, modes, and the place in the interpreter
-that makes it impossible, separated by ``|``. A listed test that passes is reported as such, and is no failure.
+``expected/<minor>.txt`` lists tests that cannot pass under kucha, one a line: name, modes, and the place in the
+interpreter that makes it impossible, separated by ``|``. A listed test that passes is reported as such, and is no
+failure.
 
 Results: FOLDER/cpython.json (counts and differences), FOLDER/<mode>/<module>.log and .xml. Exit code 1 on a difference.
 """
@@ -75,7 +76,15 @@ class Runner:
         results = folder / f"{module}.xml"
         results.unlink(missing_ok=True)
         # Above the whole module's time limit stands the limit of one test, which prints where it hangs.
-        command = [self.python, "-m", "test", "--verbose", f"--timeout={self.timeout // 2}", f"--junit-xml={results}", module]
+        command = [
+            self.python,
+            "-m",
+            "test",
+            "--verbose",
+            f"--timeout={self.timeout // 2}",
+            f"--junit-xml={results}",
+            module,
+        ]
         started = time.monotonic()
         with (folder / f"{module}.log").open("wb") as log:
             code = run_group(command, self.environment(mode), log.fileno(), self.timeout)
@@ -88,7 +97,12 @@ class Runner:
 def run_group(command: list[str], environment: dict[str, str], output: int, timeout: int) -> int | None:
     """Runs a command in a process group of its own; its exit code, None when it was stopped for taking too long."""
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as child:
         try:
             return child.wait(timeout)
@@ -108,7 +122,7 @@ def outcome_of_exit(code: int | None, outcomes: dict[str, str]) -> str:
 
 
 def read_outcomes(path: Path) -> dict[str, str]:
-    """Outcomes by test from a JUnit file; where a name comes twice (subtests) the worst counts. Empty without a file."""
+    """Outcomes by test from a JUnit file, empty without one; where a name comes twice (subtests) the worst counts."""
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError):
@@ -143,7 +157,9 @@ def differences(stock: dict[str, str], other: dict[str, str]) -> dict[str, str]:
     """Tests that pass in the stock run and do not in the other; and crashes, whatever the stock run did there."""
     found = {name: other.get(name, "missing") for name, outcome in stock.items() if outcome == PASSED}
     found = {name: outcome for name, outcome in found.items() if outcome != PASSED}
-    return found | {name: outcome for name, outcome in other.items() if outcome == CRASHED and stock.get(name) != CRASHED}
+    return found | {
+        name: outcome for name, outcome in other.items() if outcome == CRASHED and stock.get(name) != CRASHED
+    }
 
 
 @dataclass
@@ -183,13 +199,15 @@ def compare_module(runner: Runner, module: str, expected: dict[tuple[str, str], 
 def retry(runner: Runner, mode: str, module: str, different: dict[str, str], tally: Tally) -> dict[str, str]:
     """Runs both sides once more; what differs both times remains."""
     again = differences(runner.run("stock", module), runner.run(mode, module))
-    tally.second_try += [f"{mode}: {name}: {outcome} at first" for name, outcome in different.items() if name not in again]
+    tally.second_try += [
+        f"{mode}: {name}: {outcome} at first" for name, outcome in different.items() if name not in again
+    ]
     crashed = {name: outcome for name, outcome in again.items() if outcome == CRASHED}
     return {name: outcome for name, outcome in again.items() if name in different} | crashed
 
 
 def list_modules(runner: Runner, arguments: argparse.Namespace) -> list[str]:
-    """The modules to run: those named, all, or the smoke set; those that this interpreter does not have are left out."""
+    """The modules to run, of those that this interpreter has: those named, all, or the smoke set."""
     command = [runner.python, "-m", "test", "--list-tests"]
     listed = subprocess.run(command, env=runner.environment("stock"), capture_output=True, text=True, check=False)
     existing = listed.stdout.split()
@@ -216,7 +234,10 @@ def report(tally: Tally, runner: Runner) -> None:
         for line in lines:
             print(f"{title}: {line}")
     times = ", ".join(f"{mode} {seconds:.0f} s" for mode, seconds in runner.seconds.items())
-    print(f"{tally.passed} passed, {tally.failed} failed, {len(tally.expected)} cannot pass, {tally.skipped} skipped ({times})")
+    print(
+        f"{tally.passed} passed, {tally.failed} failed, {len(tally.expected)} cannot pass, "
+        f"{tally.skipped} skipped ({times})"
+    )
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
 """Puts kucha under every interpreter that a test run starts; on its path only while tests/cpython/run.py works.
 
-``KUCHA_TEST_MODE`` is ``stock`` (nothing happens, so that both sides of a comparison have the same path), ``plain`` (the
-allocator is swapped) or ``traced`` (and every allocation is traced). Interpreters that tests start with options under
-which the swap is refused, such as ``-X tracemalloc``, run without it: that a swap took place where it must is checked by run.py.
+``KUCHA_TEST_MODE`` is ``stock`` (nothing happens, so that both sides of a comparison have the same path), ``plain``
+(the allocator is swapped) or ``traced`` (and every allocation is traced). Interpreters that tests start with options
+under which the swap is refused, such as ``-X tracemalloc``, run without it: that a swap took place where it must is
+checked by run.py.
 """
 
 import os

@@ -1,0 +1,81 @@
+"""kucha: CPython's memory on an allocator that knows where every block was born.
+
+The package is thin: the work is in the extension module ``kucha._core``, and importing ``kucha`` loads neither that
+module nor anything heavy. What is public here is fetched from it at first use::
+
+    import kucha
+    kucha.install()                  # the allocator, under this interpreter; nothing else
+    print(kucha.stats_text())
+
+The command line is ``kucha run script.py``; see ``kucha --help``.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kucha import _core
+
+# Names of kucha._core that are public under the same name here.
+_FROM_CORE = (
+    "CaptureError",
+    "Refused",
+    "capture_read",
+    "facts",
+    "installed",
+    "map_svg",
+    "object_site",
+    "purge",
+    "statistics",
+    "stats",
+    "stats_text",
+    "status",
+    "trace_cost",
+    "trace_flush",
+    "trace_reset_peak",
+    "trace_start",
+    "trace_stop",
+    "traced_memory",
+    "tracing",
+)
+
+__all__ = [*_FROM_CORE, "install", "version"]
+
+
+def install() -> bool:
+    """Puts kucha's allocator under the ``mem`` and ``obj`` domains of this interpreter, and starts nothing else.
+
+    Returns True when the allocator is in place, also when it was already; False, and changes nothing, where the
+    environment says ``KUCHA=off``. Raises ``Refused``, with the reason in one sentence, where it would not be safe: on a
+    free-threaded build, on a version that kucha does not know, beside another tool that has wrapped the allocator.
+    Once in place the allocator stays until the process ends. Call it early: older blocks stay where they were.
+    """
+    from kucha import _environment
+
+    if _environment.is_off():
+        return False
+    from kucha import _core
+
+    _core.install()
+    return True
+
+
+def __getattr__(name: str) -> Any:
+    """Fetches a public name from the extension module at its first use."""
+    if name == "version" or name == "__version__":
+        from kucha import _core
+
+        return _core.version
+    if name in _FROM_CORE:
+        from kucha import _core
+
+        value = getattr(_core, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'kucha' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

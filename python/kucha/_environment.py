@@ -1,0 +1,50 @@
+"""The environment variable KUCHA, which works in programs whose command line is not ours to edit.
+
+``KUCHA=off`` disables everything. ``KUCHA="run --frames 5 -o out.kucha"`` starts kucha in every Python program that
+inherits it, with the options of ``kucha run``. Anything else is reported, and the program runs as if it were absent.
+"""
+
+from __future__ import annotations
+
+import os
+
+NAME = "KUCHA"
+
+
+def is_off() -> bool:
+    """Whether the environment says that kucha must not do anything."""
+    return os.environ.get(NAME, "").strip() == "off"
+
+
+def split(text: str) -> list[str]:
+    """The words of the variable, with the shell's quoting. shlex is imported only where there is something to quote."""
+    if not any(mark in text for mark in "'\"\\"):
+        return text.split()
+    import shlex
+
+    return shlex.split(text)
+
+
+def join(words: list[str]) -> str:
+    """The inverse of ``split``."""
+    text = " ".join(words)
+    if split(text) == words:
+        return text
+    import shlex
+
+    return shlex.join(words)
+
+
+def boot_file() -> str | None:
+    """The start-up file through which this interpreter's children find kucha: kucha.pth in a site folder, or None."""
+    import site
+    import sys
+
+    places = list(site.getsitepackages()) if hasattr(site, "getsitepackages") else []
+    if site.ENABLE_USER_SITE:
+        places.append(site.getusersitepackages())
+    for place in places:
+        path = os.path.join(place, "kucha.pth")
+        if place in sys.path and os.path.exists(path):
+            return path
+    return None

@@ -1,0 +1,181 @@
+"""The command line: finds the verb and does it. Only what the verb needs is imported.
+
+Exit codes: 2 for a wrong request, with one sentence on standard error; otherwise that of the program that was run, or 0.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kucha.options import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kucha.options import Command
+    from kucha.session import Wishes
+
+_HEAD = """\
+usage: kucha [--help] [--version] COMMAND ...
+
+CPython's memory on an allocator that knows where every block was born.
+
+commands:
+"""
+_FOOT = """
+Each command explains itself: kucha COMMAND --help.
+The environment variable KUCHA: KUCHA=off disables everything; KUCHA="run ..." starts
+kucha, with the options of kucha run, in every Python program that inherits it.
+"""
+
+
+def _overview() -> str:
+    from kucha.commands import COMMANDS
+
+    lines = [f"  {name:<10}{command.brief}" for name, command in COMMANDS.items()]
+    return _HEAD + "\n".join(lines) + "\n" + _FOOT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command. Returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _dispatch(words)
+    except UsageError as error:
+        sys.stderr.write(f"kucha: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        if words[:1] and words[0] in _RUNNERS:
+            raise  # the program's own: its traceback has been printed, and the interpreter ends the process by SIGINT
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: say nothing, as other commands do
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    from kucha.commands import COMMANDS
+
+    if not words:
+        sys.stderr.write(_overview())
+        return 2
+    verb, rest = words[0], words[1:]
+    if verb in ("-h", "--help"):
+        print(_overview(), end="")
+        return 0
+    if verb in ("-V", "--version"):
+        from kucha import _core
+
+        print(f"kucha {_core.version}")
+        return 0
+    command = COMMANDS.get(verb)
+    if command is None:
+        what = "option" if verb.startswith("-") else "command"
+        raise UsageError(f"unknown {what} '{verb}'; see kucha --help")
+    return _DOERS[verb](command, rest)
+
+
+def _run(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text
+    from kucha.session import read_wishes
+
+    if _asks_for_help(command, words):
+        print(help_text(command), end="")
+        return 0
+    wishes, rest = read_wishes(words)
+    return _run_program(wishes, rest, words)
+
+
+def _asks_for_help(command: Command, words: list[str]) -> bool:
+    """Whether help is among our own options: what follows the program's name belongs to the program."""
+    from kucha.options import parse
+
+    return bool(parse(command, words)[0]["help"])
+
+
+def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
+    from kucha import _core, _environment, program
+    from kucha.session import Session, say
+
+    wanted = program.from_arguments(rest)
+    try:
+        code = program.load(wanted)
+    except (SyntaxError, ValueError) as error:
+        sys.excepthook(type(error), error, None)
+        return 1
+    if _environment.is_off():
+        if not wishes.quiet:
+            say("KUCHA=off is set; the program runs without kucha")
+    elif _core.tracing():
+        raise UsageError("this process is traced already, by the environment variable KUCHA; unset it")
+    else:
+        os.environ.pop(_environment.NAME, None)
+        session = Session(wishes, wanted.name, ["kucha", "run", *words])
+        session.plan()
+        session.start()
+    call = program.prepare(wanted, code)
+    del code
+    status = _core.call_program(*call)
+    program.tidy(call)
+    if status == program.INTERRUPTED and wanted.kind in ("script", "code", "stdin"):
+        # The interpreter ends a process that a KeyboardInterrupt reached the top of by SIGINT, and has printed it.
+        sys.excepthook = lambda *_: None
+        raise KeyboardInterrupt
+    return 1 if status else 0
+
+
+def _stats(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text, parse
+    from kucha.session import read_wishes
+
+    values, rest = parse(command, words)
+    if values["help"]:
+        print(help_text(command), end="")
+        return 0
+    wishes, rest = read_wishes(["--allocator-only", "--stats", "--", *rest])
+    return _run_program(wishes, rest, words)
+
+
+def _map(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text, parse
+    from kucha.session import read_wishes
+
+    values, rest = parse(command, words)
+    if values["help"]:
+        print(help_text(command), end="")
+        return 0
+    force = ["--force"] if values["force"] else []
+    wishes, rest = read_wishes(["--allocator-only", "--map", values["output"], *force, "--", *rest])
+    return _run_program(wishes, rest, words)
+
+
+def _report(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text, parse
+
+    values, rest = parse(command, words)
+    if values["help"]:
+        print(help_text(command), end="")
+        return 0
+    if len(rest) != 1:
+        raise UsageError("report takes one capture; see kucha report --help")
+    from kucha.report import report
+
+    return report(rest[0], values)
+
+
+def _doctor(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text, parse
+
+    values, rest = parse(command, words)
+    if values["help"]:
+        print(help_text(command), end="")
+        return 0
+    if rest:
+        raise UsageError(f"doctor takes no arguments, not '{rest[0]}'; see kucha doctor --help")
+    from kucha.doctor import doctor
+
+    return doctor(as_json=values["json"])
+
+
+_RUNNERS = ("run", "stats", "map")
+_DOERS = {"run": _run, "report": _report, "stats": _stats, "map": _map, "doctor": _doctor}

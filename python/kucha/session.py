@@ -1,0 +1,228 @@
+"""One traced run: what is started before the program, and what is said after it.
+
+A session is the same whether ``kucha run`` made it or the environment variable (kucha/_boot.py). It puts the allocator in place,
+starts tracing into a capture, hands itself down to child processes when asked, and at exit, after the program's own atexit
+functions, prints the summary and closes the capture. Anything that fails here is one sentence on standard error: the
+program runs either way, unless what failed was asked for by name (``--swap``, ``--no-trace``, ``--mode objects``).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from time import perf_counter
+
+from kucha import _environment
+from kucha.commands import RUN
+from kucha.options import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+
+class Wishes:
+    """The options of ``kucha run``, typed."""
+
+    __slots__ = (
+        "allocator_only",
+        "append_pid",
+        "follow_fork",
+        "follow_subprocesses",
+        "force",
+        "frames",
+        "map",
+        "mode",
+        "output",
+        "quiet",
+        "sample",
+        "stats",
+        "swap",
+        "top",
+    )
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.output: str | None = values["output"]
+        self.force: bool = values["force"]
+        self.quiet: bool = values["quiet"]
+        self.frames: int = values["frames"]
+        self.sample: int = values["sample"]
+        self.mode: Literal["blocks", "objects"] = values["mode"]
+        self.allocator_only: bool = values["allocator_only"]
+        self.swap: bool = values["swap"] or self.allocator_only
+        self.follow_fork: bool = values["follow_fork"]
+        self.follow_subprocesses: bool = values["follow_subprocesses"]
+        self.append_pid: bool = values["append_pid"]
+        self.map: str | None = values["map"]
+        self.stats: bool = values["stats"]
+        self.top: int = values["top"]
+        if self.allocator_only and (self.output or self.sample or self.mode == "objects"):
+            raise UsageError("--no-trace leaves out what --output, --sample and --mode are about; drop one of them")
+
+    def words_for_children(self, output: str) -> list[str]:
+        """Options that make a child process trace itself as this one is traced, into OUTPUT.PID, without a word."""
+        words = ["run", "--quiet", "--append-pid", "--follow-subprocesses", "--output", output]
+        words += ["--frames", str(self.frames), "--mode", self.mode]
+        words += ["--sample", str(self.sample)] if self.sample else []
+        words += ["--follow-fork"] if self.follow_fork else []
+        return words
+
+
+def say(message: str) -> None:
+    """One sentence of ours on standard error, which may be closed."""
+    try:
+        sys.stderr.write(f"kucha: {message}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def check_output(path: str, force: bool) -> None:
+    """Refuses a file that exists (without ``force``), and a folder that cannot be written."""
+    folder = os.path.dirname(path) or "."
+    if os.path.lexists(path):
+        if not force:
+            raise UsageError(f"'{path}' exists already; choose another name, or replace it with --force")
+        if not os.path.isfile(path):
+            raise UsageError(f"'{path}' is not a regular file and is left alone; choose another name")
+    if not os.path.isdir(folder):
+        raise UsageError(f"can't write '{path}': there is no directory '{folder}'")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"can't write '{path}': no permission to write in '{folder}'")
+
+
+class Session:
+    """A run with kucha. ``plan`` checks everything that can be checked beforehand and writes nothing."""
+
+    def __init__(self, wishes: Wishes, name: str, command: list[str]) -> None:
+        self.wishes = wishes
+        self.name = name
+        self.command = command
+        self.process = os.getpid()
+        self.folder = os.getcwd()
+        self.capture: str | None = None  # absolute, so that the program may change its directory
+        self.installed = False
+        self.refusal: str | None = None
+        self.version = ""
+        self.started = 0.0
+
+    def plan(self) -> None:
+        """Settles the names of the files to be written. Raises UsageError."""
+        wishes = self.wishes
+        if not wishes.allocator_only:
+            output = wishes.output or f"kucha-{self.name}.{self.process}.kucha"
+            if wishes.append_pid:
+                output = f"{output}.{self.process}"
+            check_output(output, wishes.force)
+            self.capture = os.path.join(self.folder, output)
+        if wishes.map is not None:
+            check_output(wishes.map, wishes.force)
+            wishes.map = os.path.join(self.folder, wishes.map)
+
+    def start(self) -> None:
+        """Swaps the allocator and starts tracing. Raises UsageError where that fails and was asked for by name."""
+        from kucha import _core, summary  # summary now, so that importing it at the end is not traced
+
+        self.summary = summary
+        self.version = _core.version
+        self.started = perf_counter()
+        try:
+            _core.install()
+            self.installed = True
+        except _core.Refused as refusal:
+            self._go_on_without(str(refusal), insisted=self.wishes.swap)
+        if self.installed and self.capture is not None:
+            self._start_tracing(self.capture)
+        if self.wishes.follow_subprocesses and self.capture is not None:
+            self._prepare_children()
+        atexit.register(self.finish)
+
+    def _start_tracing(self, capture: str) -> None:
+        from kucha import _core
+
+        wishes = self.wishes
+        if wishes.force and os.path.lexists(capture):
+            os.unlink(capture)
+        try:
+            _core.trace_start(
+                frames=wishes.frames,
+                mode=wishes.mode,
+                sample=wishes.sample,
+                capture=capture,
+                command=" ".join(self.command),
+                follow_fork=wishes.follow_fork,
+            )
+        except _core.Refused as refusal:
+            self._go_on_without(str(refusal), insisted=wishes.mode == "objects")
+        except OSError as error:
+            raise UsageError(f"can't write the capture '{capture}': {error.strerror or error}") from None
+
+    def _go_on_without(self, refusal: str, insisted: bool) -> None:
+        if insisted:
+            raise UsageError(refusal)
+        self.refusal = refusal
+        self.capture = None
+        say(f"{refusal.rstrip('.')}; the program runs without it")
+
+    def _prepare_children(self) -> None:
+        """Lets Python programs that this one starts find their orders in the environment."""
+        assert self.capture is not None
+        base = self.capture
+        if self.wishes.append_pid:
+            base = base.removesuffix(f".{self.process}")
+        os.environ[_environment.NAME] = _environment.join(self.wishes.words_for_children(base))
+        if _environment.boot_file() is None:
+            hook = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_in_place")
+            older = os.environ.get("PYTHONPATH", "")
+            if hook not in older.split(os.pathsep):
+                os.environ["PYTHONPATH"] = f"{hook}{os.pathsep}{older}" if older else hook
+
+    def finish(self) -> None:
+        """The last atexit function: says what there is to say, closes the capture. Never raises."""
+        try:
+            if os.getpid() == self.process:
+                self._conclude()
+            elif self.capture is not None and self.wishes.follow_fork:
+                from kucha import _core
+
+                _core.trace_stop()
+        except Exception as error:  # a failing instrument lets go of the program
+            say(f"the summary failed: {type(error).__name__}: {error}")
+
+    def _conclude(self) -> None:
+        from kucha import _core
+
+        wishes = self.wishes
+        duration = perf_counter() - self.started
+        text = ""
+        if self.capture is not None and _core.tracing():
+            cost = _core.trace_cost()
+            _core.trace_stop()
+            if not wishes.quiet:
+                text = self.summary.traced(self.capture, self, cost, duration)
+        elif self.installed and not (wishes.quiet or wishes.stats or wishes.map):
+            text = self.summary.untraced(_core.stats(), self, duration)
+        if wishes.stats and self.installed:
+            text += _core.stats_text()
+        if text:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        if wishes.map is not None and self.installed:
+            _write_picture(_core.map_svg(), wishes.map, wishes.force)
+            if not wishes.quiet:
+                say(f"the arenas are drawn in {wishes.map}")
+
+
+def _write_picture(text: str, path: str, force: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read_wishes(arguments: list[str]) -> tuple[Wishes, list[str]]:
+    """The options in ``arguments``, and what follows them."""
+    from kucha.options import parse
+
+    values, rest = parse(RUN, arguments)
+    return Wishes(values), rest

@@ -1,0 +1,174 @@
+"""Jobs of a test run: commands with a log, a time limit and counted results, some at a time, in an order that holds.
+
+A job is done when its command ended and its results were counted. It starts when every job that it needs has succeeded;
+where one of those failed it is not run, and counts as one failure, so that nothing goes missing silently.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Counts:
+    """What a job counted: tests, and lines worth reading."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, other: Counts) -> None:
+        """Adds another job's counts, without its notes."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+@dataclass
+class Job:
+    """A command to run, and how to count what it did."""
+
+    name: str
+    command: list[str]
+    log: Path
+    count: Callable[[], Counts]
+    needs: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    timeout: int = 900
+
+
+def nothing() -> Counts:
+    """The counter of a job that only prepares: it adds to the sum by failing alone."""
+    return Counts()
+
+
+def count_junit(*paths: Path) -> Counts:
+    """Counts the test cases of JUnit files; a missing or broken file counts as one failure."""
+    counts = Counts()
+    for path in paths:
+        try:
+            cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+        except (OSError, ElementTree.ParseError) as error:
+            counts.failed += 1
+            counts.notes.append(f"no results in {path.name}: {error}")
+            continue
+        for case in cases:
+            if case.find("failure") is not None or case.find("error") is not None:
+                counts.failed += 1
+                counts.notes.append(f"FAILED {case.get('classname') or path.stem} {case.get('name')}")
+            elif case.find("skipped") is not None:
+                counts.skipped += 1
+            else:
+                counts.passed += 1
+    return counts
+
+
+class Scheduler:
+    """Runs jobs, at most ``width`` at a time, and sums what they counted."""
+
+    def __init__(self, top: Path, width: int, stream: object = sys.stdout) -> None:
+        """``top`` is the folder that commands run in."""
+        self.top = top
+        self.width = width
+        self.stream = stream
+        self.total = Counts()
+        self.started = time.monotonic()
+        self.lock = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """Prints a line with the seconds since the start."""
+        with self.lock:
+            print(f"[{time.monotonic() - self.started:5.0f} s] {text}", flush=True)
+
+    def run(self, jobs: list[Job]) -> Counts:
+        """Runs the jobs, in their order as far as their needs allow."""
+        waiting = list(jobs)
+        good: set[str] = set()
+        bad: set[str] = set()
+        with ThreadPoolExecutor(self.width) as pool:
+            running: dict[Future[Counts], Job] = {}
+            while waiting or running:
+                self.drop_hopeless(waiting, bad)
+                for job in [job for job in waiting if set(job.needs) <= good][: self.width - len(running)]:
+                    waiting.remove(job)
+                    running[pool.submit(self.run_one, job)] = job
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    job = running.pop(future)
+                    counts = future.result()
+                    self.total.add(counts)
+                    (bad if counts.failed else good).add(job.name)
+        return self.total
+
+    def drop_hopeless(self, waiting: list[Job], bad: set[str]) -> None:
+        """Fails the jobs that need one that failed."""
+        for job in list(waiting):
+            broken = bad.intersection(job.needs)
+            if broken:
+                waiting.remove(job)
+                bad.add(job.name)
+                self.total.failed += 1
+                self.say(f"FAILED {job.name}: not run, because {', '.join(sorted(broken))} failed")
+
+    def run_one(self, job: Job) -> Counts:
+        """Runs one job and tells how it went."""
+        began = time.monotonic()
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        trouble = self.execute(job)
+        counts = job.count() if trouble is None or job.count is not nothing else Counts()
+        if trouble and not counts.failed:
+            counts.failed += 1
+            counts.notes.append(trouble)
+        numbers = f"{counts.passed} passed, {counts.failed} failed" + (
+            f", {counts.skipped} skipped" * bool(counts.skipped)
+        )
+        state = "FAILED" if counts.failed else "ok    "
+        self.say(
+            f"{state} {job.name:24} {numbers if job.count is not nothing else ''} ({time.monotonic() - began:.0f} s)"
+        )
+        if counts.failed:
+            tail = job.log.read_text(errors="replace").splitlines()[-40:]
+            self.say("\n".join([f"  the end of {job.log}:", *("  | " + line for line in tail)]))
+        for note in counts.notes:
+            self.say(f"  {note}")
+        return counts
+
+    def execute(self, job: Job) -> str | None:
+        """Runs the command in a process group of its own; what went wrong, None when nothing did."""
+        with job.log.open("wb") as log:
+            try:
+                child = subprocess.Popen(
+                    job.command,
+                    cwd=self.top,
+                    env=os.environ | job.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                return f"could not be started: {error}"
+            try:
+                code = child.wait(job.timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                return f"took longer than {job.timeout} s and was stopped"
+            except BaseException:
+                os.killpg(child.pid, signal.SIGKILL)
+                raise
+        if code < 0:
+            return f"died from signal {-code} ({signal.Signals(-code).name})"
+        return f"ended with exit code {code}" if code else None

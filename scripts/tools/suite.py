@@ -1,0 +1,188 @@
+"""What `make test` does: every build, and every test on every interpreter, as jobs.
+
+The last line that is printed is ``N passed, M failed``, summed over everything that was counted; tests that were
+skipped are in neither number. A job that breaks without a result counts as one failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tools.interpreters import CHROOTS, TOP, Interpreter, find_all
+from tools.jobs import Counts, Job, Scheduler, count_junit, nothing
+
+RESULTS = TOP / "build" / "results"
+PURE = TOP / ".venv" / "pure"
+# Variants whose unit tests run, and the name each geometry has in reports.
+UNIT_VARIANTS = ("release", "large", "classic", "asan", "hostile")
+# Variants under which the Python tests run on the host, beside the default one under every interpreter.
+GEOMETRIES = ("large", "classic")
+PARALLEL = 2
+# regrtest's own limit for a module of the smoke set, and of the whole suite, in seconds.
+SMOKE_SECONDS, LONG_SECONDS = 600, 3600
+DAY = 24 * 3600
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+def python_path(site: Path) -> str:
+    """The PYTHONPATH that runs a build in place."""
+    return os.pathsep.join([str(site), str(PURE)])
+
+
+def build_job(interpreter: Interpreter, variant: str) -> Job:
+    """Builds a variant for an interpreter."""
+    folder = interpreter.build_folder(variant)
+    return Job(
+        name=f"build {folder.name}",
+        command=interpreter.build_command(variant),
+        log=RESULTS / f"build-{folder.name}.log",
+        count=nothing,
+        environment={"KUCHA_JOBS": "1", "KUCHA_WERROR": "1"},
+    )
+
+
+def unit_job(host: Interpreter, variant: str) -> Job:
+    """Runs the C unit tests of a variant."""
+    folder = host.build_folder(variant)
+    results = RESULTS / f"unit-{variant}"
+
+    def count() -> Counts:
+        return count_junit(*sorted(results.glob("*.xml")) or [results / "any.xml"])
+
+    return Job(
+        name=f"unit {variant}",
+        command=[sys.executable, str(TOP / "scripts" / "unit"), str(folder), str(results)],
+        log=RESULTS / f"unit-{variant}.log",
+        count=count,
+        needs=(f"build {folder.name}",),
+        environment=SANITIZER_OPTIONS,
+    )
+
+
+def pytest_job(interpreter: Interpreter, folder: str, variant: str = "release") -> Job:
+    """Runs a folder of pytest tests under an interpreter."""
+    build = interpreter.build_folder(variant)
+    tag = f"{Path(folder).name}-{build.name}"
+    results = RESULTS / f"{tag}.xml"
+    results.unlink(missing_ok=True)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout=300", f"--junit-xml={results}"]
+    settings = {
+        "PYTHONPATH": python_path(build / "site"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "KUCHA_BUILD": str(build),
+    }
+    words = ["env", *(f"{name}={value}" for name, value in settings.items())]
+    return Job(
+        name=f"{Path(folder).name} {interpreter.name if variant == 'release' else variant}",
+        command=interpreter.command([*words, interpreter.python, "-m", "pytest", *options, folder]),
+        log=RESULTS / f"{tag}.log",
+        count=lambda: count_junit(results),
+        needs=(f"build {build.name}",),
+        timeout=1500,
+    )
+
+
+def cpython_job(interpreter: Interpreter, whole: bool) -> Job:
+    """Runs CPython's own tests under an interpreter, with and without kucha."""
+    build = interpreter.build_folder("release")
+    out = RESULTS / f"cpython-{interpreter.name}"
+    seconds = LONG_SECONDS if whole else SMOKE_SECONDS
+    words = ["tests/cpython/run.py", "--python", interpreter.python, "--site", str(build / "site"), "--out", str(out)]
+    words += [f"--timeout={seconds}", *(["--all"] if whole else [])]
+    (out / "cpython.json").unlink(missing_ok=True)
+    return Job(
+        name=f"cpython {interpreter.name}",
+        command=interpreter.command([interpreter.python, *words]),
+        log=RESULTS / f"cpython-{interpreter.name}.log",
+        count=lambda: count_cpython(out / "cpython.json"),
+        needs=(f"build {build.name}",),
+        timeout=DAY if whole else 2400,
+    )
+
+
+def count_cpython(path: Path) -> Counts:
+    """Counts what tests/cpython/run.py wrote down."""
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        return Counts(failed=1, notes=[f"no results in {path}: {error}"])
+    notes = [f"FAILED {line}" for line in told["different"]]
+    notes += [f"cannot pass: {line}" for line in told["expected"]]
+    notes += [f"listed as impossible, but passes: {line}" for line in told["unexpectedly_passed"]]
+    notes += [f"second try: {line}" for line in told["second_try"]]
+    return Counts(told["passed"], told["failed"], told["skipped"], notes)
+
+
+def has_tests(folder: str) -> bool:
+    """Whether the folder holds pytest files."""
+    return any((TOP / folder).glob("test_*.py"))
+
+
+def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
+    """The jobs, those that take long near the front, so that none of them is left alone at the end."""
+    host = interpreters[0]
+    builds = [build_job(item, "release") for item in interpreters]
+    cpython = [cpython_job(item, whole) for item in interpreters]
+    if whole:
+        return builds + cpython
+    builds += [build_job(host, variant) for variant in UNIT_VARIANTS if variant != "release"]
+    tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]
+    if has_tests("tests/python"):
+        tests += [pytest_job(item, "tests/python") for item in interpreters]
+        tests += [pytest_job(host, "tests/python", variant) for variant in GEOMETRIES]
+    tests += [pytest_job(host, folder) for folder in ("tests/house", "tests/install") if has_tests(folder)]
+    return builds + tests + cpython
+
+
+def missing_minors(interpreters: list[Interpreter]) -> list[str]:
+    """Releases that are supported, and for which no interpreter was found."""
+    found = {item.minor for item in interpreters}
+    return [minor for minors in CHROOTS.values() for minor in minors if minor not in found]
+
+
+def choose(jobs: list[Job], words: list[str]) -> list[Job]:
+    """The jobs whose name contains one of the words, with what they need; all of them without words."""
+    if not words:
+        return jobs
+    wanted = {job.name for job in jobs if any(word in job.name for word in words)}
+    wanted |= {need for job in jobs if job.name in wanted for need in job.needs}
+    return [job for job in jobs if job.name in wanted]
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="test", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--long", action="store_true", help="CPython's whole test suites, and nothing else")
+    parser.add_argument("--list", action="store_true", help="only list the jobs")
+    parser.add_argument("words", nargs="*", help="only the jobs whose name contains a word, and what those need")
+    chosen = parser.parse_args(arguments)
+    interpreters = find_all()
+    if not interpreters or interpreters[0].name != "host":
+        print("test: there is no python3; set PYTHON to an interpreter", file=sys.stderr)
+        return 1
+    jobs = choose(all_jobs(interpreters, chosen.long), chosen.words)
+    if chosen.list:
+        print("\n".join(job.name for job in jobs))
+        return 0
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    scheduler = Scheduler(TOP, PARALLEL)
+    scheduler.say("interpreters: " + ", ".join(f"{item.name} {item.version}" for item in interpreters))
+    total = scheduler.run(jobs)
+    for minor in missing_minors(interpreters):
+        # Root can make the chroots (scripts/setup interpreters), so there it is a failure and not a choice.
+        total.failed += os.geteuid() == 0
+        scheduler.say(f"NOT TESTED: Python {minor}; no interpreter was found (see docs/building.md)")
+    if total.skipped:
+        scheduler.say(f"{total.skipped} skipped")
+    print(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed or not total.passed else 0
