@@ -1,8 +1,9 @@
 """Indexes the interpreter's own standard library: who defines what, and who uses it.
 
-Every module is parsed twice. The first pass collects definitions; the second goes through all names that the code uses and
-writes down, for each definition, the places that refer to it. Parsed trees are cached, because the second pass needs
-them again; and there lies the mistake that this example is about: the cache does not do what its author meant. Run it with
+Every module is parsed twice. The first pass collects definitions; the second goes through all names that the code
+uses and writes down, for each definition, the places that refer to it. Parsed trees are cached, because the second
+pass needs them again; and there lies the mistake that this example is about: the cache does not do what its author
+meant. Run it with
 
     kucha run examples/index_stdlib.py
 

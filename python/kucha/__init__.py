@@ -16,7 +16,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kucha import _core
+    from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
 
 # Names of kucha._core that are public under the same name here.
 _FROM_CORE = (
@@ -48,15 +70,37 @@ def install() -> bool:
     """Puts kucha's allocator under the ``mem`` and ``obj`` domains of this interpreter, and starts nothing else.
 
     Returns True when the allocator is in place, also when it was already; False, and changes nothing, where the
-    environment says ``KUCHA=off``. Raises ``Refused``, with the reason in one sentence, where it would not be safe: on a
-    free-threaded build, on a version that kucha does not know, beside another tool that has wrapped the allocator.
+    environment says ``KUCHA=off``. Raises ``Refused``, with the reason in one sentence, where it would not be safe: on
+    a free-threaded build, on a version that kucha does not know, beside another tool that has wrapped the allocator.
     Once in place the allocator stays until the process ends. Call it early: older blocks stay where they were.
     """
     from kucha import _environment
 
     if _environment.is_off():
         return False
-    from kucha import _core
+    from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
 
     _core.install()
     return True
@@ -65,11 +109,55 @@ def install() -> bool:
 def __getattr__(name: str) -> Any:
     """Fetches a public name from the extension module at its first use."""
     if name == "version" or name == "__version__":
-        from kucha import _core
+        from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
 
         return _core.version
     if name in _FROM_CORE:
-        from kucha import _core
+        from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
 
         value = getattr(_core, name)
         globals()[name] = value

@@ -1,6 +1,7 @@
 """The command line: finds the verb and does it. Only what the verb needs is imported.
 
-Exit codes: 2 for a wrong request, with one sentence on standard error; otherwise that of the program that was run, or 0.
+Exit codes: 2 for a wrong request, with one sentence on standard error; otherwise that of the program that was run, or
+0.
 """
 
 from __future__ import annotations

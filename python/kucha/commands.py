@@ -24,8 +24,8 @@ RUN = Command(
     f"run [options] {_PROGRAM}\nrun [options] -m module [args ...]\nrun [options] -c code [args ...]\n"
     "run [options] - [args ...]",
     "Runs a program as python would, on kucha's allocator, with every allocation traced to the line that made it.",
-    "Writes a capture while the program runs, and a summary to standard error when it ends. Options for Python itself go "
-    "in front: python -X dev -m kucha run script.py. The program's exit code is kept; exit code 2 without a run means "
+    "Writes a capture while the program runs, and a summary to standard error when it ends. Options for Python "
+    "itself go in front: python -X dev -m kucha run script.py. The program's exit code is kept; exit code 2 without a run means "
     "that something here was wrong.",
     (
         Option("-o --output", "FILE", "Capture to write. Default: kucha-NAME.PID.kucha in the current directory."),
@@ -49,8 +49,8 @@ RUN = Command(
         Option(
             "--mode",
             "MODE",
-            "blocks: every block carries its birthplace. objects: also objects that the interpreter takes from its free "
-            "lists (Python 3.13 and later; costs time). Default: blocks.",
+            "blocks: every block carries its birthplace. objects: also objects that the interpreter takes from its "
+            "free lists (Python 3.13 and later; costs time). Default: blocks.",
             "blocks",
             choice("blocks", "objects"),
         ),

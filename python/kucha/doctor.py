@@ -84,9 +84,13 @@ def _surroundings() -> Iterator[Finding]:
     """Things around the interpreter that change what kucha does."""
     choice = os.environ.get("PYTHONMALLOC")
     if choice and choice not in ("default", "pymalloc"):
-        yield Finding("PYTHONMALLOC", choice, FAILURE, "kucha goes under the interpreter's default allocator only; unset it")
+        yield Finding(
+            "PYTHONMALLOC", choice, FAILURE, "kucha goes under the interpreter's default allocator only; unset it"
+        )
     if os.environ.get("PYTHONTRACEMALLOC", "0") not in ("", "0") or "tracemalloc" in sys._xoptions:
-        yield Finding("tracemalloc", "starts with Python", FAILURE, "it wraps the allocator first; unset PYTHONTRACEMALLOC")
+        yield Finding(
+            "tracemalloc", "starts with Python", FAILURE, "it wraps the allocator first; unset PYTHONTRACEMALLOC"
+        )
     if sys.flags.dev_mode:
         yield Finding("-X dev", "on", FAILURE, "it puts debug hooks around the allocator; start without it")
     if _environment.is_off():
@@ -120,10 +124,14 @@ def _kernel() -> Iterator[Finding]:
     yield from _permissions()
     maps = read("/proc/sys/vm/max_map_count")
     if maps and maps.isdecimal() and int(maps) < SMALL_MAP_COUNT:
-        yield Finding("vm.max_map_count", maps, NOTE, "each arena is a mapping of 4 MiB: large heaps run out of mappings")
+        yield Finding(
+            "vm.max_map_count", maps, NOTE, "each arena is a mapping of 4 MiB: large heaps run out of mappings"
+        )
     overcommit = read("/proc/sys/vm/overcommit_memory")
     if overcommit == "2":
-        yield Finding("vm.overcommit_memory", "2", NOTE, "memory is refused by address space: tracing tables count in full")
+        yield Finding(
+            "vm.overcommit_memory", "2", NOTE, "memory is refused by address space: tracing tables count in full"
+        )
 
 
 def _huge_pages() -> Iterator[Finding]:
@@ -133,7 +141,9 @@ def _huge_pages() -> Iterator[Finding]:
         return
     chosen = text.partition("[")[2].partition("]")[0]
     if chosen == "never":
-        yield Finding("huge pages", "never", NOTE, "arenas are backed by ordinary pages; large heaps run a little slower")
+        yield Finding(
+            "huge pages", "never", NOTE, "arenas are backed by ordinary pages; large heaps run a little slower"
+        )
     else:
         yield Finding("huge pages", chosen)
 
@@ -149,7 +159,7 @@ def _permissions() -> Iterator[Finding]:
     }
     if scope is not None:
         level = GOOD if scope == "0" else NOTE
-        follows = "" if scope == "0" else "debuggers and py-spy need more rights; kucha traces from inside and needs none"
+        follows = "" if scope == "0" else "debuggers and py-spy need more rights; kucha traces from inside"
         yield Finding("ptrace scope", f"{scope}: {meanings.get(scope, 'unknown')}", level, follows)
     paranoid = read("/proc/sys/kernel/perf_event_paranoid")
     if paranoid is not None:
@@ -176,7 +186,7 @@ def cgroup_limit(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") 
 def _memberships(text: str) -> Iterator[tuple[str, str]]:
     """(controller, path) of each line ``id:controllers:path`` of cgroups(7); v2 has the empty controller."""
     for line in text.splitlines():
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         for controller in controllers.split(","):
             yield controller, path
 
@@ -194,7 +204,7 @@ def _tightest(root: str, place: str, name: str) -> int | None:
 
 def _container() -> Iterator[Finding]:
     signs = ("/.dockerenv", "/run/.containerenv")
-    inside = next((sign for sign in signs if os.path.exists(sign)), None) or os.environ.get("container")
+    inside = next((sign for sign in signs if os.path.exists(sign)), None) or os.environ.get("container")  # noqa: SIM112 (systemd-nspawn and podman write it so)
     yield Finding("container", f"yes ({inside})" if inside else "no sign of one")
     version, limit = cgroup_limit()
     if limit is None:

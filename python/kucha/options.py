@@ -1,12 +1,12 @@
 """Options of the command line: how a table of them is read, and how it becomes a help text.
 
 One table per command (kucha/commands.py) is the only description of its options: the parser, ``--help`` and the test
-that compares them with the manual page all read it. argparse is not used because importing it costs about as much time
-as starting Python (it needs re and gettext), and ``kucha run`` is a thing that people put before every command.
+that compares them with the manual page all read it. argparse is not used because importing it costs about as much
+time as starting Python (it needs re and gettext), and ``kucha run`` is a thing that people put before every command.
 
-Rules, those of getopt_long(3): ``--name VALUE`` and ``--name=VALUE``, ``-n VALUE`` and ``-nVALUE``, flags of one letter may be
-joined (``-qf``), ``--`` ends the options. A command that runs a program stops at the first argument that is not an
-option: what follows belongs to the program.
+Rules, those of getopt_long(3): ``--name VALUE`` and ``--name=VALUE``, ``-n VALUE`` and ``-nVALUE``, flags of one
+letter may be joined (``-qf``), ``--`` ends the options. A command that runs a program stops at the first argument
+that is not an option: what follows belongs to the program.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Option:
         self,
         names: str,
         metavar: str | None,
-        help: str,
+        explanation: str,
         default: Any = None,
         convert: Callable[[str], Any] = str,
     ) -> None:
         self.names = tuple(names.split())
         self.metavar = metavar
-        self.help = help
+        self.help = explanation
         self.default = False if metavar is None and default is None else default
         self.convert = convert
         self.key = self.names[-1].lstrip("-").replace("-", "_")

@@ -1,9 +1,10 @@
 """Running somebody's program as ``python`` would run it.
 
-``kucha run`` loads the program into its own process. What the program can see must be what it would see without kucha:
-``sys.argv``, ``sys.orig_argv``, ``sys.path[0]``, the module ``__main__`` and its attributes, the call stack, tracebacks,
-the exit code, the way a KeyboardInterrupt ends the process. The rules are those of CPython's Modules/main.c
-(pymain_run_python) and Python/pythonrun.c; tests/python/test_run_as_python.py runs programs both ways and compares.
+``kucha run`` loads the program into its own process. What the program can see must be what it would see without
+kucha: ``sys.argv``, ``sys.orig_argv``, ``sys.path[0]``, the module ``__main__`` and its attributes, the call stack,
+tracebacks, the exit code, the way a KeyboardInterrupt ends the process. The rules are those of CPython's
+Modules/main.c (pymain_run_python) and Python/pythonrun.c; tests/python/test_run_as_python.py runs programs both ways
+and compares.
 
 The call stack is the extension module's part: ``_core.call_program`` calls the program with the interpreter's chain of
 frames set aside, and prints an exception that comes out as the interpreter would (SystemExit ends the process there).
@@ -90,7 +91,7 @@ def _kind_of_file(path: str) -> str:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 22))  # the end record of an archive without a comment
             tail = file.read(22)
     except OSError as error:
-        if path.startswith("/dev/fd/") or path.startswith("/proc/"):
+        if path.startswith(("/dev/fd/", "/proc/")):
             return "script"  # a pipe: it can be read once, and not from its end
         raise UsageError(f"can't open file '{path}': {error.strerror}") from None
     if head == b"PK\3\4" or b"PK\5\6" in tail:

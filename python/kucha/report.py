@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.markup import escape
@@ -134,7 +134,7 @@ def _show_head(console: Console, profile: Profile, sums: list[int]) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
-    started = datetime.fromtimestamp(header["start_time"], timezone.utc).astimezone()
+    started = datetime.fromtimestamp(header["start_time"], UTC).astimezone()
     lasted = f", {seconds(header['end_time'] - header['start_time'])}" if header["end_time"] is not None else ""
     state = "" if header["finished"] else "; not finished: it still runs, or was killed"
     how = f"a sample every {size(header['sample'])}" if header["sample"] else f"every block ({header['mode']})"
@@ -226,7 +226,8 @@ def _show_tree(console: Console, profile: Profile, measure: str, depth: int) -> 
             label = f"{percent(child.value, root.value):>6} {_amount(child.value, measure)}"
             waiting.append((branch.add(f"{label}  {escape(place(child.key))}"), child, level + 1))
         if small:
-            branch.add(f"[dim]{percent(small, root.value):>6} {_amount(small, measure)}  in smaller or deeper frames[/]")
+            label = f"{percent(small, root.value):>6} {_amount(small, measure)}"
+            branch.add(f"[dim]{label}  in smaller or deeper frames[/]")
     console.print()
     console.print("[italic]Call tree[/]")
     console.print(tree)

@@ -1,9 +1,10 @@
 """One traced run: what is started before the program, and what is said after it.
 
-A session is the same whether ``kucha run`` made it or the environment variable (kucha/_boot.py). It puts the allocator in place,
-starts tracing into a capture, hands itself down to child processes when asked, and at exit, after the program's own atexit
-functions, prints the summary and closes the capture. Anything that fails here is one sentence on standard error: the
-program runs either way, unless what failed was asked for by name (``--swap``, ``--no-trace``, ``--mode objects``).
+A session is the same whether ``kucha run`` made it or the environment variable (kucha/_boot.py). It puts the
+allocator in place, starts tracing into a capture, hands itself down to child processes when asked, and at exit, after
+the program's own atexit functions, prints the summary and closes the capture. Anything that fails here is one
+sentence on standard error: the program runs either way, unless what failed was asked for by name (``--swap``,
+``--no-trace``, ``--mode objects``).
 """
 
 from __future__ import annotations

@@ -84,9 +84,8 @@ def _memory(heaps: list[dict[str, Any]]) -> list[str]:
     if arenas:
         space = sum(heap["arenas"] * heap["arena_size"] for heap in heaps)
         share = percent(live, live + unused)
-        lines.append(
-            _row("arenas", f"{plural(arenas, 'arena')}, {size(space)}; {share} of the blocks' bytes in use ({size(live)})")
-        )
+        full = f"{share} of their blocks' bytes in use, {size(live)}" if share else "empty"
+        lines.append(_row("arenas", f"{plural(arenas, 'arena')}, {size(space)}; {full}"))
     lines.append(_row("large blocks", f"{size(large)} in {number(sum(heap['large_blocks'] for heap in heaps))}"))
     return lines
 
@@ -186,5 +185,6 @@ def _captures(path: str, session: Session) -> list[str]:
         if entry.startswith(base + ".") and entry[len(base) + 1 :].isdecimal() and entry != name
     ]
     if children and (session.wishes.follow_fork or session.wishes.follow_subprocesses):
-        lines.append(f"               of {plural(len(children), 'child', 'children')}: {short_path(folder + '/' + base, session.folder)}.PID")
+        base = short_path(os.path.join(folder, base), session.folder)
+        lines.append(f"               of {plural(len(children), 'child', 'children')}: {base}.PID")
     return lines

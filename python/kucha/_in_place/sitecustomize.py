@@ -13,7 +13,7 @@ def _step_aside() -> None:
     sys.path[:] = [place for place in sys.path if place != here]
     sys.modules.pop("sitecustomize", None)
     if "KUCHA" in os.environ:
-        import kucha._boot
+        import kucha._boot  # noqa: F401  (does its work when imported)
     try:
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401  (the user's own)
     except ModuleNotFoundError as error:

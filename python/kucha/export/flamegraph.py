@@ -1,9 +1,9 @@
 """A flame graph: the call tree drawn as boxes, as wide as what was allocated beneath them.
 
-The idea is Brendan Gregg's ("The Flame Graph", CACM 59(6), 2016). ``svg`` is a picture that stands alone: each box has a title,
-which browsers show as a tooltip. ``html`` is the same picture in a page that zooms into a box at a click, and finds.
-The program's own code is drawn in warm colours, the standard library and installed packages in cool ones; the shade comes
-from the name, so that a function keeps its colour from one graph to the next.
+The idea is Brendan Gregg's ("The Flame Graph", CACM 59(6), 2016). ``svg`` is a picture that stands alone: each box
+has a title, which browsers show as a tooltip. ``html`` is the same picture in a page that zooms into a box at a
+click, and finds. The program's own code is drawn in warm colours, the standard library and installed packages in cool
+ones; the shade comes from the name, so that a function keeps its colour from one graph to the next.
 """
 
 from __future__ import annotations
