@@ -93,7 +93,11 @@ def find_pyenv() -> list[Interpreter]:
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = []
     for minor in PYENV_MINORS:
-        for python in sorted(folder.glob(f"{minor}.*/bin/python{minor}"), key=micro_of)[-1:]:
+        try:
+            pythons = sorted(folder.glob(f"{minor}.*/bin/python{minor}"), key=micro_of)
+        except OSError:  # another user's folder
+            pythons = []
+        for python in pythons[-1:]:
             version = version_of([str(python)])
             if version:
                 found.append(Interpreter(f"pyenv-{minor}", version, str(python)))
