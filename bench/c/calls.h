@@ -61,8 +61,7 @@ static const char *bench_kind(void) {
 #include <Python.h>
 
 /* The interpreter is not started: the object domain works without it, and its own blocks would be noise. */
-static void bench_start(void) {
-}
+static void bench_start(void) {}
 
 static inline void *bench_malloc(size_t size) {
     return PyObject_Malloc(size);
@@ -73,8 +72,7 @@ static inline void bench_free(void *block) {
 }
 
 /* pymalloc has no such call: it unmaps an arena when its last pool is empty. */
-static inline void bench_purge(void) {
-}
+static inline void bench_purge(void) {}
 
 static const char *bench_kind(void) {
     return "pymalloc";
@@ -86,8 +84,7 @@ static const char *bench_kind(void) {
 #include <stdbool.h>
 #include <stdlib.h>
 
-static void bench_start(void) {
-}
+static void bench_start(void) {}
 
 static inline void *bench_malloc(size_t size) {
     return malloc(size);

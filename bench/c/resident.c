@@ -15,7 +15,7 @@
 
 enum {
     MEAN_SIZE = (SIZE_MIN + SIZE_MAX_SMALL) / 2, /* of the sizes drawn */
-    SLACK = 1024,                                /* entries beyond payload / mean; the draw stays within a few hundred */
+    SLACK = 1024, /* entries beyond payload / mean; the draw stays within a few hundred */
 };
 
 static const uint64_t SIZE_SEED = 7;

@@ -7,14 +7,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+from tools.interpreters import Interpreter, find_all, version_of
 
 from harness import hosted, instruments, machine, native
 from harness.table import Row, as_markdown, as_text
-from tools.interpreters import Interpreter, find_all, version_of
 
-# What the programs need from PyPI: the suite and its runner, and a newer mimalloc than Debian's. Pure files in a folder of
-# their own (no dependencies are followed), so that interpreters in chroots take them by PYTHONPATH.
+# What the programs need from PyPI: the suite and its runner, and a newer mimalloc than Debian's. They lie in a folder
+# of their own without their dependencies, so that interpreters in chroots take them by PYTHONPATH.
 PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 
 NATIVE = ("pairs", "lifo", "churn", "resident")
@@ -30,7 +32,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     names = ", ".join((*SECTIONS, *hosted.PROGRAMS, *hosted.SUITE))
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help=f"a section or program: {names}")
     parser.add_argument(
-        "--python", action="append", default=[], metavar="NAME", help="an interpreter by name (host, sid-3.14), minor or path; default all"
+        "--python",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an interpreter by name (host, sid-3.14), minor or path; default all",
     )
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH", help="one more malloc to preload")
     parser.add_argument("--huge", action="store_true", help="in C, kucha with huge-page advice beside kucha without")
@@ -95,7 +101,9 @@ def attempt(rows: list[Row], what: str, measure: Callable[[], list[Row]]) -> Non
         print(as_text(found), file=sys.stderr, flush=True)
 
 
-def measure_interpreter(options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int) -> list[Row]:
+def measure_interpreter(
+    options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int
+) -> list[Row]:
     """All rows of one interpreter."""
     rows: list[Row] = []
     only = set(options.only)
@@ -113,7 +121,8 @@ def measure_interpreter(options: argparse.Namespace, top: Path, packages: Path, 
         attempt(rows, f"{item.version}: start", lambda: [row for row in [instruments.start_row(many, item)] if row])
     if not only or "collector" in only:
         for order in ("created", "shuffled"):
-            attempt(rows, f"{item.version}: collector", lambda: [instruments.collector_row(few, item, order)])
+            measure = partial(instruments.collector_rows, few, item, order)
+            attempt(rows, f"{item.version}: collector", measure)
     return rows
 
 

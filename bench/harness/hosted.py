@@ -1,8 +1,8 @@
 """The Python rows: six programs and five of the pyperformance suite, in every mode, under every interpreter.
 
 A plan is handed to bench/python/rounds.py, which runs where the interpreter lies (a chroot, perhaps) and gives back the
-cost of each run. tracemalloc multiplies the time of a program, so its modes, and a `stock` for them, have a plan of their
-own with less work per run.
+cost of each run. tracemalloc multiplies the time of a program, so its modes, and a `stock` for them, have a plan of
+their own with less work per run.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.interpreters import Interpreter
+
 from harness.numbers import bootstrap, geometric_mean, median, paired_ratios
 from harness.table import Row
-from tools.interpreters import Interpreter
 
 PROGRAMS = ("containers", "instances", "strings", "json_trip", "simulation", "binary_trees")
 
-# The five of pyperformance, named before anything was tuned: all but the standard library is theirs alone, and together
-# they are method calls on small objects, floats, lists inside a compiler, a C extension's tree, and asyncio's tasks. Loops
-# are chosen for about 0.8 s on the machine of docs/benchmarks.md.
+# The five of pyperformance, named before anything was tuned. They need nothing but the standard library, and together
+# they are method calls on small objects, floats, lists inside a compiler, a C extension's tree, and asyncio's tasks.
+# The loops are chosen for about 0.8 s on the machine of docs/benchmarks.md.
 SUITE = {
     "deltablue": ("bm_deltablue", 180, ()),
     "raytrace": ("bm_raytrace", 2, ()),
@@ -69,7 +70,9 @@ def tasks(options: HostedOptions, scale: float) -> dict[str, list[str]]:
     return {name: chosen[name] for name in chosen if not wanted or name in wanted}
 
 
-def run_plan(options: HostedOptions, interpreter: Interpreter, modes: tuple[str, ...], scale: float, rounds: int) -> Any:
+def run_plan(
+    options: HostedOptions, interpreter: Interpreter, modes: tuple[str, ...], scale: float, rounds: int
+) -> Any:
     """Run a plan where the interpreter lies."""
     site = interpreter.build_folder("release") / "site"
     path = ":".join(str(folder) for folder in (site, options.top / ".venv" / "pure", options.bench_packages))
@@ -170,10 +173,11 @@ def resident_row(interpreter: Interpreter, measured: Any) -> Row | None:
     if not texts:
         return None
     runs = measured["results"]
-    sizes = {name: round(median([run["resident"] for run in runs[name]["stock"]]) / 2**20) for name in PROGRAMS if name in runs}
+    stock = {name: [run["resident"] for run in runs[name]["stock"]] for name in PROGRAMS if name in runs}
+    sizes = {name: round(median(values) / 2**20) for name, values in stock.items()}
     peers = "stock MiB: " + ", ".join(f"{name} {size}" for name, size in sizes.items())
     measure = f"{interpreter.version}: largest resident size of the six against stock"
-    return Row(measure, peers, ", ".join(texts), "", "", None, len(runs[next(iter(sizes))]["stock"]))
+    return Row(measure, peers, ", ".join(texts), "", "", None, len(next(iter(stock.values()))))
 
 
 def measure(options: HostedOptions, interpreter: Interpreter) -> list[Row]:

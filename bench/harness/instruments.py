@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.interpreters import Interpreter
+
 from harness.numbers import median, paired_ratios
 from harness.table import Row
-from tools.interpreters import Interpreter
 
 SNAPSHOT_TARGET = 0.1  # seconds
 SNAPSHOT_BLOCKS = 1_800_000
@@ -90,9 +91,12 @@ def start_row(options: InstrumentOptions, interpreter: Interpreter) -> Row | Non
     folder = options.top / "build" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     variables = dict(os.environ)
-    variables.update(item.split("=", 1) for item in environment(options, interpreter)[1:])
+    for item in environment(options, interpreter)[1:]:
+        name, _, value = item.partition("=")
+        variables[name] = value
     # Both must be the interpreter itself, not a wrapper that looks for it first.
-    answer = subprocess.run([interpreter.python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=True)
+    probe = [interpreter.python, "-c", "import sys; print(sys.executable)"]
+    answer = subprocess.run(probe, capture_output=True, text=True, check=True)
     python = answer.stdout.strip()
     capture = folder / "start.kucha"
     plain = [python, "-c", "pass"]
@@ -121,7 +125,7 @@ def start_row(options: InstrumentOptions, interpreter: Interpreter) -> Row | Non
     )
 
 
-def collector_row(options: InstrumentOptions, interpreter: Interpreter, order: str) -> Row:
+def collector_rows(options: InstrumentOptions, interpreter: Interpreter, order: str) -> list[Row]:
     """The stock collector's full collection over kucha's blocks against pymalloc's."""
     ratios: dict[str, float] = {}
     seconds: dict[str, float] = {}
@@ -138,7 +142,7 @@ def collector_row(options: InstrumentOptions, interpreter: Interpreter, order: s
         data[kind] = runs
         print(f"bench: collector {order} {kind}: {ratios[kind]:.2f}", file=sys.stderr)
     worst = max(ratios.values())
-    return Row(
+    row = Row(
         measure=f"{interpreter.version}: stock gc.collect(), 3 M containers, {order}",
         peers="stock s: " + ", ".join(f"{kind} {value:.2f}" for kind, value in seconds.items()),
         kucha=", ".join(f"{kind} {value:.2f}" for kind, value in ratios.items()),
@@ -148,3 +152,4 @@ def collector_row(options: InstrumentOptions, interpreter: Interpreter, order: s
         n=options.rounds,
         data=data,
     )
+    return [row]

@@ -6,9 +6,7 @@ same binary as glibc, by LD_PRELOAD.
 
 from __future__ import annotations
 
-import glob
 import json
-import os
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import callgrind
+from harness.allocators import Allocator, find_allocators
 from harness.numbers import median, paired_ratios
 from harness.table import Row
 
@@ -24,55 +24,14 @@ TIE = 1.03  # one of the three timed rows may be this far behind the best peer
 RESIDENT_TARGET = 122 * 2**20
 MIB = 2**20
 
-# Where Debian, other systems and a folder of peers from PyPI keep the libraries; the first that exists is taken.
-PEERS = {
-    "jemalloc": ("/usr/lib/*/libjemalloc.so.2", "/usr/lib*/libjemalloc.so.2"),
-    "tcmalloc": ("/usr/lib/*/libtcmalloc_minimal.so.4", "/usr/lib*/libtcmalloc_minimal.so.4"),
-    "mimalloc2": ("/usr/lib/*/libmimalloc.so.2*", "/usr/lib*/libmimalloc.so.2*"),
-    "mimalloc3": ("{bench}/cmeel.prefix/lib/libmimalloc.so.3",),
-}
-
-
-@dataclass(frozen=True)
-class Allocator:
-    """A peer or kucha: which build of the programs it runs, and what is set in the environment."""
-
-    name: str
-    build: str
-    preload: str = ""
-    huge: bool = False
-
-    def environment(self, library: Path) -> dict[str, str]:
-        """The environment of a measured process."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("LD_", "PYTHON"))}
-        environment["LD_LIBRARY_PATH"] = os.pathsep.join([str(library.parent), str(sysconfig.get_config_var("LIBDIR"))])
-        if self.preload:
-            environment["LD_PRELOAD"] = self.preload
-        if self.huge:
-            environment["KUCHA_BENCH_HUGE"] = "1"
-        return environment
-
-
-def find_allocators(bench_packages: Path, extra: dict[str, str], huge: bool) -> list[Allocator]:
-    """glibc, every peer that is installed or named, pymalloc where this interpreter has a shared library, and kucha."""
-    found = [Allocator("glibc", "malloc")]
-    for name, patterns in PEERS.items():
-        paths = [path for pattern in patterns for path in sorted(glob.glob(pattern.format(bench=bench_packages)))]
-        if paths:
-            found.append(Allocator(name, "malloc", preload=paths[0]))
-    found += [Allocator(name, "malloc", preload=path) for name, path in extra.items()]
-    if sysconfig.get_config_var("Py_ENABLE_SHARED"):
-        found.append(Allocator("pymalloc", "pymalloc"))
-    found.append(Allocator("kucha", "kucha"))
-    if huge:
-        found.append(Allocator("kucha-huge", "kucha", huge=True))
-    return found
-
 
 def compile_programs(top: Path, folder: Path, library: Path, builds: set[str]) -> None:
     """Compile each program once for each kind of allocator."""
     folder.mkdir(parents=True, exist_ok=True)
-    python_library = ["-L" + str(sysconfig.get_config_var("LIBDIR")), f"-lpython{sysconfig.get_config_var('LDVERSION')}"]
+    python_library = [
+        "-L" + str(sysconfig.get_config_var("LIBDIR")),
+        f"-lpython{sysconfig.get_config_var('LDVERSION')}",
+    ]
     options = {
         "malloc": (["-DBENCH_MALLOC", "-fno-builtin-malloc", "-fno-builtin-free"], []),
         "pymalloc": (["-DBENCH_PYMALLOC", "-I" + sysconfig.get_path("include")], python_library),
@@ -160,7 +119,8 @@ def resident_rows(results: dict[str, list[Any]]) -> list[Row]:
 
     def figures(key: str, base: str | None) -> dict[str, float]:
         return {
-            name: median([run[key] - (run[base] if base else 0) for run in runs]) / MIB for name, runs in results.items()
+            name: median([run[key] - (run[base] if base else 0) for run in runs]) / MIB
+            for name, runs in results.items()
         }
 
     def row(measure: str, values: dict[str, float], target: str, reached: bool | None) -> Row:
@@ -181,41 +141,6 @@ def resident_rows(results: dict[str, list[Any]]) -> list[Row]:
         row("resident growth left after freeing 90 % and a purge", left, "", None),
     ]
     rows[0].data["runs"] = results
-    return rows
-
-
-def instruction_counts(
-    folder: Path, allocators: list[Allocator], library: Path, where: Path
-) -> dict[str, dict[str, float]]:
-    """Instructions per call under Callgrind, in the measured function and what it calls; empty without Valgrind."""
-    plans = {"pairs": (["100000", "1"], 116384 * 2), "lifo": (["100000", "2"], 400000), "churn": (["200000", "1", "100000"], 600000)}
-    counts: dict[str, dict[str, float]] = {}
-    for program, (arguments, calls) in plans.items():
-        for allocator in allocators:
-            output = where / f"callgrind.{program}.{allocator.name}"
-            valgrind = ["valgrind", "--tool=callgrind", f"--toggle-collect=measure_{program}", f"--callgrind-out-file={output}"]
-            command = [*valgrind, str(folder / f"{program}-{allocator.build}"), *arguments]
-            environment = allocator.environment(library)
-            try:
-                subprocess.run(command, capture_output=True, env=environment, check=True, timeout=900)
-            except (OSError, subprocess.SubprocessError) as error:
-                print(f"bench: no instruction count of {program} with {allocator.name}: {error}", file=sys.stderr)
-                continue
-            totals = [line for line in output.read_text(encoding="utf-8").splitlines() if line.startswith(("totals:", "summary:"))]
-            counts.setdefault(program, {})[allocator.name] = int(totals[-1].split()[1]) / calls
-    return counts
-
-
-def instruction_rows(counts: dict[str, dict[str, float]]) -> list[Row]:
-    """Instruction counts beside the nanoseconds, where no other process can disturb them."""
-    rows = []
-    for program, values in counts.items():
-        ranked = sorted((name for name in values if not name.startswith("kucha")), key=lambda name: values[name])
-        if "kucha" not in values or not ranked:
-            continue
-        peers = ", ".join(f"{name} {values[name]:.1f}" for name in ranked)
-        ratio = f"{values['kucha'] / values[ranked[0]]:.2f} of {ranked[0]}"
-        rows.append(Row(f"C: {program}, instructions per call", peers, f"{values['kucha']:.1f}", ratio, "", None, 1, {"counts": values}))
     return rows
 
 
@@ -261,5 +186,5 @@ def measure(options: NativeOptions) -> list[Row]:
     if wanted("resident"):
         rows += resident_rows(runs("resident"))
     if options.instructions:
-        rows += instruction_rows(instruction_counts(folder, allocators, options.library, folder))
+        rows += callgrind.rows(folder, allocators, options.library)
     return rows

@@ -39,7 +39,7 @@ class Plain:
 # What makes one item of the heap, and how many containers it is.
 MAKERS: dict[str, tuple[Callable[[int], object], int]] = {
     "lists": (lambda number: [number], 1),
-    "dicts": (lambda number: {"key": []}, 2),
+    "dicts": (lambda _: {"key": []}, 2),
     "tuples": (lambda number: (number, []), 2),
     "slots": (Slots, 1),
     "instances": (Plain, 2),

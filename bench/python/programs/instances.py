@@ -23,7 +23,7 @@ class Point:
 class Cell:
     """An object with slots."""
 
-    __slots__ = ("value", "next")
+    __slots__ = ("next", "value")
 
     def __init__(self, value: Point, following: Cell | None) -> None:
         self.value = value
