@@ -21,35 +21,35 @@ static size_t magazine_capacity(unsigned class_index) {
     return blocks < MAGAZINE_LEAST ? MAGAZINE_LEAST : blocks;
 }
 
-/* Item 0 of the magazine's array, which is NULL for ever. */
-static void **magazine_items(const ku__magazine *magazine, unsigned class_index) {
-    return magazine->limit - magazine_capacity(class_index) - 1;
+static void **magazine_items(const ku__magazines *magazines, unsigned class_index) {
+    return magazines->limit[class_index] - magazine_capacity(class_index);
 }
 
 static size_t items_bytes(void) {
     size_t items = 0;
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
-        items += magazine_capacity(c) + 1;
+        items += magazine_capacity(c);
     }
     return items * sizeof(void *);
 }
 
 /* ---- making and ending heaps ---- */
 
-static void lay_magazines(ku__magazine *magazines, void **items) {
+/* Blocks at the beginnings of pools are at the beginnings of pages. The heap's own hot words are elsewhere in theirs, so that a load of
+ * one does not wait for a store to a block that has the same low twelve bits. */
+enum { PAGE_OFFSET = 2048 };
+
+static void lay_magazines(ku__magazines *magazines, void **items) {
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
-        magazines[c].top = items + 1;
-        magazines[c].limit = items + 1 + magazine_capacity(c);
-        items = magazines[c].limit;
+        magazines->top[c] = items;
+        items += magazine_capacity(c);
+        magazines->limit[c] = items;
     }
 }
 
 /* Front magazines that are empty and full at once: pop finds NULL, push finds no room. */
 static void close_front(ku_heap *heap) {
-    static void *nothing[1];
-    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
-        heap->magazines[c] = (ku__magazine){nothing + 1, nothing + 1};
-    }
+    memset(&heap->magazines, 0, sizeof heap->magazines);
     heap->tag = (KU__HEAPS_MAX + 1) << KU__MAP_SHIFT; /* no class-map entry has this number */
 }
 
@@ -74,7 +74,7 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
     heap->limit = options->limit != 0 ? options->limit : SIZE_MAX;
     strncpy(heap->name, options->name != NULL ? options->name : "heap", sizeof heap->name - 1);
     bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
-    heap->inner = fenced ? heap->hidden : heap->magazines;
+    heap->inner = fenced ? &heap->hidden : &heap->magazines;
     lay_magazines(heap->inner, (void **)(void *)(heap + 1));
     if (fenced) {
         close_front(heap);
@@ -84,12 +84,14 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
 }
 
 static ku_heap *new_heap(const ku_heap_options *options, ku_error *error) {
-    size_t bytes = sizeof(ku_heap) + items_bytes();
-    ku_heap *heap = ku__tables_open() ? ku__pages_map(bytes) : NULL;
-    if (heap == NULL) {
+    size_t bytes = PAGE_OFFSET + sizeof(ku_heap) + items_bytes();
+    char *mapping = ku__tables_open() ? ku__pages_map(bytes) : NULL;
+    if (mapping == NULL) {
         fail(error, KU_NO_MEMORY, "a heap could not be made: the system refused memory; free some or raise the limit (ulimit -v)");
         return NULL;
     }
+    ku_heap *heap = (ku_heap *)(void *)(mapping + PAGE_OFFSET);
+    heap->mapping = mapping;
     heap->mapping_bytes = bytes;
     heap->large = ku__large_new();
     bool whole = heap->large != NULL && ((options->flags & KU_HEAP_FENCES) == 0 || ku__fences_open(heap));
@@ -104,7 +106,7 @@ static ku_heap *new_heap(const ku_heap_options *options, ku_error *error) {
         if (heap->large != NULL) {
             ku__large_delete(heap);
         }
-        ku__pages_unmap(heap, bytes);
+        ku__pages_unmap(mapping, bytes);
         return NULL;
     }
     fill(heap, options);
@@ -145,37 +147,48 @@ void ku_heap_delete(ku_heap *heap) {
     ku__large_delete(heap);
     give_arenas(heap);
     ku__heap_delist(heap);
-    ku__pages_unmap(heap, heap->mapping_bytes);
+    ku__pages_unmap(heap->mapping, heap->mapping_bytes);
 }
 
 /* ---- magazines ---- */
 
-/* Gives the `count` oldest blocks of a magazine back to their pools. */
-static void give_oldest(ku__magazine *magazine, unsigned class_index, size_t count) {
-    void **items = magazine_items(magazine, class_index) + 1;
-    for (size_t i = 0; i < count; i++) {
+static size_t magazine_count(const ku__magazines *magazines, unsigned class_index) {
+    return (size_t)(magazines->top[class_index] - magazine_items(magazines, class_index));
+}
+
+/* Gives the `count` oldest blocks of a magazine back to their pools; `count` is below what it holds. */
+static void give_oldest(ku__magazines *magazines, unsigned class_index, size_t count) {
+    void **items = magazine_items(magazines, class_index);
+    for (size_t i = 1; i <= count; i++) {
         ku__pool_give_back(items[i]);
     }
-    size_t left = (size_t)(magazine->top - items) - count;
-    memmove(items, items + count, left * sizeof *items);
-    magazine->top = items + left;
+    size_t left = magazine_count(magazines, class_index) - count;
+    memmove(items + 1, items + 1 + count, (left - 1) * sizeof *items);
+    magazines->top[class_index] = items + left;
 }
 
 void ku__heap_flush(ku_heap *heap) {
+    ku__magazines *magazines = heap->inner;
     ku__returns_drain(heap);
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
-        ku__magazine *magazine = &heap->inner[c];
-        give_oldest(magazine, c, (size_t)(magazine->top - magazine_items(magazine, c) - 1));
+        if (magazines->first[c] != NULL) {
+            give_oldest(magazines, c, magazine_count(magazines, c) - 1);
+            ku__pool_give_back(magazines->first[c]);
+            magazines->first[c] = NULL;
+            magazines->top[c]--;
+        }
     }
 }
 
 /* Frees a block of this heap that its class map entry vouches for. */
 static void put(ku_heap *heap, void *block, unsigned class_index) {
-    ku__magazine *magazine = &heap->inner[class_index];
-    if (magazine->top == magazine->limit) {
-        give_oldest(magazine, class_index, (magazine_capacity(class_index) + 1) / 2);
+    ku__magazines *magazines = heap->inner;
+    if (magazines->top[class_index] == magazines->limit[class_index]) {
+        give_oldest(magazines, class_index, magazine_capacity(class_index) / 2);
+        ku__arenas_decay(heap);
     }
-    *magazine->top++ = block;
+    *magazines->top[class_index]++ = magazines->first[class_index];
+    magazines->first[class_index] = block;
 }
 
 void ku__returns_drain(ku_heap *heap) {
@@ -197,19 +210,21 @@ void ku__returns_drain(ku_heap *heap) {
 
 /* Fills an empty magazine to half from one pool, so that as many frees as mallocs fit before the next slow path. */
 static bool refill(ku_heap *heap, unsigned class_index) {
-    ku__magazine *magazine = &heap->inner[class_index];
+    ku__magazines *magazines = heap->inner;
     ku__returns_drain(heap);
-    if (magazine->top[-1] != NULL) {
+    if (magazines->first[class_index] != NULL) {
         return true;
     }
-    uint32_t number = heap->partial[class_index];
-    ku__pool *pool = number != KU__NONE ? ku__pool_at(number) : ku__pool_take(heap, class_index);
-    if (pool == NULL) {
+    ku__arenas_decay(heap);
+    if (heap->partial[class_index] == KU__NONE && ku__pool_take(heap, class_index) == NULL) {
         return false;
     }
-    number = heap->partial[class_index];
-    size_t wanted = (magazine_capacity(class_index) + 1) / 2;
-    magazine->top += ku__pool_gather(pool, number, magazine->top, wanted);
+    uint32_t number = heap->partial[class_index];
+    void **items = magazine_items(magazines, class_index);
+    size_t wanted = magazine_capacity(class_index) / 2;
+    size_t count = ku__pool_gather(ku__pool_at(number), number, items + 1, wanted);
+    magazines->first[class_index] = items[count];
+    magazines->top[class_index] = items + count;
     return true;
 }
 
@@ -228,11 +243,13 @@ void *ku__plain_malloc(ku_heap *heap, size_t size) {
         return ku__large_malloc(heap, KU_CLASS_STEP, size, false);
     }
     unsigned class_index = size == 0 ? 0 : (unsigned)((size - 1) / KU_CLASS_STEP);
-    ku__magazine *magazine = &heap->inner[class_index];
-    if (magazine->top[-1] == NULL && !refill(heap, class_index)) {
+    ku__magazines *magazines = heap->inner;
+    if (magazines->first[class_index] == NULL && !refill(heap, class_index)) {
         return NULL;
     }
-    return *--magazine->top;
+    void *block = magazines->first[class_index];
+    magazines->first[class_index] = *--magazines->top[class_index];
+    return block;
 }
 
 void *ku__slow_malloc(ku_heap *heap, size_t size) {
@@ -453,7 +470,7 @@ void ku__pool_mark_sampled(ku_heap *heap, const void *block) {
 
 #define NOTE_CALLER(heap) ((heap)->caller = __builtin_extract_return_addr(__builtin_return_address(0)))
 
-void *ku_heap_malloc(ku_heap *heap, size_t size) {
+KU__ALIGNED_CODE void *ku_heap_malloc(ku_heap *heap, size_t size) {
     void *block = ku__fast_malloc(heap, size);
     if (KU__LIKELY(block != NULL)) {
         return block;
@@ -491,7 +508,7 @@ void *ku_heap_realloc(ku_heap *heap, void *block, size_t size) {
     return moved;
 }
 
-void ku_heap_free(ku_heap *heap, void *block) {
+KU__ALIGNED_CODE void ku_heap_free(ku_heap *heap, void *block) {
     if (KU__LIKELY(ku__fast_free(heap, block)) || block == NULL) {
         return;
     }
@@ -525,7 +542,7 @@ void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
     /* blocks of a size that is a multiple of the alignment lie at multiples of it, where pools begin with one */
     size_t rounded = size != 0 ? (size + alignment - 1) & ~(alignment - 1) : alignment;
     bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
-    if (!fenced && rounded <= KU_SMALL_MAX && KU__POOL_FIRST % alignment == 0) {
+    if (!fenced && rounded <= KU_SMALL_MAX && 64 % alignment == 0 && KU__POOL_SHIFT % alignment == 0) {
         return ku__slow_malloc(heap, rounded);
     }
     return fenced ? ku__fence_aligned_alloc(heap, alignment, size)

@@ -1,14 +1,9 @@
 /* pool.c: pools: taking one for a class, taking blocks out of it, giving them back. See tables.h for the invariants. */
 #include "alloc/fault.h"
 #include "alloc/tables.h"
+#include "os/clock.h"
 
 #include <string.h>
-
-/* Wholly free arenas that a heap keeps: one, and one in sixteen of what it has, so that a heap that swings around a
- * boundary does not call the system at every swing. */
-static size_t idle_arenas_allowed(const ku_heap *heap) {
-    return 1 + heap->arenas / 16;
-}
 
 static void list_partial(ku_heap *heap, uint32_t number) {
     ku__pool *pool = ku__pool_at(number);
@@ -57,6 +52,7 @@ static uint32_t take_from_arena(ku_heap *heap, uint32_t number) {
     uint64_t choice = arena->free_pools & arena->dirty_pools;
     choice = choice != 0 ? choice : arena->free_pools;
     uint64_t bit = choice & -choice;
+    heap->arenas_idle -= arena->free_count == KU__POOLS_PER_ARENA;
     arena->free_pools &= ~bit;
     arena->dirty_pools &= ~bit;
     move_arena(heap, number, arena->free_count - 1);
@@ -85,7 +81,7 @@ ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index) {
     ku__pool *pool = ku__pool_at(number);
     pool->heap = heap;
     pool->class_index = (uint8_t)class_index;
-    pool->capacity = (uint16_t)((KU__POOL_SIZE - KU__POOL_FIRST) / ku__class_size(class_index));
+    pool->capacity = (uint16_t)((KU__POOL_SIZE - ku__pool_first(number)) / ku__class_size(class_index));
     pool->taken = 0;
     pool->first_word = 0;
     fill_bits(pool);
@@ -118,7 +114,7 @@ size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t cou
     size_t available = (size_t)(pool->capacity - pool->taken);
     count = count < available ? count : available;
     size_t block_size = ku__class_size(pool->class_index), left = count;
-    char *first = ku__pool_address(number) + KU__POOL_FIRST;
+    char *first = ku__pool_address(number) + ku__pool_first(number);
     size_t word = pool->first_word;
     while (left > 0) {
         uint64_t bits = pool->free_bits[word];
@@ -147,22 +143,17 @@ static void release_pool(ku_heap *heap, uint32_t number) {
     arena->free_pools |= bit;
     arena->dirty_pools |= bit;
     move_arena(heap, arena_number, arena->free_count + 1);
-    if (arena->free_count < KU__POOLS_PER_ARENA) {
-        return;
-    }
-    size_t idle = 0;
-    for (uint32_t at = heap->by_free[KU__POOLS_PER_ARENA]; at != KU__NONE; at = ku__process_tables.arenas[at].next) {
-        idle++;
-    }
-    if (idle > idle_arenas_allowed(heap)) {
-        ku__arena_give(heap, arena_number);
+    if (arena->free_count == KU__POOLS_PER_ARENA) {
+        heap->arenas_idle++;
+        arena->idle_since = ku__clock_milliseconds();
+        ku__arenas_decay(heap);
     }
 }
 
 void ku__pool_give_back(void *block) {
     uint32_t number = ku__pool_number(block);
     ku__pool *pool = ku__pool_at(number);
-    uint32_t offset = (uint32_t)((uintptr_t)block & (KU__POOL_SIZE - 1)) - KU__POOL_FIRST;
+    uint32_t offset = (uint32_t)((uintptr_t)block & (KU__POOL_SIZE - 1)) - ku__pool_first(number);
     uint32_t index = (uint32_t)((uint64_t)offset * ku__reciprocals[pool->class_index] >> 32);
     uint64_t bit = (uint64_t)1 << (index % 64);
     uint64_t *word = &pool->free_bits[index / 64];

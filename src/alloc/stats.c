@@ -141,7 +141,7 @@ static void visit_block(walk *run, ku_block block) {
 static void walk_pool(walk *run, uint32_t number, bool has_sites) {
     const ku__pool *pool = ku__pool_at(number);
     size_t size = ku__class_size(pool->class_index);
-    char *first = ku__pool_address(number) + KU__POOL_FIRST;
+    char *first = ku__pool_address(number) + ku__pool_first(number);
     for (size_t word = 0; word * 64 < pool->capacity && !run->stopped; word++) {
         size_t here = pool->capacity - word * 64 < 64 ? pool->capacity - word * 64 : 64;
         uint64_t live = ~pool->free_bits[word] & (UINT64_MAX >> (64 - here));

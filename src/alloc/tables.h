@@ -34,6 +34,7 @@ struct ku__arena {
     uint64_t dirty_pools; /* bit set: the pool is free and has pages that were touched */
     uint32_t next, prev;  /* arenas of the heap with the same free_count */
     uint32_t free_count;
+    uint64_t idle_since; /* milliseconds: when its last pool became free */
     bool has_sites; /* its part of the site table is there */
     bool blocked;   /* something else lies at these addresses */
 };
@@ -95,6 +96,8 @@ ku_heap *ku__heap_numbered(unsigned number); /* NULL: none has this number now *
 uint32_t ku__arena_take(ku_heap *heap);
 /* Gives back an arena whose pools are all free. */
 void ku__arena_give(ku_heap *heap, uint32_t arena);
+/* Gives back arenas that have been idle for a while, all but one; cheap when there is nothing to do. */
+void ku__arenas_decay(ku_heap *heap);
 void ku__arena_list(ku_heap *heap, uint32_t arena);
 void ku__arena_unlist(ku_heap *heap, uint32_t arena);
 bool ku__arena_sites_take(uint32_t arena);
