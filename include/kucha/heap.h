@@ -104,7 +104,7 @@ KU_API ku_code ku_heap_last_refusal(const ku_heap *heap);
 KU_API size_t ku_heap_set_limit(ku_heap *heap, size_t limit);
 
 /* Gives back to the system all memory that no block needs: empty arenas at once, without the hysteresis of the normal
- * path, and in other arenas the pages of empty pools and those on which every block is free. Returns the bytes given back. */
+ * path, and the pages of empty pools in other arenas. Returns the bytes given back. */
 KU_API size_t ku_heap_purge(ku_heap *heap);
 
 #ifdef __cplusplus

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
     version: str
 
-__all__ = [
+# Names of kucha._core that are public under the same name here.
+_FROM_CORE = (
     "CaptureError",
     "Refused",
     "capture_read",
     "facts",
-    "install",
     "installed",
     "map_svg",
     "object_site",
@@ -61,11 +61,9 @@ __all__ = [
     "trace_stop",
     "traced_memory",
     "tracing",
-    "version",
-]
+)
 
-# What is public under the name that it has in kucha._core.
-_FROM_CORE = frozenset(__all__) - {"install"}
+__all__ = [*_FROM_CORE, "install", "version"]
 
 
 def install() -> bool:
@@ -80,7 +78,29 @@ def install() -> bool:
 
     if _environment.is_off():
         return False
-    from kucha import _core
+    from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
 
     _core.install()
     return True
@@ -88,10 +108,56 @@ def install() -> bool:
 
 def __getattr__(name: str) -> Any:
     """Fetches a public name from the extension module at its first use."""
-    if name == "__version__":
-        name = "version"
+    if name == "version" or name == "__version__":
+        from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
+
+        return _core.version
     if name in _FROM_CORE:
-        from kucha import _core
+        from kucha._core import (
+        CaptureError,
+        Refused,
+        capture_read,
+        facts,
+        installed,
+        map_svg,
+        object_site,
+        purge,
+        statistics,
+        stats,
+        stats_text,
+        status,
+        trace_cost,
+        trace_flush,
+        trace_reset_peak,
+        trace_start,
+        trace_stop,
+        traced_memory,
+        tracing,
+    )
+
+    version: str
 
         value = getattr(_core, name)
         globals()[name] = value

@@ -65,7 +65,7 @@ static void fail(ku_error *error, ku_code code, const char *message) {
 static void fill(ku_heap *heap, const ku_heap_options *options) {
     heap->base = ku__process_tables.range.base;
     heap->range = ku__process_tables.range.arenas_bytes;
-    heap->class_map = (uintptr_t)ku__process_tables.class_map - (heap->base >> KU__POOL_BITS) * sizeof(uint16_t);
+    heap->class_map = ku__process_tables.class_map;
     heap->sites = ku__process_tables.sites;
     memset(heap->partial, 0xff, sizeof heap->partial); /* KU__NONE */
     memset(heap->by_free, 0xff, sizeof heap->by_free);
@@ -258,10 +258,11 @@ void *ku__slow_malloc(ku_heap *heap, size_t size) {
 
 /* The class of a small block of this heap, sampled or not; KU_CLASS_COUNT for everything else. */
 static unsigned own_class(const ku_heap *heap, const void *block) {
-    if ((uintptr_t)block - heap->base >= heap->range) {
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    if (offset >= heap->range) {
         return KU_CLASS_COUNT;
     }
-    unsigned entry = *ku__class_entry(heap, block);
+    unsigned entry = heap->class_map[offset >> KU__POOL_BITS];
     return entry >> KU__MAP_SHIFT == heap->number ? entry & KU__MAP_CLASS : KU_CLASS_COUNT;
 }
 

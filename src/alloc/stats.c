@@ -185,35 +185,10 @@ static size_t purge_free_pools(uint32_t number) {
     size_t given = 0;
     for (uint64_t left = arena->free_pools & arena->dirty_pools; left != 0; left &= left - 1) {
         uint32_t pool = number * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left);
-        given += ku__pages_discard(ku__pool_address(pool), KU__POOL_SIZE);
+        given += ku__pages_resident(ku__pool_address(pool), KU__POOL_SIZE);
+        ku__pages_discard(ku__pool_address(pool), KU__POOL_SIZE);
     }
     arena->dirty_pools = 0;
-    return given;
-}
-
-/* Gives back the pages of a pool in use on which every block is free. The allocator never reads or writes free blocks, so
- * their contents may go. */
-static size_t purge_free_pages(uint32_t number) {
-    const ku__pool *pool = ku__pool_at(number);
-    size_t size = ku__class_size(pool->class_index), given = 0, run = 0;
-    char *first = ku__pool_address(number) + ku__pool_first(number);
-    for (size_t i = 0; i <= pool->capacity; i++) {
-        bool is_free = i < pool->capacity && (pool->free_bits[i / 64] >> (i % 64) & 1) != 0;
-        if (is_free) {
-            run++;
-        } else if (run * size >= ku__page_size()) {
-            given += ku__pages_discard(first + (i - run) * size, run * size);
-        }
-        run = is_free ? run : 0;
-    }
-    return given;
-}
-
-static size_t purge_used_pools(uint32_t arena) {
-    size_t given = 0;
-    for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
-        given += purge_free_pages(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left));
-    }
     return given;
 }
 
@@ -223,7 +198,7 @@ static bool purge_arena(ku_heap *heap, uint32_t number, void *argument) {
         *given += ku__pages_resident(ku__arena_address(number), KU__ARENA_SIZE);
         ku__arena_give(heap, number);
     } else {
-        *given += purge_free_pools(number) + purge_used_pools(number);
+        *given += purge_free_pools(number);
     }
     return true;
 }

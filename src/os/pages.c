@@ -92,15 +92,13 @@ void ku__pages_decommit(void *address, size_t bytes) {
     mmap(address, bytes, PROT_NONE, COMMON_FLAGS | MAP_FIXED, -1, 0);
 }
 
-size_t ku__pages_discard(void *address, size_t bytes) {
+void ku__pages_discard(void *address, size_t bytes) {
     size_t mask = ku__page_size() - 1;
     uintptr_t first = ((uintptr_t)address + mask) & ~mask;
     uintptr_t end = ((uintptr_t)address + bytes) & ~mask;
-    if (first >= end) {
-        return 0;
+    if (first < end) {
+        madvise((void *)first, end - first, MADV_DONTNEED);
     }
-    size_t resident = ku__pages_resident((void *)first, end - first);
-    return resident != 0 && madvise((void *)first, end - first, MADV_DONTNEED) == 0 ? resident : 0;
 }
 
 void ku__pages_advise_huge(void *address, size_t bytes) {

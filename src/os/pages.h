@@ -33,9 +33,8 @@ void *ku__pages_reserve(size_t bytes);
 bool ku__pages_commit(void *address, size_t bytes);
 void ku__pages_decommit(void *address, size_t bytes);
 
-/* Gives the memory behind the pages back; the addresses stay and read as zero. Only whole pages inside are affected. Returns the
- * bytes that were resident. */
-size_t ku__pages_discard(void *address, size_t bytes);
+/* Gives the memory behind the pages back; the addresses stay and read as zero. Only whole pages inside are affected. */
+void ku__pages_discard(void *address, size_t bytes);
 
 /* Asks for huge pages. A system that does not know them ignores it. */
 void ku__pages_advise_huge(void *address, size_t bytes);

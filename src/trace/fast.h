@@ -42,7 +42,9 @@ static inline void ku__cell_add(ku__cell *cell, uint64_t amount) {
 #endif
 }
 
+#ifndef KU__UNLIKELY /* alloc/fast.h has the same */
 #define KU__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#endif
 
 /* ---- from a stack to its site ---- */
 

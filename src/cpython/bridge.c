@@ -1,0 +1,106 @@
+/* bridge.c: putting heaps under the interpreter, and exchanging entry points. See bridge.h. */
+#include "cpython/bridge.h"
+
+#include "os/pages.h"
+
+#include <stdio.h>
+
+ku__bridge ku__bridge_state;
+
+/* Doc/c-api/init.rst: the main interpreter is always the first, and ids count from 0. */
+enum { MAIN_INTERPRETER = 0 };
+
+static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
+    switch (kind) {
+    case KU__ENTRIES_TRACED: return many ? &ku__entries_traced_many : &ku__entries_traced;
+    case KU__ENTRIES_SAMPLED: return many ? &ku__entries_sampled_many : &ku__entries_sampled;
+    case KU__ENTRIES_PLAIN: break;
+    }
+    return many ? &ku__entries_many : &ku__entries_plain;
+}
+
+static bool domain_in_place(PyMemAllocatorDomain domain, const ku_heap *heap, const ku__entry_set *set) {
+    PyMemAllocatorEx now;
+    PyMem_GetAllocator(domain, &now);
+    return now.ctx == heap && now.malloc == set->malloc && now.calloc == set->calloc && now.realloc == set->realloc
+        && now.free == set->free;
+}
+
+bool ku__bridge_in_place(void) {
+    const ku__bridge *bridge = &ku__bridge_state;
+    if (!bridge->installed) {
+        return false;
+    }
+    const ku__entry_set *set = entry_set(bridge->kind, bridge->many);
+    return domain_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, set)
+        && domain_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, set);
+}
+
+static void put_in_place(PyMemAllocatorDomain domain, ku_heap *heap, const ku__entry_set *set) {
+    PyMemAllocatorEx allocator = {heap, set->malloc, set->calloc, set->realloc, set->free};
+    PyMem_SetAllocator(domain, &allocator);
+}
+
+static void apply(ku__entry_kind kind, bool many) {
+    ku__bridge *bridge = &ku__bridge_state;
+    const ku__entry_set *set = entry_set(kind, many);
+    bridge->kind = kind;
+    bridge->many = many;
+    put_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, set);
+    put_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, set);
+}
+
+bool ku__bridge_switch(ku__entry_kind kind, bool many) {
+    if (!ku__bridge_in_place()) {
+        return false;
+    }
+    apply(kind, many);
+    return true;
+}
+
+/* Two heaps with one registry of large blocks: a large block that one domain made and the other frees is found. */
+static void make_heaps(ku__house *house, ku_error *error) {
+    ku_heap_options objects = {.name = "objects", .domain = KU_DOMAIN_OBJECT};
+    ku_heap_options buffers = {.name = "buffers", .domain = KU_DOMAIN_BUFFER};
+    house->objects = ku_heap_new(&objects, error);
+    house->buffers = house->objects == NULL ? NULL : ku_heap_new(&buffers, error);
+    if (house->buffers == NULL) {
+        if (house->objects != NULL) {
+            ku_heap_delete(house->objects);
+        }
+        house->objects = NULL;
+        return;
+    }
+    ku__heap_join_registry(house->buffers, house->objects);
+}
+
+ku__house *ku__house_new(int64_t owner, ku_error *error) {
+    ku__house *house = ku__pages_map(sizeof(ku__house));
+    if (house == NULL) {
+        *error = (ku_error){.code = KU_NO_MEMORY, .message = "the system refused a page for an interpreter's heaps"};
+        return NULL;
+    }
+    make_heaps(house, error);
+    atomic_store_explicit(&house->owner, owner, memory_order_release);
+    return house;
+}
+
+int ku__bridge_install(ku_error *error) {
+    ku__bridge *bridge = &ku__bridge_state;
+    ku__house *house = ku__house_new(MAIN_INTERPRETER, error);
+    if (house == NULL) {
+        return -1;
+    }
+    if (house->objects == NULL) {
+        ku__pages_unmap(house, sizeof(ku__house));
+        return -1;
+    }
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &bridge->original_objects);
+    PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &bridge->original_buffers);
+    bridge->main_house = house;
+    atomic_store(&bridge->houses, house);
+    atomic_store(&bridge->house_count, 1);
+    bridge->installed = true;
+    apply(KU__ENTRIES_PLAIN, false);
+    return 0;
+}

@@ -1,0 +1,86 @@
+/* bridge.h: the state of the bridge between CPython's memory domains and kucha's heaps; one for the process.
+ *
+ * What CPython calls. The interpreter reaches an allocator through four functions and a `ctx` (PyMemAllocatorEx); the heap
+ * is the ctx. There are several sets of entry points (plain, traced, sampled; each for one GIL or for many), and what is on
+ * or off is decided by which set is in place, never by a test in the set.
+ *
+ * What was there before. The allocators found at install are kept in `original`. A block that no heap knows was born
+ * before and goes back to them; so they must stay usable, and so the bridge can never be taken out again: a block of
+ * ours would reach an allocator that does not know it.
+ *
+ * Houses. A house is what one interpreter owns: a heap for its objects and one for its buffers, which share a registry
+ * of large blocks. Houses are never freed; that of an interpreter that ended is taken over by a later one (many.c).
+ *
+ * Lock: the GIL of the main interpreter, but for the fields said to be read without it.
+ */
+#ifndef KU__BRIDGE_H
+#define KU__BRIDGE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "alloc/fast.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+typedef struct ku__house {
+    _Atomic(int64_t) owner; /* id of the interpreter; ids are never given twice */
+    ku_heap *objects;       /* NULL in both where the system refused a heap: then the original allocator serves */
+    ku_heap *buffers;
+    struct ku__house *next; /* written before the house is published in `houses`; never changes */
+} ku__house;
+
+typedef enum ku__entry_kind {
+    KU__ENTRIES_PLAIN,
+    KU__ENTRIES_TRACED,
+    KU__ENTRIES_SAMPLED,
+} ku__entry_kind;
+
+/* One set of entry points, without the ctx. */
+typedef struct ku__entry_set {
+    void *(*malloc)(void *ctx, size_t size);
+    void *(*calloc)(void *ctx, size_t count, size_t size);
+    void *(*realloc)(void *ctx, void *block, size_t size);
+    void (*free)(void *ctx, void *block);
+} ku__entry_set;
+
+typedef struct ku__bridge {
+    bool installed;
+    bool many;                        /* there may be several GILs: entry points look up the running interpreter */
+    ku__entry_kind kind;
+    PyMemAllocatorEx original_objects; /* fixed at install; read without a lock */
+    PyMemAllocatorEx original_buffers;
+    ku__house *main_house;            /* fixed at install; read without a lock */
+    _Atomic(ku__house *) houses;      /* all of them; only ever grows at its head */
+    _Atomic(size_t) house_count;
+} ku__bridge;
+
+extern ku__bridge ku__bridge_state;
+
+extern const ku__entry_set ku__entries_plain;
+extern const ku__entry_set ku__entries_traced;
+extern const ku__entry_set ku__entries_sampled;
+extern const ku__entry_set ku__entries_many; /* the same three for several GILs */
+extern const ku__entry_set ku__entries_traced_many;
+extern const ku__entry_set ku__entries_sampled_many;
+
+/* Makes the main interpreter's heaps and puts the plain entry points in place. Returns 0, or -1 with a sentence in
+ * `error`. The caller has made sure that the allocators in place are stock ones. */
+int ku__bridge_install(ku_error *error);
+
+/* Whether the entry points that CPython calls now are the ones the bridge last put there, in both domains. */
+bool ku__bridge_in_place(void);
+
+/* Puts the set for (`kind`, many) in place. False, and no change, when somebody else's functions are there now. */
+bool ku__bridge_switch(ku__entry_kind kind, bool many);
+
+/* A house with two new heaps, not yet in the list; heaps NULL where the system refused. NULL without memory at all. */
+ku__house *ku__house_new(int64_t owner, ku_error *error);
+
+/* The allocator that blocks of this heap's domain came from before install. */
+static inline const PyMemAllocatorEx *ku__original_of(const ku_heap *heap) {
+    return heap->domain == KU_DOMAIN_OBJECT ? &ku__bridge_state.original_objects : &ku__bridge_state.original_buffers;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* facts_311.h: the private structures of CPython 3.11.
+ *
+ * Sources, all at tag v3.11.7: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr; prev_instr is the
+ * code unit before the next instruction, perhaps an inline cache, perhaps one before the first), Include/cpython/pystate.h
+ * (_ts.cframe->current_frame), Include/internal/pycore_runtime.h (_PyRuntime.gilstate.tstate_current, which is the thread
+ * that holds the one GIL of the process, whoever asks), Include/cpython/code.h (co_code_adaptive).
+ *
+ * Every frame has code: the frames that mark an entry from C came with 3.12.
+ */
+#ifndef KU__FACTS_311_H
+#define KU__FACTS_311_H
+
+#include "internal/pycore_frame.h"
+#include "internal/pycore_runtime.h"
+
+#define KU__FACTS_SUPPORTED 1
+#define KU__FACTS_LEAST_MICRO 1 /* 3.11.0 unlinks a frame only after it cleared it (cpython 99729) */
+
+typedef struct _PyInterpreterFrame ku__frame_of_python;
+
+static inline PyThreadState *ku__fact_thread(void) {
+    return (PyThreadState *)_Py_atomic_load_relaxed(&_PyRuntime.gilstate.tstate_current);
+}
+
+/* The two pointers are compared and not followed: the other thread's state may be freed at any moment. */
+static inline bool ku__fact_holds_lock(void) {
+    PyThreadState *own = PyGILState_GetThisThreadState();
+    return own != NULL && own == ku__fact_thread();
+}
+
+static inline const ku__frame_of_python *ku__fact_top(const PyThreadState *thread) {
+    return thread->cframe->current_frame;
+}
+
+static inline void ku__fact_set_top(PyThreadState *thread, const ku__frame_of_python *frame) {
+    thread->cframe->current_frame = (ku__frame_of_python *)(uintptr_t)frame;
+}
+
+static inline const ku__frame_of_python *ku__fact_bottom(const PyThreadState *thread) {
+    (void)thread;
+    return NULL;
+}
+
+static inline const ku__frame_of_python *ku__fact_back(const ku__frame_of_python *frame) {
+    return frame->previous;
+}
+
+static inline bool ku__fact_has_code(const ku__frame_of_python *frame) {
+    (void)frame;
+    return true;
+}
+
+static inline uintptr_t ku__fact_instruction(const ku__frame_of_python *frame) {
+    return (uintptr_t)frame->prev_instr;
+}
+
+static inline PyCodeObject *ku__fact_code(const ku__frame_of_python *frame) {
+    return frame->f_code;
+}
+
+static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
+    return (uintptr_t)code->co_code_adaptive;
+}
+
+/* All interpreters share one GIL and so one pair of heaps: which one runs does not matter. */
+static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
+    (void)interpreter;
+    return 0;
+}
+
+static inline bool ku__fact_interpreter_lives(int64_t id) {
+    (void)id;
+    return true;
+}
+
+static inline size_t ku__fact_interpreter_count(void) {
+    return 1;
+}
+
+#endif

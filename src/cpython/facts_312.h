@@ -1,0 +1,61 @@
+/* facts_312.h: the private structures of CPython 3.12.
+ *
+ * Sources, all at tag v3.12.1: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr as in 3.11;
+ * a frame with owner FRAME_OWNED_BY_CSTACK marks an entry from C, its f_code is the interpreter's trampoline),
+ * Include/cpython/pystate.h (_ts.cframe->current_frame), Python/pystate.c (_PyThreadState_GetCurrent reads a thread-local
+ * that is NULL whenever the thread has given up its GIL).
+ */
+#ifndef KU__FACTS_312_H
+#define KU__FACTS_312_H
+
+#include "internal/pycore_frame.h"
+#include "cpython/facts_interpreters.h"
+#include "internal/pycore_pystate.h"
+
+#define KU__FACTS_SUPPORTED 1
+#define KU__FACTS_LEAST_MICRO 0
+
+typedef struct _PyInterpreterFrame ku__frame_of_python;
+
+static inline PyThreadState *ku__fact_thread(void) {
+    return (PyThreadState *)_PyThreadState_GetCurrent(); /* declared as data in 3.12's header, and a function */
+}
+
+static inline bool ku__fact_holds_lock(void) {
+    return ku__fact_thread() != NULL;
+}
+
+static inline const ku__frame_of_python *ku__fact_top(const PyThreadState *thread) {
+    return thread->cframe->current_frame;
+}
+
+static inline void ku__fact_set_top(PyThreadState *thread, const ku__frame_of_python *frame) {
+    thread->cframe->current_frame = (ku__frame_of_python *)(uintptr_t)frame;
+}
+
+static inline const ku__frame_of_python *ku__fact_bottom(const PyThreadState *thread) {
+    (void)thread;
+    return NULL;
+}
+
+static inline const ku__frame_of_python *ku__fact_back(const ku__frame_of_python *frame) {
+    return frame->previous;
+}
+
+static inline bool ku__fact_has_code(const ku__frame_of_python *frame) {
+    return frame->owner != FRAME_OWNED_BY_CSTACK;
+}
+
+static inline uintptr_t ku__fact_instruction(const ku__frame_of_python *frame) {
+    return (uintptr_t)frame->prev_instr;
+}
+
+static inline PyCodeObject *ku__fact_code(const ku__frame_of_python *frame) {
+    return frame->f_code;
+}
+
+static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
+    return (uintptr_t)code->co_code_adaptive;
+}
+
+#endif

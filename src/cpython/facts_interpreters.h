@@ -1,0 +1,68 @@
+/* facts_interpreters.h: the list of interpreters, the same from 3.12 to 3.15 but for its lock.
+ *
+ * Sources: Include/internal/pycore_runtime.h and pycore_runtime_structs.h (_PyRuntime.interpreters: mutex, head),
+ * pycore_interp.h and pycore_interp_structs.h (next, id), Python/pystate.c (HEAD_LOCK guards the list; nothing allocates from the object or
+ * mem domain while holding it). From 3.13 the lock is a PyMutex, whose waiting function may give up the GIL, which must not
+ * happen inside an allocator; so it is tried until it is free.
+ */
+#ifndef KU__FACTS_INTERPRETERS_H
+#define KU__FACTS_INTERPRETERS_H
+
+#include "internal/pycore_interp.h"
+#include "internal/pycore_runtime.h"
+
+#if PY_VERSION_HEX < 0x030D0000
+
+static inline void ku__interpreters_lock(void) {
+    PyThread_acquire_lock(_PyRuntime.interpreters.mutex, WAIT_LOCK);
+}
+
+static inline void ku__interpreters_unlock(void) {
+    PyThread_release_lock(_PyRuntime.interpreters.mutex);
+}
+
+#else
+
+#include <sched.h>
+
+static inline void ku__interpreters_lock(void) {
+    uint8_t open = 0;
+    while (!__atomic_compare_exchange_n(&_PyRuntime.interpreters.mutex._bits, &open, (uint8_t)(open | 1), false,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        open &= (uint8_t)~1u; /* another thread may be parked on it: its bit stays */
+        sched_yield();
+    }
+}
+
+static inline void ku__interpreters_unlock(void) {
+    PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+}
+
+#endif
+
+/* The number that an interpreter keeps for its life and no other is ever given. */
+static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
+    return interpreter->id;
+}
+
+static inline bool ku__fact_interpreter_lives(int64_t id) {
+    bool lives = false;
+    ku__interpreters_lock();
+    for (const PyInterpreterState *at = _PyRuntime.interpreters.head; at != NULL && !lives; at = at->next) {
+        lives = at->id == id;
+    }
+    ku__interpreters_unlock();
+    return lives;
+}
+
+static inline size_t ku__fact_interpreter_count(void) {
+    size_t count = 0;
+    ku__interpreters_lock();
+    for (const PyInterpreterState *at = _PyRuntime.interpreters.head; at != NULL; at = at->next) {
+        count++;
+    }
+    ku__interpreters_unlock();
+    return count;
+}
+
+#endif

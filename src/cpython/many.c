@@ -1,0 +1,333 @@
+/* many.c: entry points for several GILs. See many.h.
+ *
+ * Locks. An interpreter's heaps belong to its GIL. The list of houses is read without a lock and grows by compare and
+ * swap; a house is claimed the same way.
+ */
+#include "cpython/facts.h"
+
+#include "cpython/many.h"
+
+#include "cpython/frames.h"
+#include "cpython/sampled.h"
+#include "cpython/traced.h"
+#include "cpython/untraced.h"
+
+/* ---- which heap ---- */
+
+/* The house that this thread used last. Another interpreter may run in the same thread next, so its owner is compared. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) ku__house *last_used;
+
+static ku__house *find_house(int64_t id) {
+    ku__house *house = atomic_load_explicit(&ku__bridge_state.houses, memory_order_acquire);
+    while (house != NULL && atomic_load_explicit(&house->owner, memory_order_acquire) != id) {
+        house = house->next;
+    }
+    return house;
+}
+
+/* A house whose interpreter has ended, now ours. Numbers of interpreters are never given twice, so what has ended stays so. */
+static ku__house *claim_house(int64_t id) {
+    ku__house *house = atomic_load_explicit(&ku__bridge_state.houses, memory_order_acquire);
+    for (; house != NULL; house = house->next) {
+        int64_t owner = atomic_load_explicit(&house->owner, memory_order_acquire);
+        if (!ku__fact_interpreter_lives(owner) && atomic_compare_exchange_strong(&house->owner, &owner, id)) {
+            return house;
+        }
+    }
+    return NULL;
+}
+
+static void publish(ku__house *house) {
+    ku__house *head = atomic_load_explicit(&ku__bridge_state.houses, memory_order_relaxed);
+    do {
+        house->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&ku__bridge_state.houses, &head, house, memory_order_release,
+                                                    memory_order_relaxed));
+    atomic_fetch_add(&ku__bridge_state.house_count, 1);
+}
+
+/* A house whose heaps the system refuses is kept as it is: its interpreter uses the original allocator from the first
+ * block to the last. NULL only when there is not even a page for the house. */
+static ku__house *make_house(int64_t id) {
+    ku_error ignored;
+    ku__house *house = ku__house_new(id, &ignored);
+    if (house == NULL) {
+        return NULL;
+    }
+    if (house->objects != NULL) {
+        ku__heap_share(house->objects);
+        ku__heap_share(house->buffers);
+        if (ku__tracing_state.tracer != NULL
+            && !(ku__sites_enable(house->objects) && ku__sites_enable(house->buffers))) {
+            ku__tracing_give_up("the system refused memory for the table of birthplaces");
+        }
+    }
+    publish(house);
+    return house;
+}
+
+static ku__house *settle(int64_t id) {
+    ku__house *house = find_house(id);
+    house = house != NULL ? house : claim_house(id);
+    last_used = house != NULL ? house : make_house(id);
+    return last_used;
+}
+
+/* The running interpreter's heap of the ctx's domain; NULL where the original allocator must serve: no interpreter runs
+ * in this thread, or the system refused it a heap. */
+static inline ku_heap *heap_here(const ku_heap *ctx) {
+    const PyThreadState *thread = ku__fact_thread();
+    if (KU__UNLIKELY(thread == NULL)) {
+        return NULL;
+    }
+    int64_t id = ku__fact_interpreter_id(thread->interp);
+    ku__house *house = last_used;
+    if (KU__UNLIKELY(house == NULL || atomic_load_explicit(&house->owner, memory_order_relaxed) != id)) {
+        house = settle(id);
+        if (house == NULL) {
+            return NULL;
+        }
+    }
+    return ctx->domain == KU_DOMAIN_OBJECT ? house->objects : house->buffers;
+}
+
+/* ---- without a heap ---- */
+
+/* Frees a block where no heap of ours serves: it may still be some heap's. */
+static void free_without_heap(const ku_heap *ctx, void *block) {
+    if (block != NULL && ku_heap_find(block) != NULL) {
+        ku_heap_free_remote(block);
+        return;
+    }
+    const PyMemAllocatorEx *original = ku__original_of(ctx);
+    original->free(original->ctx, block);
+}
+
+static void *realloc_without_heap(const ku_heap *ctx, void *block, size_t size) {
+    const PyMemAllocatorEx *original = ku__original_of(ctx);
+    ku__block_facts facts;
+    if (block == NULL || ku_heap_find(block) == NULL
+        || !ku__block_find(ku__bridge_state.main_house->objects, block, &facts)) {
+        return original->realloc(original->ctx, block, size);
+    }
+    void *moved = original->malloc(original->ctx, size);
+    if (moved != NULL) {
+        memcpy(moved, block, size < facts.size ? size : facts.size);
+        ku_heap_free_remote(block);
+    }
+    return moved;
+}
+
+static void *malloc_without_heap(const ku_heap *ctx, size_t size) {
+    const PyMemAllocatorEx *original = ku__original_of(ctx);
+    return original->malloc(original->ctx, size);
+}
+
+static void *calloc_without_heap(const ku_heap *ctx, size_t count, size_t size) {
+    const PyMemAllocatorEx *original = ku__original_of(ctx);
+    return original->calloc(original->ctx, count, size);
+}
+
+/* ---- untraced ---- */
+
+KU__ALIGNED_CODE static void *plain_malloc(void *ctx, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    return KU__LIKELY(heap != NULL) ? ku__untraced_malloc(heap, size) : malloc_without_heap(ctx, size);
+}
+
+KU__ALIGNED_CODE static void *plain_calloc(void *ctx, size_t count, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    return KU__LIKELY(heap != NULL) ? ku__untraced_calloc(heap, count, size) : calloc_without_heap(ctx, count, size);
+}
+
+KU__ALIGNED_CODE static void *plain_realloc(void *ctx, void *block, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    return KU__LIKELY(heap != NULL) ? ku__untraced_realloc(heap, block, size) : realloc_without_heap(ctx, block, size);
+}
+
+KU__ALIGNED_CODE static void plain_free(void *ctx, void *block) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__LIKELY(heap != NULL)) {
+        ku__untraced_free(heap, block);
+    } else {
+        free_without_heap(ctx, block);
+    }
+}
+
+const ku__entry_set ku__entries_many = {plain_malloc, plain_calloc, plain_realloc, plain_free};
+
+/* ---- traced and sampled: the same, under one lock ----
+ *
+ * The lock is held from before the allocation until the block is counted, because slots, registries and counts are shared by
+ * all interpreters. The tracer is read inside the lock; ku__tracing_stop() takes it away inside the lock. */
+
+/* Recursive: a block born before install is resized inside the lock by the original allocator, which may call the raw domain. */
+static pthread_mutex_t tracing_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void ku__many_tracing_lock(void) {
+    pthread_mutex_lock(&tracing_lock);
+}
+
+void ku__many_tracing_unlock(void) {
+    pthread_mutex_unlock(&tracing_lock);
+}
+
+void ku__many_after_fork_in_child(void) {
+    tracing_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+}
+
+KU__ALIGNED_CODE static void *traced_malloc(void *ctx, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        return malloc_without_heap(ctx, size);
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    void *block = tracer != NULL ? ku__traced_malloc(heap, tracer, size) : ku__untraced_malloc(heap, size);
+    ku__many_tracing_unlock();
+    return block;
+}
+
+KU__ALIGNED_CODE static void *traced_calloc(void *ctx, size_t count, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        return calloc_without_heap(ctx, count, size);
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size) : ku__untraced_calloc(heap, count, size);
+    ku__many_tracing_unlock();
+    return block;
+}
+
+KU__ALIGNED_CODE static void *traced_realloc(void *ctx, void *block, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        return realloc_without_heap(ctx, block, size);
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    void *resized = tracer != NULL ? ku__traced_realloc(heap, tracer, block, size)
+                                   : ku__untraced_realloc(heap, block, size);
+    ku__many_tracing_unlock();
+    return resized;
+}
+
+KU__ALIGNED_CODE static void traced_free(void *ctx, void *block) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        free_without_heap(ctx, block);
+        return;
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    if (tracer != NULL) {
+        ku__traced_free(heap, tracer, block);
+    } else {
+        ku__untraced_free(heap, block);
+    }
+    ku__many_tracing_unlock();
+}
+
+const ku__entry_set ku__entries_traced_many = {traced_malloc, traced_calloc, traced_realloc, traced_free};
+
+KU__ALIGNED_CODE static void *sampled_malloc(void *ctx, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        return malloc_without_heap(ctx, size);
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    void *block = tracer != NULL ? ku__sampled_malloc(heap, tracer, size) : ku__untraced_malloc(heap, size);
+    ku__many_tracing_unlock();
+    return block;
+}
+
+KU__ALIGNED_CODE static void *sampled_calloc(void *ctx, size_t count, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        return calloc_without_heap(ctx, count, size);
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    void *block = tracer != NULL ? ku__sampled_calloc(heap, tracer, count, size)
+                                 : ku__untraced_calloc(heap, count, size);
+    ku__many_tracing_unlock();
+    return block;
+}
+
+KU__ALIGNED_CODE static void *sampled_realloc(void *ctx, void *block, size_t size) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        return realloc_without_heap(ctx, block, size);
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    void *resized = tracer != NULL ? ku__sampled_realloc(heap, tracer, block, size)
+                                   : ku__untraced_realloc(heap, block, size);
+    ku__many_tracing_unlock();
+    return resized;
+}
+
+KU__ALIGNED_CODE static void sampled_free(void *ctx, void *block) {
+    ku_heap *heap = heap_here(ctx);
+    if (KU__UNLIKELY(heap == NULL)) {
+        free_without_heap(ctx, block);
+        return;
+    }
+    ku__many_tracing_lock();
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    if (tracer != NULL) {
+        ku__sampled_free(heap, tracer, block);
+    } else {
+        ku__untraced_free(heap, block);
+    }
+    ku__many_tracing_unlock();
+}
+
+const ku__entry_set ku__entries_sampled_many = {sampled_malloc, sampled_calloc, sampled_realloc, sampled_free};
+
+/* ---- hearing of interpreters ---- */
+
+#if PY_VERSION_HEX >= 0x030C0000
+
+/* Runs for every audit event of the process, so it looks at the rarest letter first. A wrapper on top of the plain entry
+ * points keeps them; they know one GIL only, so then no further interpreter may be made. */
+static int hear(const char *event, PyObject *arguments, void *context) {
+    (void)arguments;
+    (void)context;
+    if (event[0] != 'c' || strcmp(event, "cpython.PyInterpreterState_New") != 0 || ku__bridge_state.many) {
+        return 0;
+    }
+    ku__heap_share(ku__bridge_state.main_house->objects);
+    ku__heap_share(ku__bridge_state.main_house->buffers);
+    if (!ku__bridge_switch(ku__bridge_state.kind, true)) {
+        PyErr_SetString(PyExc_RuntimeError, "kucha: another tool has put its allocator in front of kucha's, and so a "
+                                            "second interpreter cannot be made before that tool has stopped");
+        return -1;
+    }
+    return 0;
+}
+
+bool ku__many_watch(ku_error *error) {
+    if (PySys_AddAuditHook(hear, NULL) != 0) {
+        PyErr_Clear();
+        *error = (ku_error){.code = KU_STATE, .message = "an audit hook of this process forbids kucha's own, which it needs "
+                                                         "to hear of new interpreters"};
+        return false;
+    }
+    return true;
+}
+
+#else
+
+bool ku__many_watch(ku_error *error) {
+    (void)error;
+    return true;
+}
+
+#endif
+
+size_t ku__interpreter_count(void) {
+    return ku__fact_interpreter_count();
+}

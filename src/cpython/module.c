@@ -1,0 +1,285 @@
+/* module.c: the extension module kucha._core: install, status, and the table of its functions.
+ *
+ * The module is for the main interpreter: what it does concerns the whole process. An interpreter with a GIL of its own cannot import it.
+ */
+#include "cpython/module.h"
+
+#include "cpython/bridge.h"
+#include "cpython/many.h"
+#include "cpython/raw.h"
+#include "cpython/selfcheck.h"
+#include "cpython/tracing.h"
+
+#include <kucha/version.h>
+#include <pthread.h>
+#include <stdio.h>
+
+enum { SENTENCE = 256 };
+
+PyObject *ku__refuse(PyObject *module, const char *sentence) {
+    PyErr_SetString(ku__state_of(module)->refused, sentence);
+    return NULL;
+}
+
+PyObject *ku__raise(PyObject *module, const ku_error *error, const char *path) {
+    if (error->code == KU_NO_MEMORY) {
+        PyErr_SetString(PyExc_MemoryError, error->message);
+    } else if (error->code == KU_IO && error->os_error != 0 && path != NULL) {
+        errno = error->os_error;
+        PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+    } else if (error->code == KU_IO) {
+        PyErr_SetString(PyExc_OSError, error->message);
+    } else if (error->code == KU_INVALID) {
+        PyErr_SetString(PyExc_ValueError, error->message);
+    } else {
+        ku__refuse(module, error->message);
+    }
+    return NULL;
+}
+
+/* ---- facts and install ---- */
+
+static void python_version(char *out, size_t size) {
+    snprintf(out, size, "%lu.%lu.%lu", Py_Version >> 24, Py_Version >> 16 & 0xff, Py_Version >> 8 & 0xff);
+}
+
+static const char *geometry_name(void) {
+#if defined(KU_GEOMETRY_CLASSIC)
+    return "classic";
+#elif defined(KU_GEOMETRY_LARGE)
+    return "large";
+#else
+    return "wide";
+#endif
+}
+
+static bool has_reference_tracer(void) {
+    return PY_VERSION_HEX >= 0x030D0000;
+}
+
+static bool free_threaded(void) {
+#ifdef Py_GIL_DISABLED
+    return true;
+#else
+    return false;
+#endif
+}
+
+PyDoc_STRVAR(facts_doc, "facts() -> dict\n\nWhat the checks of this interpreter's private structures said. Swaps nothing.");
+
+static PyObject *facts(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    char version[32], reason[SENTENCE];
+    python_version(version, sizeof version);
+    bool supported = ku__selfcheck(reason, sizeof reason);
+    return Py_BuildValue("{s:s,s:O,s:z,s:O,s:O,s:O,s:s}", "python", version, "supported", supported ? Py_True : Py_False,
+                         "reason", supported ? NULL : reason, "free_threaded", free_threaded() ? Py_True : Py_False,
+                         "jit", ku__jit_enabled() ? Py_True : Py_False,
+                         "refcnt tracer", has_reference_tracer() ? Py_True : Py_False, "geometry", geometry_name());
+}
+
+/* faulthandler lists the extension modules that are loaded, by their names in sys.modules, when the interpreter crashes
+ * (Python/traceback.c: _Py_DumpExtensionModules). So the module is entered once more, under a name that says that kucha
+ * was active, and which version. */
+static int show_in_crashes(PyObject *module) {
+    char name[64] = "kucha._active_" KU_VERSION;
+    for (char *at = name + sizeof "kucha._active_" - 1; *at != '\0'; at++) {
+        if (!Py_ISALNUM(*at)) {
+            *at = '_';
+        }
+    }
+    PyObject *modules = PySys_GetObject("modules");
+    return modules == NULL ? 0 : PyDict_SetItemString(modules, name, module);
+}
+
+static void before_fork(void) {
+    ku__many_tracing_lock();
+    ku__raw_lock();
+}
+
+static void after_fork_in_parent(void) {
+    ku__raw_unlock();
+    ku__many_tracing_unlock();
+}
+
+static void after_fork_in_child(void) {
+    ku__raw_after_fork_in_child();
+    ku__many_after_fork_in_child();
+    if (ku__tracing_state.kept != NULL) {
+        ku__tracer_after_fork_in_child(ku__tracing_state.kept);
+    }
+}
+
+static bool may_install(char *reason, size_t size) {
+    if (!ku__selfcheck(reason, size) || !ku__stock_allocators(reason, size)) {
+        return false;
+    }
+    if (ku__interpreter_count() > 1) {
+        snprintf(reason, size, "a second interpreter exists already: kucha must be installed before the first of them is made");
+        return false;
+    }
+    return true;
+}
+
+PyDoc_STRVAR(install_doc, "install() -> None\n\nPut kucha's heaps under the mem and obj domains. Can be called again.\n"
+                          "Raises Refused, with the reason, where that would not be safe.");
+
+static PyObject *install(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    if (ku__bridge_state.installed) {
+        Py_RETURN_NONE;
+    }
+    char reason[SENTENCE];
+    if (!may_install(reason, sizeof reason)) {
+        return ku__refuse(module, reason);
+    }
+    ku_error error = {0};
+    python_version(ku__tracing_state.python, sizeof ku__tracing_state.python);
+    if (show_in_crashes(module) != 0) {
+        return NULL;
+    }
+    if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) {
+        return PyErr_NoMemory();
+    }
+    if (!ku__many_watch(&error) || ku__bridge_install(&error) != 0) {
+        return ku__raise(module, &error, NULL);
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(installed_doc, "installed() -> bool\n\nWhether kucha's heaps are under this interpreter.");
+
+static PyObject *installed(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    return PyBool_FromLong(ku__bridge_state.installed);
+}
+
+PyDoc_STRVAR(status_doc, "status() -> dict\n\nversion, installed, unhooked (another tool has replaced the entry points since),\n"
+                         "tracing (None or a dict) and heaps (how many).");
+
+static PyObject *status(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    const ku__bridge *bridge = &ku__bridge_state;
+    bool unhooked = bridge->installed && !ku__bridge_in_place();
+    PyObject *tracing = ku__tracing_description();
+    if (tracing == NULL) {
+        return NULL;
+    }
+    return Py_BuildValue("{s:s,s:O,s:O,s:N,s:n,s:O}", "version", KU_VERSION, "installed",
+                         bridge->installed ? Py_True : Py_False, "unhooked", unhooked ? Py_True : Py_False, "tracing",
+                         tracing, "heaps", (Py_ssize_t)atomic_load(&bridge->house_count) * 2, "interpreters",
+                         bridge->many ? Py_True : Py_False);
+}
+
+/* ---- the module ---- */
+
+#define WITH_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function))
+
+PyDoc_STRVAR(stats_doc, "stats() -> list[dict]\n\nWhat each heap holds: totals, size classes, arenas.");
+PyDoc_STRVAR(stats_text_doc, "stats_text() -> str\n\nThe statistics of every heap as tables.");
+PyDoc_STRVAR(map_svg_doc, "map_svg() -> str\n\nA picture of the arenas of every heap.");
+PyDoc_STRVAR(purge_doc, "purge() -> int\n\nGive memory that no block needs back to the system; the bytes given back.");
+PyDoc_STRVAR(trace_start_doc,
+             "trace_start(*, frames=1, mode='blocks', sample=0, capture=None, command='', follow_fork=False) -> None\n\n"
+             "Start tracing birthplaces of blocks. sample is the mean of bytes between two samples, 0 traces every block.\n"
+             "capture is the path of a file that must not exist yet.");
+PyDoc_STRVAR(trace_stop_doc, "trace_stop(exit_code=None) -> None\n\nStop tracing, forget what was traced, finish the capture.");
+PyDoc_STRVAR(tracing_doc, "tracing() -> bool\n\nWhether tracing is on.");
+PyDoc_STRVAR(trace_flush_doc, "trace_flush() -> None\n\nBring the capture up to date now.");
+PyDoc_STRVAR(traced_memory_doc, "traced_memory() -> (live_bytes, peak_bytes)");
+PyDoc_STRVAR(trace_reset_peak_doc, "trace_reset_peak() -> None\n\nMake now the peak.");
+PyDoc_STRVAR(trace_cost_doc, "trace_cost() -> dict\n\nWhat tracing has cost: sites, codes, metadata_bytes, seconds (or None) ...");
+PyDoc_STRVAR(statistics_doc, "statistics(key, cumulative=False) -> list[tuple]\n\nTraced memory by 'lineno', 'filename' or "
+                             "'traceback', largest live bytes first.");
+PyDoc_STRVAR(object_site_doc, "object_site(object) -> tuple | None\n\nWhere the object's block was born: (filename, lineno,\n"
+                              "qualname) of each frame, innermost first.");
+PyDoc_STRVAR(capture_read_doc, "capture_read(path) -> Capture\n\nRead and check a capture. Raises CaptureError.");
+
+PyDoc_STRVAR(call_program_doc, "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
+                               "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
+
+static PyMethodDef methods[] = {
+    {"facts", facts, METH_NOARGS, facts_doc},
+    {"install", install, METH_NOARGS, install_doc},
+    {"installed", installed, METH_NOARGS, installed_doc},
+    {"status", status, METH_NOARGS, status_doc},
+    {"stats", ku__stats_call, METH_NOARGS, stats_doc},
+    {"stats_text", ku__stats_text_call, METH_NOARGS, stats_text_doc},
+    {"map_svg", ku__map_svg_call, METH_NOARGS, map_svg_doc},
+    {"purge", ku__purge_call, METH_NOARGS, purge_doc},
+    {"trace_start", WITH_KEYWORDS(ku__trace_start_call), METH_VARARGS | METH_KEYWORDS, trace_start_doc},
+    {"trace_stop", WITH_KEYWORDS(ku__trace_stop_call), METH_VARARGS | METH_KEYWORDS, trace_stop_doc},
+    {"tracing", ku__tracing_call, METH_NOARGS, tracing_doc},
+    {"trace_flush", ku__trace_flush_call, METH_NOARGS, trace_flush_doc},
+    {"traced_memory", ku__traced_memory_call, METH_NOARGS, traced_memory_doc},
+    {"trace_reset_peak", ku__trace_reset_peak_call, METH_NOARGS, trace_reset_peak_doc},
+    {"trace_cost", ku__trace_cost_call, METH_NOARGS, trace_cost_doc},
+    {"statistics", WITH_KEYWORDS(ku__statistics_call), METH_VARARGS | METH_KEYWORDS, statistics_doc},
+    {"object_site", ku__object_site_call, METH_O, object_site_doc},
+    {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
+    {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(refused_doc, "kucha cannot do safely on this interpreter, or in this state, what was asked for.");
+PyDoc_STRVAR(capture_error_doc, "The file is not a whole and sound capture.");
+
+static int execute(PyObject *module) {
+    ku__module_state *state = ku__state_of(module);
+    state->refused = PyErr_NewExceptionWithDoc("kucha._core.Refused", refused_doc, PyExc_RuntimeError, NULL);
+    state->capture_error = PyErr_NewExceptionWithDoc("kucha._core.CaptureError", capture_error_doc, PyExc_ValueError, NULL);
+    state->capture_type = ku__capture_type_new(module);
+    if (state->refused == NULL || state->capture_error == NULL || state->capture_type == NULL) {
+        return -1;
+    }
+    return PyModule_AddObjectRef(module, "Refused", state->refused) != 0
+                || PyModule_AddObjectRef(module, "CaptureError", state->capture_error) != 0
+                || PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0
+                || PyModule_AddStringConstant(module, "version", KU_VERSION) != 0
+            ? -1
+            : 0;
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg) {
+    ku__module_state *state = ku__state_of(module);
+    Py_VISIT(state->refused);
+    Py_VISIT(state->capture_error);
+    Py_VISIT(state->capture_type);
+    return 0;
+}
+
+static int clear(PyObject *module) {
+    ku__module_state *state = ku__state_of(module);
+    Py_CLEAR(state->refused);
+    Py_CLEAR(state->capture_error);
+    Py_CLEAR(state->capture_type);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+PyDoc_STRVAR(module_doc, "kucha's allocator and tracing under this interpreter. Use the package kucha.");
+
+static PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "kucha._core",
+    .m_doc = module_doc,
+    .m_size = sizeof(ku__module_state),
+    .m_methods = methods,
+    .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+};
+
+PyMODINIT_FUNC PyInit__core(void) {
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,57 @@
+/* module.h: what the files of the extension module share. */
+#ifndef KU__MODULE_H
+#define KU__MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <kucha/error.h>
+
+typedef struct ku__module_state {
+    PyObject *refused;       /* kucha._core.Refused */
+    PyObject *capture_error; /* kucha._core.CaptureError */
+    PyObject *capture_type;  /* kucha._core.Capture */
+} ku__module_state;
+
+static inline ku__module_state *ku__state_of(PyObject *module) {
+    return PyModule_GetState(module);
+}
+
+/* Raises Refused with a sentence; returns NULL. */
+PyObject *ku__refuse(PyObject *module, const char *sentence);
+
+/* Raises what fits an error of the library: MemoryError, OSError (with the path, if any), else Refused. Returns NULL. */
+PyObject *ku__raise(PyObject *module, const ku_error *error, const char *path);
+
+/* Text of a capture or of a code object: UTF-8 as written by codes.c, surrogates for bytes that are not. */
+static inline PyObject *ku__text(const char *bytes, size_t size) {
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, "surrogateescape");
+}
+
+/* The names of keywords as PyArg_ParseTupleAndKeywords() takes them: it does not write, but its type did not say so before 3.13. */
+#define KU__KEYWORDS(names) ((char **)(uintptr_t)(names))
+
+/* ---- functions of the module, by file ---- */
+
+PyObject *ku__stats_call(PyObject *module, PyObject *ignored);      /* stats.c */
+PyObject *ku__stats_text_call(PyObject *module, PyObject *ignored);
+PyObject *ku__map_svg_call(PyObject *module, PyObject *ignored);
+PyObject *ku__purge_call(PyObject *module, PyObject *ignored);
+
+PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *keywords); /* trace_calls.c */
+PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *keywords);
+PyObject *ku__tracing_call(PyObject *module, PyObject *ignored);
+PyObject *ku__trace_flush_call(PyObject *module, PyObject *ignored);
+PyObject *ku__traced_memory_call(PyObject *module, PyObject *ignored);
+PyObject *ku__trace_reset_peak_call(PyObject *module, PyObject *ignored);
+PyObject *ku__trace_cost_call(PyObject *module, PyObject *ignored);
+PyObject *ku__statistics_call(PyObject *module, PyObject *arguments, PyObject *keywords);
+PyObject *ku__object_site_call(PyObject *module, PyObject *object);
+PyObject *ku__tracing_description(void); /* for status(): a dict, or None */
+
+PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
+
+PyObject *ku__capture_read_call(PyObject *module, PyObject *path); /* capture_object.c */
+PyObject *ku__capture_type_new(PyObject *module);
+
+#endif

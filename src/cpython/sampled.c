@@ -1,0 +1,97 @@
+/* sampled.c: the entry points of sampled tracing while the process has one GIL, and the slow paths of all sampled tracing. */
+#include "cpython/sampled.h"
+
+void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
+    ku__block_facts facts;
+    ku__capture_touch();
+    if (KU__UNLIKELY(heap->sites_lost)) {
+        ku__tracing_give_up("the system refused memory for the table of birthplaces");
+        return;
+    }
+    if (block == NULL || !ku__block_find(heap, block, &facts) || facts.site == NULL) {
+        ku__sample_skip(tracer, KU__LANE_MAIN);
+        return;
+    }
+    size += size == 0;
+    uint32_t site = ku__site_here(tracer);
+    if (site == 0) {
+        ku__sample_skip(tracer, KU__LANE_MAIN);
+        return;
+    }
+    uint32_t slack = facts.is_large ? 0 : (uint32_t)(facts.size - size);
+    *facts.site = site | slack << KU__SLACK_SHIFT;
+    if (!facts.is_large) {
+        ku__pool_mark_sampled(facts.owner, block);
+    }
+    ku__sample_allocated(tracer, KU__LANE_MAIN, site, size, block);
+}
+
+/* Uncounts a block that is about to go or to be resized, if it was a sample, and clears its slot. */
+static void forget(ku_heap *heap, ku__tracer *tracer, void *block) {
+    ku__block_facts facts = {0};
+    if (!ku__block_find(heap, block, &facts) || facts.owner == NULL) {
+        ku__code_detach(tracer, block); /* born before install: no slot says whether it is code */
+        return;
+    }
+    uint32_t slot = facts.site == NULL ? 0 : *facts.site;
+    if (slot == 0) {
+        return;
+    }
+    *facts.site = 0;
+    if (slot & KU__SLOT_CODE) {
+        ku__code_detach(tracer, block);
+    }
+    if (KU__SLOT_SITE(slot) != 0) {
+        size_t size = facts.size - (facts.is_large ? 0 : KU__SLOT_SLACK(slot));
+        ku__sample_freed(tracer, KU__LANE_MAIN, KU__SLOT_SITE(slot), size, block);
+    }
+}
+
+void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
+    if (block != NULL) {
+        forget(heap, tracer, block);
+        ku__untraced_slow_free(heap, block);
+    }
+}
+
+/* A resize that fails leaves the old block alive but no longer counted: an estimate bears that, and the alternative is to
+ * count one block twice. */
+void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
+    if (block == NULL) {
+        return ku__sampled_malloc(heap, tracer, size);
+    }
+    forget(heap, tracer, block);
+    void *resized = ku__untraced_slow_realloc(heap, block, size);
+    if (resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size)) {
+        ku__sampled_born(heap, tracer, resized, size);
+    }
+    return resized;
+}
+
+KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return KU__LIKELY(tracer != NULL) ? ku__sampled_malloc(ctx, tracer, size) : ku__untraced_malloc(ctx, size);
+}
+
+KU__ALIGNED_CODE static void *entry_calloc(void *ctx, size_t count, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return KU__LIKELY(tracer != NULL) ? ku__sampled_calloc(ctx, tracer, count, size)
+                                      : ku__untraced_calloc(ctx, count, size);
+}
+
+KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return KU__LIKELY(tracer != NULL) ? ku__sampled_realloc(ctx, tracer, block, size)
+                                      : ku__untraced_realloc(ctx, block, size);
+}
+
+KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    if (KU__LIKELY(tracer != NULL)) {
+        ku__sampled_free(ctx, tracer, block);
+    } else {
+        ku__untraced_free(ctx, block);
+    }
+}
+
+const ku__entry_set ku__entries_sampled = {entry_malloc, entry_calloc, entry_realloc, entry_free};

@@ -1,0 +1,68 @@
+/* sampled.h: malloc, calloc, realloc and free with the birthplace of a sample of the blocks, for inlining.
+ *
+ * A block that is not sampled costs a subtraction more than untraced. The pool of a sampled block is marked in the class map, so
+ * that only frees in such pools leave the fast path. There the slot of a live block is 0 unless it was sampled; a slot is
+ * cleared when its block is freed, because a block that is not sampled does not write its slot.
+ *
+ * Lock: as traced.h. Source of the statistics: trace/sample.h.
+ */
+#ifndef KU__SAMPLED_H
+#define KU__SAMPLED_H
+
+#include "cpython/frames.h"
+#include "cpython/untraced.h"
+#include "trace/sample.h"
+
+/* Gives a block that is due its site. Takes NULL: the allocation failed. */
+void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
+
+/* Takes everything that is not a small block of a pool without samples. */
+void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block);
+void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
+
+static inline void *ku__sampled_malloc(ku_heap *heap, ku__tracer *tracer, size_t size) {
+    void *block = ku__untraced_malloc(heap, size);
+    if (ku__sample_due(tracer, KU__LANE_MAIN, size)) {
+        ku__sampled_born(heap, tracer, block, size);
+    }
+    return block;
+}
+
+static inline void *ku__sampled_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size) {
+    void *block = ku__untraced_calloc(heap, count, size);
+    if (block != NULL && ku__sample_due(tracer, KU__LANE_MAIN, count * size)) {
+        ku__sampled_born(heap, tracer, block, count * size);
+    }
+    return block;
+}
+
+/* The class of a small block of the heap that is not a sample; KU_CLASS_COUNT or more for everything else. */
+static inline unsigned ku__unsampled_class(const ku_heap *heap, const void *block) {
+    unsigned class_index = ku__class_of(heap, block);
+    if (class_index - KU__MAP_SAMPLED < KU_CLASS_COUNT) {
+        unsigned plain_index = class_index - KU__MAP_SAMPLED;
+        return *ku__site_slot(heap, block, plain_index) == 0 ? plain_index : class_index;
+    }
+    return class_index;
+}
+
+static inline void *ku__sampled_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
+    unsigned class_index = ku__unsampled_class(heap, block);
+    if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT)) {
+        return ku__sampled_slow_realloc(heap, tracer, block, size);
+    }
+    void *resized = ku__keeps_class(class_index, size) ? block : ku__untraced_slow_realloc(heap, block, size);
+    if (resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size)) {
+        ku__sampled_born(heap, tracer, resized, size);
+    }
+    return resized;
+}
+
+static inline void ku__sampled_free(ku_heap *heap, ku__tracer *tracer, void *block) {
+    unsigned class_index = ku__unsampled_class(heap, block);
+    if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT || !ku__fast_push(heap, block, class_index))) {
+        ku__sampled_slow_free(heap, tracer, block);
+    }
+}
+
+#endif

@@ -1,0 +1,307 @@
+/* trace_calls.c: starting, stopping and reading tracing, for Python.
+ *
+ * Every result is made from a snapshot of counts that was complete before the first object of the result was made, so that a
+ * report never counts itself.
+ */
+#include "cpython/module.h"
+
+#include "cpython/many.h"
+#include "cpython/raw.h"
+#include "cpython/selfcheck.h"
+#include "cpython/tracing.h"
+#include "trace/snapshot.h"
+
+#include <kucha/group.h>
+#include <string.h>
+#include <time.h>
+
+static ku__tracer *require_tracer(PyObject *module) {
+    if (ku__tracing_state.kept == NULL) {
+        ku__refuse(module, "tracing is not on; call trace_start() first");
+    }
+    return ku__tracing_state.kept;
+}
+
+/* ---- start and stop ---- */
+
+static int read_mode(const char *mode, bool *objects) {
+    if (strcmp(mode, "blocks") == 0 || strcmp(mode, "objects") == 0) {
+        *objects = mode[0] == 'o';
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError, "mode must be 'blocks' or 'objects', not '%s'", mode);
+    return -1;
+}
+
+static int check_numbers(long frames, long long sample, bool objects) {
+    if (frames < 1 || frames > KU__FRAMES_MAX) {
+        PyErr_Format(PyExc_ValueError, "frames must be 1 to %d, not %ld", KU__FRAMES_MAX, frames);
+        return -1;
+    }
+    if (sample < 0) {
+        PyErr_SetString(PyExc_ValueError, "sample must be 0 (every block) or a mean number of bytes between two samples");
+        return -1;
+    }
+    if (sample > 0 && objects) {
+        PyErr_SetString(PyExc_ValueError, "the mode 'objects' traces every object; it cannot be sampled");
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"frames", "mode", "sample", "capture", "command", "follow_fork", NULL};
+    long frames = 1;
+    long long sample = 0;
+    const char *mode = "blocks", *command = "";
+    PyObject *capture = Py_None, *path = NULL;
+    int follow_fork = 0;
+    ku__tracing_options options = {0};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOsp:trace_start", KU__KEYWORDS(names), &frames, &mode, &sample, &capture,
+                                     &command, &follow_fork)
+        || read_mode(mode, &options.objects) != 0 || check_numbers(frames, sample, options.objects) != 0) {
+        return NULL;
+    }
+    if (!ku__bridge_state.installed) {
+        return ku__refuse(module, "kucha is not installed under this interpreter, so there is nothing to trace with");
+    }
+    if (capture != Py_None && PyUnicode_FSConverter(capture, &path) == 0) {
+        return NULL;
+    }
+    options.frames = (unsigned)frames;
+    options.sample_interval = (uint64_t)sample;
+    options.command = command;
+    options.follow_fork = follow_fork != 0;
+    options.capture_path = path == NULL ? NULL : PyBytes_AS_STRING(path);
+    ku_error error = {0};
+    PyObject *result = ku__tracing_start(&options, &error) == 0
+                           ? Py_NewRef(Py_None)
+                           : ku__raise(module, &error, options.capture_path);
+    Py_XDECREF(path);
+    return result;
+}
+
+PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"exit_code", NULL};
+    PyObject *given = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:trace_stop", KU__KEYWORDS(names), &given)) {
+        return NULL;
+    }
+    int exit_code = given == Py_None ? -1 : (int)PyLong_AsLong(given);
+    if (exit_code == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    ku_error error = {0};
+    if (ku__tracing_stop(exit_code, &error) != 0) {
+        return ku__raise(module, &error, NULL);
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__tracing_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    return PyBool_FromLong(ku__tracing_state.tracer != NULL);
+}
+
+PyObject *ku__trace_flush_call(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    if (require_tracer(module) == NULL) {
+        return NULL;
+    }
+    ku_error error = {0};
+    ku__capture *capture = ku__tracing_state.capture;
+    if (capture != NULL && !ku__capture_flush(capture, &error)) {
+        return ku__raise(module, &error, ku__capture_path(capture));
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- totals and cost ---- */
+
+PyObject *ku__traced_memory_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    uint64_t live = 0, peak = 0;
+    if (ku__tracing_state.kept != NULL) {
+        ku__traced_memory(ku__tracing_state.kept, &live, &peak);
+    }
+    return Py_BuildValue("(KK)", (unsigned long long)live, (unsigned long long)peak);
+}
+
+PyObject *ku__trace_reset_peak_call(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    ku__tracer *tracer = require_tracer(module);
+    if (tracer == NULL) {
+        return NULL;
+    }
+    ku__many_tracing_lock();
+    ku__raw_lock();
+    ku__peak_reset(tracer);
+    ku__raw_unlock();
+    ku__many_tracing_unlock();
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__trace_cost_call(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    ku__tracer *tracer = require_tracer(module);
+    if (tracer == NULL) {
+        return NULL;
+    }
+    ku__trace_cost cost;
+    ku__tracer_cost(tracer, &cost);
+    /* Nothing is timed while a program runs: a clock costs more than what it would measure. */
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:O}", "sites", (unsigned long long)cost.sites, "codes",
+                         (unsigned long long)cost.codes, "frames", (unsigned long long)cost.frames, "metadata_bytes",
+                         (unsigned long long)(cost.metadata_bytes + ku__raw_metadata_bytes()), "epochs",
+                         (unsigned long long)cost.epochs, "misses", (unsigned long long)cost.misses, "seconds", Py_None);
+}
+
+PyObject *ku__tracing_description(void) {
+    const ku__tracer *tracer = ku__tracing_state.kept;
+    if (tracer == NULL) {
+        Py_RETURN_NONE;
+    }
+    const ku_error *failure = ku__tracer_failure(tracer);
+    const ku__capture *capture = ku__tracing_state.capture;
+    return Py_BuildValue("{s:I,s:s,s:d,s:z,s:O,s:z}", "frames", tracer->frames, "mode",
+                         tracer->mode == KU__TRACE_OBJECTS ? "objects" : "blocks", "sample", tracer->sample_interval,
+                         "capture", capture == NULL ? NULL : ku__capture_path(capture), "on",
+                         ku__tracing_state.tracer != NULL ? Py_True : Py_False, "failure",
+                         failure == NULL ? NULL : failure->message);
+}
+
+/* ---- statistics() ---- */
+
+static int read_key(const char *name, ku_group_key *key) {
+    static const struct {
+        const char *name;
+        ku_group_key key;
+    } keys[] = {{"lineno", KU_GROUP_LINE}, {"filename", KU_GROUP_FILE}, {"traceback", KU_GROUP_STACK}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strcmp(name, keys[i].name) == 0) {
+            *key = keys[i].key;
+            return 0;
+        }
+    }
+    PyErr_Format(PyExc_ValueError, "key must be 'lineno', 'filename' or 'traceback', not '%s'", name);
+    return -1;
+}
+
+static PyObject *frame_of_capture(const ku_capture *capture, uint32_t index) {
+    ku_capture_frame frame;
+    ku_capture_code code;
+    ku_capture_frame_read(capture, index, &frame);
+    ku_capture_code_read(capture, frame.code, &code);
+    return Py_BuildValue("(NiN)", ku__text(code.filename.bytes, code.filename.size), (int)frame.line,
+                         ku__text(code.qualname.bytes, code.qualname.size));
+}
+
+static PyObject *stack_of_capture(const ku_capture *capture, uint32_t site) {
+    uint32_t frames[KU__FRAMES_MAX];
+    size_t count = ku_capture_stack_read(capture, site, frames, KU__FRAMES_MAX);
+    PyObject *stack = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; stack != NULL && i < count; i++) {
+        PyObject *frame = frame_of_capture(capture, frames[i]);
+        if (frame == NULL) {
+            Py_CLEAR(stack);
+        } else {
+            PyTuple_SET_ITEM(stack, (Py_ssize_t)i, frame);
+        }
+    }
+    return stack;
+}
+
+static PyObject *row_of(const ku_capture *capture, const ku_group_row *row, ku_group_key key, uint64_t unit) {
+    const ku_capture_counts *c = &row->counts;
+#define COUNT(field) ((unsigned long long)(c->field))
+#define BLOCKS(field) ((unsigned long long)((c->field + unit / 2) / unit))
+    if (key == KU_GROUP_STACK) {
+        return Py_BuildValue("(NKKKKKKK)", stack_of_capture(capture, row->site), COUNT(live_bytes), BLOCKS(live_blocks),
+                             COUNT(peak_bytes), BLOCKS(peak_blocks), COUNT(total_bytes), BLOCKS(total_blocks),
+                             BLOCKS(temporary_blocks));
+    }
+    return Py_BuildValue("(NiKKKKKKK)", ku__text(row->filename.bytes, row->filename.size), (int)row->line,
+                         COUNT(live_bytes), BLOCKS(live_blocks), COUNT(peak_bytes), BLOCKS(peak_blocks),
+                         COUNT(total_bytes), BLOCKS(total_blocks), BLOCKS(temporary_blocks));
+#undef COUNT
+#undef BLOCKS
+}
+
+static PyObject *rows_of(const ku_capture *capture, const ku_groups *groups, ku_group_key key, uint64_t unit) {
+    PyObject *list = PyList_New((Py_ssize_t)groups->count);
+    for (size_t i = 0; list != NULL && i < groups->count; i++) {
+        PyObject *row = row_of(capture, &groups->rows[i], key, unit);
+        if (row == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, row);
+        }
+    }
+    return list;
+}
+
+static PyObject *group(PyObject *module, const ku__tracer *tracer, ku_group_key key, bool cumulative) {
+    ku_error error = {0};
+    ku__many_tracing_lock();
+    ku_capture *snapshot = ku__snapshot_take(tracer, &error);
+    ku__many_tracing_unlock();
+    ku_groups *groups = snapshot == NULL ? NULL : ku_capture_group(snapshot, key, cumulative, &error);
+    PyObject *rows = groups == NULL ? ku__raise(module, &error, NULL) : rows_of(snapshot, groups, key, tracer->block_unit);
+    ku_groups_free(groups);
+    ku_capture_close(snapshot);
+    return rows;
+}
+
+PyObject *ku__statistics_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"key", "cumulative", NULL};
+    const char *name;
+    int cumulative = 0;
+    ku_group_key key;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|p:statistics", KU__KEYWORDS(names), &name, &cumulative)
+        || read_key(name, &key) != 0) {
+        return NULL;
+    }
+    if (key == KU_GROUP_STACK && cumulative) {
+        PyErr_SetString(PyExc_ValueError, "statistics by 'traceback' cannot be cumulative");
+        return NULL;
+    }
+    ku__tracer *tracer = require_tracer(module);
+    return tracer == NULL ? NULL : group(module, tracer, key, cumulative != 0);
+}
+
+/* ---- object_site() ---- */
+
+static PyObject *frame_of_tracer(const ku__tracer *tracer, const ku__frame *frame) {
+    ku__code_facts code;
+    if (!ku__code_read(tracer, frame->code, &code)) {
+        return Py_BuildValue("(sis)", "<unknown>", 0, "<unknown>");
+    }
+    int32_t line = ku_line_of(code.line_table, code.line_table_bytes, code.first_line, frame->instruction);
+    return Py_BuildValue("(NiN)", ku__text(code.filename, code.filename_bytes), (int)line,
+                         ku__text(code.qualname, code.qualname_bytes));
+}
+
+PyObject *ku__object_site_call(PyObject *module, PyObject *object) {
+    (void)module;
+    const ku__tracer *tracer = ku__tracing_state.kept;
+    ku__block_facts facts;
+    void *block;
+    if (tracer == NULL || !ku__object_block(object, &block, &facts) || facts.site == NULL
+        || KU__SLOT_SITE(*facts.site) == 0) {
+        Py_RETURN_NONE;
+    }
+    ku__frame frames[KU__FRAMES_MAX];
+    unsigned count = ku__site_frames(tracer, KU__SLOT_SITE(*facts.site), frames, KU__FRAMES_MAX);
+    PyObject *stack = PyTuple_New((Py_ssize_t)count);
+    for (unsigned i = 0; stack != NULL && i < count; i++) {
+        PyObject *frame = frame_of_tracer(tracer, &frames[i]);
+        if (frame == NULL) {
+            Py_CLEAR(stack);
+        } else {
+            PyTuple_SET_ITEM(stack, (Py_ssize_t)i, frame);
+        }
+    }
+    return stack;
+}

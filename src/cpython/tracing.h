@@ -1,0 +1,59 @@
+/* tracing.h: tracing under CPython: what traced entry points share with the calls that start, stop and read it.
+ *
+ * There is one tracer in a process at a time. It belongs to the holder of the GIL while there is one GIL; where there may
+ * be many, the entry points of many.c hold its main lane's lock. Nothing here ever allocates through Python, raises, or runs
+ * Python code: it is called inside the allocator.
+ */
+#ifndef KU__TRACING_H
+#define KU__TRACING_H
+
+#include "cpython/bridge.h"
+#include "trace/capture.h"
+#include "trace/trace.h"
+
+typedef struct ku__tracing {
+    ku__tracer *tracer;   /* what entry points count with; NULL while nothing is traced, and after giving up */
+    ku__tracer *kept;     /* the same, and still there for reading after giving up; NULL while nothing was started */
+    uint32_t unknown;     /* site of what no Python frame asked for */
+    ku__capture *capture; /* NULL without a file */
+    bool objects;         /* the interpreter's reference tracer is ours */
+    bool raw;             /* the raw domain is traced */
+    double started;       /* monotonic seconds */
+    char python[32];      /* version of the interpreter, such as "3.11.7"; filled at install */
+} ku__tracing;
+
+extern ku__tracing ku__tracing_state;
+
+typedef struct ku__tracing_options {
+    unsigned frames;
+    bool objects;
+    uint64_t sample_interval;
+    const char *capture_path; /* NULL: no file */
+    const char *command;
+    bool follow_fork;
+} ku__tracing_options;
+
+/* Starts tracing. 0, or -1 with `error` filled; then nothing has changed. KU_IO with EEXIST where the capture exists. */
+int ku__tracing_start(const ku__tracing_options *options, ku_error *error);
+
+/* Stops and forgets everything that was traced; the capture gets its last state with `exit_code`. 0, or -1 with `error`
+ * filled: KU_STATE and nothing has changed, or tracing has stopped and the capture could not be finished. */
+int ku__tracing_stop(int exit_code, ku_error *error);
+
+/* From inside the allocator: tracing cannot go on. Says so once on standard error; what was counted can still be read. */
+void ku__tracing_give_up(const char *reason);
+
+/* The code record of a code object, made if need be; 0 when the tracer has failed. Takes a PyCodeObject. */
+uint32_t ku__code_record(ku__tracer *tracer, PyCodeObject *code);
+
+/* The block that holds `value`, which may begin behind a collector's header and a dict's: its facts, and its address in
+ * `block`. False where the object does not lie in a block of ours. */
+bool ku__object_block(PyObject *value, void **block, ku__block_facts *facts);
+
+/* ---- the interpreter's reference tracer (objects.c) ---- */
+
+/* Puts the reference tracer in place. False with `error` filled: this interpreter has none, or its slot is taken. */
+bool ku__objects_start(ku_error *error);
+void ku__objects_stop(void);
+
+#endif
