@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
     version: str
 
-# Names of kucha._core that are public under the same name here.
-_FROM_CORE = (
+__all__ = [
     "CaptureError",
     "Refused",
     "capture_read",
     "facts",
+    "install",
     "installed",
     "map_svg",
     "object_site",
@@ -61,9 +61,11 @@ _FROM_CORE = (
     "trace_stop",
     "traced_memory",
     "tracing",
-)
+    "version",
+]
 
-__all__ = [*_FROM_CORE, "install", "version"]
+# What is public under the name that it has in kucha._core.
+_FROM_CORE = frozenset(__all__) - {"install"}
 
 
 def install() -> bool:
@@ -78,29 +80,7 @@ def install() -> bool:
 
     if _environment.is_off():
         return False
-    from kucha._core import (
-        CaptureError,
-        Refused,
-        capture_read,
-        facts,
-        installed,
-        map_svg,
-        object_site,
-        purge,
-        statistics,
-        stats,
-        stats_text,
-        status,
-        trace_cost,
-        trace_flush,
-        trace_reset_peak,
-        trace_start,
-        trace_stop,
-        traced_memory,
-        tracing,
-    )
-
-    version: str
+    from kucha import _core
 
     _core.install()
     return True
@@ -108,56 +88,10 @@ def install() -> bool:
 
 def __getattr__(name: str) -> Any:
     """Fetches a public name from the extension module at its first use."""
-    if name == "version" or name == "__version__":
-        from kucha._core import (
-        CaptureError,
-        Refused,
-        capture_read,
-        facts,
-        installed,
-        map_svg,
-        object_site,
-        purge,
-        statistics,
-        stats,
-        stats_text,
-        status,
-        trace_cost,
-        trace_flush,
-        trace_reset_peak,
-        trace_start,
-        trace_stop,
-        traced_memory,
-        tracing,
-    )
-
-    version: str
-
-        return _core.version
+    if name == "__version__":
+        name = "version"
     if name in _FROM_CORE:
-        from kucha._core import (
-        CaptureError,
-        Refused,
-        capture_read,
-        facts,
-        installed,
-        map_svg,
-        object_site,
-        purge,
-        statistics,
-        stats,
-        stats_text,
-        status,
-        trace_cost,
-        trace_flush,
-        trace_reset_peak,
-        trace_start,
-        trace_stop,
-        traced_memory,
-        tracing,
-    )
-
-    version: str
+        from kucha import _core
 
         value = getattr(_core, name)
         globals()[name] = value

@@ -25,8 +25,8 @@ RUN = Command(
     "run [options] - [args ...]",
     "Runs a program as python would, on kucha's allocator, with every allocation traced to the line that made it.",
     "Writes a capture while the program runs, and a summary to standard error when it ends. Options for Python "
-    "itself go in front: python -X dev -m kucha run script.py. The program's exit code is kept; exit code 2 without a run means "
-    "that something here was wrong.",
+    "itself go in front: python -O -m kucha run script.py. The program's exit code is kept; exit code 2 without a "
+    "run means that something here was wrong.",
     (
         Option("-o --output", "FILE", "Capture to write. Default: kucha-NAME.PID.kucha in the current directory."),
         _FORCE,
