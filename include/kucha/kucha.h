@@ -5,8 +5,10 @@
 #ifndef KUCHA_KUCHA_H
 #define KUCHA_KUCHA_H
 
+#include <kucha/capture.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>
+#include <kucha/group.h>
 #include <kucha/heap.h>
 #include <kucha/stats.h>
 #include <kucha/version.h>

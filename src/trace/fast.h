@@ -48,7 +48,9 @@ static inline void ku__cell_add(ku__cell *cell, uint64_t amount) {
 
 /* ---- from a stack to its site ---- */
 
-static inline uint64_t ku__stack_hash_start(const ku__tracer *tracer) { return tracer->seed; }
+static inline uint64_t ku__stack_hash_start(const ku__tracer *tracer) {
+    return __atomic_load_n(&tracer->seed, __ATOMIC_RELAXED);
+}
 
 /* One frame more: a 64 by 64 bit multiplication folded to 64 bits, which mixes every bit of the address into every bit
  * of the hash (the folding is wyhash's). The chance that two of a million stacks share a hash is 3 in 10^8. */

@@ -145,7 +145,9 @@ const ku_error *ku__tracer_failure(const ku__tracer *tracer) {
 }
 
 void ku__epoch_advance(ku__tracer *tracer) {
-    tracer->seed = ku__hash_words(++tracer->tables->epoch, 0x5851F42D4C957F2Du); /* any constant: one seed an epoch */
+    /* Atomic, because fork handlers come here without any lock. Any constant does: one seed an epoch. */
+    uint64_t epoch = __atomic_add_fetch(&tracer->tables->epoch, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&tracer->seed, ku__hash_words(epoch, 0x5851F42D4C957F2Du), __ATOMIC_RELAXED);
 }
 
 void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost) {
@@ -155,7 +157,7 @@ void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost) {
         .codes = ku__column_count(&tables->codes) - 1u,
         .frames = ku__column_count(&tables->frames) - 1u,
         .metadata_bytes = ku__cell_read(&tables->mapped) + sizeof *tracer + sizeof *tables,
-        .epochs = tables->epoch,
+        .epochs = __atomic_load_n(&tables->epoch, __ATOMIC_RELAXED),
         .misses = tables->misses,
     };
 }
