@@ -44,8 +44,16 @@
 #else
 #define KU__POOL_COLOURS 16u
 #endif
+
+/* Blocks of 64 bytes begin at 48 modulo 64, as pymalloc's do by the size of its pool header: a container's collector header is then at
+ * the end of one cache line and its count at the start of the next, which the stock collector walks quicker: a program
+ * that builds containers took 0.86 of pymalloc's time with a shift of 48, 0.91 with 32 and 0.90 with none. */
 #ifndef KU__POOL_SHIFT
+#if defined(KU_GEOMETRY_CLASSIC)
 #define KU__POOL_SHIFT 0u
+#else
+#define KU__POOL_SHIFT 48u
+#endif
 #endif
 
 static inline uint32_t ku__pool_first(uintptr_t number) {
