@@ -248,7 +248,6 @@ static void test_a_full_disk_switches_the_capture_off(void **state) {
     ku__capture *writer = capture_of(tracer, path_of("full"));
     site_of(tracer, 1, 1);
     assert_true(ku__capture_flush(writer, NULL));
-    for (unsigned i = 0; i < 30000; i++) site_of(tracer, i, 1);
     struct rlimit before, limit;
     getrlimit(RLIMIT_FSIZE, &before);
     struct stat status;
@@ -256,6 +255,7 @@ static void test_a_full_disk_switches_the_capture_off(void **state) {
     limit = (struct rlimit){.rlim_cur = (rlim_t)status.st_size + 100000, .rlim_max = before.rlim_max};
     int saved = quiet_begin();
     setrlimit(RLIMIT_FSIZE, &limit); /* its signal would end this test if it came through */
+    for (unsigned i = 0; i < 30000; i++) site_of(tracer, i, 1); /* the thread may be the one that fails */
     ku_error error = {0};
     bool written = ku__capture_flush(writer, &error);
     setrlimit(RLIMIT_FSIZE, &before);
@@ -398,7 +398,7 @@ static void test_a_fork_finds_one_thread_and_the_child_writes_nothing(void **sta
     assert_int_not_equal(ku__site_intern(tracer, &(ku__frame){0, 1}, 1, hash), 0);
     pid_t child = fork();
     if (child == 0) {
-        bool silent = thread_count() == 1 && !ku__capture_flush(writer, NULL) && ku__capture_finish(writer, 9, NULL);
+        bool silent = thread_count() <= threads && !ku__capture_flush(writer, NULL) && ku__capture_finish(writer, 9, NULL);
         _exit(silent ? 0 : 1);
     }
     assert_int_equal(thread_count(), threads);
@@ -427,12 +427,13 @@ static void test_a_following_child_has_a_file_of_its_own(void **state) {
     ku__count_allocated(tracer, KU__LANE_MAIN, site_of(tracer, 1, 1), 100, &block);
     pid_t child = fork();
     if (child == 0) {
+        int threads = thread_count(); /* a sanitizer may have one of its own */
         ku__count_allocated(tracer, KU__LANE_MAIN, site_of(tracer, 2, 1), 50, &block);
         ku__capture_touch();
-        bool late = thread_count() == 1; /* it may still call exec */
+        bool late = thread_count() == threads; /* it may still call exec */
         sleep_milliseconds(40);
         ku__capture_touch();
-        bool running = thread_count() == 2;
+        bool running = thread_count() == threads + 1;
         pid_t grandchild = fork();
         if (grandchild == 0) _exit(ku__capture_finish(writer, 6, NULL) ? 0 : 1); /* at once: the end makes the file */
         bool deep = exit_code_of(grandchild) == 0;
@@ -486,6 +487,7 @@ static void test_a_kill_at_any_moment_leaves_a_whole_state(void **state) {
         assert_int_equal(pipe(ready), 0);
         pid_t child = fork();
         if (child == 0) busy_until_killed(path, ready[1]);
+        close(ready[1]);
         char byte;
         assert_int_equal(read(ready[0], &byte, 1), 1);
         nanosleep(&(struct timespec){.tv_nsec = rand() % 30000 * 1000L}, NULL);
@@ -494,7 +496,6 @@ static void test_a_kill_at_any_moment_leaves_a_whole_state(void **state) {
         waitpid(child, &status, 0);
         assert_true(WIFSIGNALED(status));
         close(ready[0]);
-        close(ready[1]);
         ku_capture *capture = open_well(path);
         ku_capture_info info;
         ku_capture_info_read(capture, &info);
@@ -600,14 +601,19 @@ static void use_all_of(const ku_capture *capture) {
         ku_groups_free(ku_capture_group(capture, (ku_group_key)key, key != KU_GROUP_STACK, NULL));
 }
 
-/* Every byte of the file changed in turn (a step of 7 in the counts, where all bytes are alike), every length tried: the older state
- * is taken, or the damage is named; nothing else happens. */
+/* Every byte of the header and the states, and many of the rest, changed in turn; many lengths tried: the older state is
+ * taken, or the damage is named; nothing else happens. The fuzzer (fuzz/fuzz_capture.c) goes further. */
+static size_t step_at(size_t at) {
+    if (at < 64 || (at >= 512 && at < 672) || (at >= 1024 && at < 1184)) return 1; /* header and states */
+    return at < KU__FILE_CHUNKS_OFFSET ? 16 : at < 8192 ? 3 : 101;
+}
+
 static void test_damage_is_named_and_nothing_is_read_outside(void **state) {
     (void)state;
     size_t size;
     uint8_t *bytes = small_capture(&size);
     unsigned refused = 0, read = 0;
-    for (size_t at = 0; at < size; at += at < 8192 ? 1 : 7) {
+    for (size_t at = 0; at < size; at += step_at(at)) {
         ku_error error = {0};
         bytes[at] ^= 0x41;
         ku_capture *capture = ku_capture_open_bytes(bytes, size, &error);
@@ -621,8 +627,8 @@ static void test_damage_is_named_and_nothing_is_read_outside(void **state) {
             read++;
         }
     }
-    assert_true(refused > 300 && read > 300);
-    for (size_t length = 0; length < size; length += length < 6000 ? 1 : 97) {
+    assert_true(refused > 300 && read > 150);
+    for (size_t length = 0; length < size; length += length < 6000 ? 13 : 997) {
         ku_error error = {0};
         assert_null(ku_capture_open_bytes(bytes, length, &error));
         assert_int_equal(error.code, KU_CORRUPT);
