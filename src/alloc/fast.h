@@ -151,13 +151,13 @@ static inline bool ku__fast_free(ku_heap *heap, void *block) {
     return KU__LIKELY(class_index < KU_CLASS_COUNT) && ku__fast_push(heap, block, class_index);
 }
 
-/* The slot of a small block in the site table. `class_index` is that of the block. Needs sites_on. */
+/* The slot of a small block in the site table. `class_index` is that of the block. Needs sites_on. The offset is taken from the
+ * pool's start and not from its first block: that moves all indices of a pool by the same number, the largest stays below
+ * POOL_SIZE / 16, and it is six instructions less in every traced malloc and free. */
 static inline uint32_t *ku__site_slot(const ku_heap *heap, const void *block, unsigned class_index) {
     uintptr_t offset = (uintptr_t)block - heap->base;
-    uintptr_t number = offset >> KU__POOL_BITS;
-    uint32_t in_pool = (uint32_t)(offset & (KU__POOL_SIZE - 1)) - ku__pool_first(number);
-    uint64_t index = (uint64_t)in_pool * ku__reciprocals[class_index] >> 32;
-    return heap->sites + number * KU__SITES_PER_POOL + index;
+    uint64_t index = (uint64_t)(offset & (KU__POOL_SIZE - 1)) * ku__reciprocals[class_index] >> 32;
+    return heap->sites + (offset >> KU__POOL_BITS) * KU__SITES_PER_POOL + index;
 }
 
 /* ---- the slow paths, for entry points ---- */

@@ -12,6 +12,7 @@ enum { MAIN_INTERPRETER = 0 };
 
 static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
     switch (kind) {
+    case KU__ENTRIES_TRACED_ONE: return many ? &ku__entries_traced_many : &ku__entries_traced_one;
     case KU__ENTRIES_TRACED: return many ? &ku__entries_traced_many : &ku__entries_traced;
     case KU__ENTRIES_SAMPLED: return many ? &ku__entries_sampled_many : &ku__entries_sampled;
     case KU__ENTRIES_PLAIN: break;

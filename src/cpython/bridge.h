@@ -24,6 +24,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* A slow path: kept out of the entry points that call it. */
+#define KU__COLD __attribute__((noinline, cold))
+
 typedef struct ku__house {
     _Atomic(int64_t) owner; /* id of the interpreter; ids are never given twice */
     ku_heap *objects;       /* NULL in both where the system refused a heap: then the original allocator serves */
@@ -33,6 +36,7 @@ typedef struct ku__house {
 
 typedef enum ku__entry_kind {
     KU__ENTRIES_PLAIN,
+    KU__ENTRIES_TRACED_ONE, /* one frame */
     KU__ENTRIES_TRACED,
     KU__ENTRIES_SAMPLED,
 } ku__entry_kind;
@@ -59,9 +63,10 @@ typedef struct ku__bridge {
 extern ku__bridge ku__bridge_state;
 
 extern const ku__entry_set ku__entries_plain;
+extern const ku__entry_set ku__entries_traced_one;
 extern const ku__entry_set ku__entries_traced;
 extern const ku__entry_set ku__entries_sampled;
-extern const ku__entry_set ku__entries_many; /* the same three for several GILs */
+extern const ku__entry_set ku__entries_many; /* the same for several GILs; one frame has no set of its own */
 extern const ku__entry_set ku__entries_traced_many;
 extern const ku__entry_set ku__entries_sampled_many;
 

@@ -4,6 +4,11 @@
  * cache. Nothing but frames and one cache entry is read. Only a stack that the cache does not know is looked at closely
  * (frames.c): code objects are copied into code records, and the stack is interned.
  *
+ * One frame needs no hash: its address, less the bit that is always 0, is the key, and no two places share it. More frames
+ * are a polynomial in an odd constant modulo 2^64: stacks that differ in one frame never collide, others
+ * with a chance of about 2^-63. It is one multiplication a frame, on the critical path of the loop. The low half, which picks the cache
+ * entry, is mixed with the high half at the end.
+ *
  * Frames that only mark an entry from C are passed over. A frame that has not reached its first traceable instruction counts as the
  * function's first line; tracemalloc gives such blocks (cells, generators) to the caller.
  */
@@ -17,24 +22,47 @@
 #include "trace/fast.h"
 
 /* The slow half: interns the stack that starts at `frame` (NULL: no Python code runs). Never 0 unless the tracer failed. */
-uint32_t ku__site_of_frames(ku__tracer *tracer, const ku__frame_of_python *frame, uint64_t hash);
+KU__COLD uint32_t ku__site_of_frames(ku__tracer *tracer, const ku__frame_of_python *frame, uint64_t hash);
 
-/* The site of the calling thread, which holds its interpreter's lock. 0 when the tracer has failed. */
-static inline uint32_t ku__site_here(ku__tracer *tracer) {
+/* The frame that the calling thread, which holds its interpreter's lock, executes; perhaps one without code, or NULL. */
+static inline const ku__frame_of_python *ku__top_frame(void) {
     const PyThreadState *thread = ku__fact_thread();
-    const ku__frame_of_python *top = KU__UNLIKELY(thread == NULL) ? NULL : ku__fact_top(thread);
+    return KU__UNLIKELY(thread == NULL) ? NULL : ku__fact_top(thread);
+}
+
+static inline uint64_t ku__hash_of_one(const ku__tracer *tracer, const ku__frame_of_python *frame) {
+    while (KU__LIKELY(frame != NULL) && KU__UNLIKELY(!ku__fact_has_code(frame))) {
+        frame = ku__fact_back(frame);
+    }
+    uint64_t instruction = KU__LIKELY(frame != NULL) ? (uint64_t)ku__fact_instruction(frame) : 0;
+    return ku__stack_hash_start(tracer) ^ instruction >> 1;
+}
+
+static inline uint64_t ku__hash_of_many(const ku__tracer *tracer, const ku__frame_of_python *frame) {
     uint64_t hash = ku__stack_hash_start(tracer);
     unsigned left = tracer->frames;
-    for (const ku__frame_of_python *frame = top; frame != NULL; frame = ku__fact_back(frame)) {
+    for (; frame != NULL; frame = ku__fact_back(frame)) {
         if (KU__LIKELY(ku__fact_has_code(frame))) {
-            hash = ku__stack_hash_add(hash, (const void *)ku__fact_instruction(frame));
+            hash = (hash + (uint64_t)ku__fact_instruction(frame)) * 0x9E3779B97F4A7C15u; /* 2^64 / golden ratio, odd */
             if (--left == 0) {
                 break;
             }
         }
     }
+    return hash ^ hash >> 32;
+}
+
+/* The hash of the running stack. `one` is whether the tracer keeps one frame, known when the entry point is compiled. */
+static inline uint64_t ku__hash_here(const ku__tracer *tracer, bool one) {
+    const ku__frame_of_python *top = ku__top_frame();
+    return one ? ku__hash_of_one(tracer, top) : ku__hash_of_many(tracer, top);
+}
+
+/* The site of the calling thread. 0 when the tracer has failed. */
+static inline uint32_t ku__site_here(ku__tracer *tracer) {
+    uint64_t hash = ku__hash_here(tracer, tracer->frames == 1);
     uint32_t site = ku__site_cached(tracer, hash);
-    return KU__LIKELY(site != 0) ? site : ku__site_of_frames(tracer, top, hash);
+    return KU__LIKELY(site != 0) ? site : ku__site_of_frames(tracer, ku__top_frame(), hash);
 }
 
 #endif

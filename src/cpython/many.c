@@ -183,7 +183,7 @@ KU__ALIGNED_CODE static void *traced_malloc(void *ctx, size_t size) {
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_malloc(heap, tracer, size) : ku__untraced_malloc(heap, size);
+    void *block = tracer != NULL ? ku__traced_malloc(heap, tracer, size, false) : ku__untraced_malloc(heap, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -195,7 +195,7 @@ KU__ALIGNED_CODE static void *traced_calloc(void *ctx, size_t count, size_t size
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size) : ku__untraced_calloc(heap, count, size);
+    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size, false) : ku__untraced_calloc(heap, count, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -207,7 +207,7 @@ KU__ALIGNED_CODE static void *traced_realloc(void *ctx, void *block, size_t size
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *resized = tracer != NULL ? ku__traced_realloc(heap, tracer, block, size)
+    void *resized = tracer != NULL ? ku__traced_realloc(heap, tracer, block, size, false)
                                    : ku__untraced_realloc(heap, block, size);
     ku__many_tracing_unlock();
     return resized;
@@ -301,6 +301,9 @@ static int hear(const char *event, PyObject *arguments, void *context) {
     }
     ku__heap_share(ku__bridge_state.main_house->objects);
     ku__heap_share(ku__bridge_state.main_house->buffers);
+    if (ku__tracing_state.kept != NULL) {
+        ku__codes_release(ku__tracing_state.kept);
+    }
     if (!ku__bridge_switch(ku__bridge_state.kind, true)) {
         PyErr_SetString(PyExc_RuntimeError, "kucha: another tool has put its allocator in front of kucha's, and so a "
                                             "second interpreter cannot be made before that tool has stopped");

@@ -26,30 +26,30 @@ void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t siz
     ku__sample_allocated(tracer, KU__LANE_MAIN, site, size, block);
 }
 
-/* Uncounts a block that is about to go or to be resized, if it was a sample, and clears its slot. */
-static void forget(ku_heap *heap, ku__tracer *tracer, void *block) {
+/* Uncounts a block that is about to go or to be resized, if it was a sample, and clears its slot. Returns whether it is a
+ * code object that has a record; one born before install has no slot that would say so. */
+static bool forget(ku_heap *heap, ku__tracer *tracer, void *block, size_t *size) {
     ku__block_facts facts = {0};
     if (!ku__block_find(heap, block, &facts) || facts.owner == NULL) {
-        ku__code_detach(tracer, block); /* born before install: no slot says whether it is code */
-        return;
+        *size = 0;
+        return ku__code_find(tracer, block) != 0;
     }
+    *size = facts.size;
     uint32_t slot = facts.site == NULL ? 0 : *facts.site;
     if (slot == 0) {
-        return;
+        return false;
     }
     *facts.site = 0;
-    if (slot & KU__SLOT_CODE) {
-        ku__code_detach(tracer, block);
-    }
     if (KU__SLOT_SITE(slot) != 0) {
-        size_t size = facts.size - (facts.is_large ? 0 : KU__SLOT_SLACK(slot));
-        ku__sample_freed(tracer, KU__LANE_MAIN, KU__SLOT_SITE(slot), size, block);
+        size_t counted = facts.size - (facts.is_large ? 0 : KU__SLOT_SLACK(slot));
+        ku__sample_freed(tracer, KU__LANE_MAIN, KU__SLOT_SITE(slot), counted, block);
     }
+    return (slot & KU__SLOT_CODE) != 0;
 }
 
 void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
-    if (block != NULL) {
-        forget(heap, tracer, block);
+    size_t size;
+    if (block != NULL && (!forget(heap, tracer, block, &size) || !ku__code_retire(tracer, heap, block, size))) {
         ku__untraced_slow_free(heap, block);
     }
 }
@@ -60,7 +60,10 @@ void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, s
     if (block == NULL) {
         return ku__sampled_malloc(heap, tracer, size);
     }
-    forget(heap, tracer, block);
+    size_t old_size;
+    if (forget(heap, tracer, block, &old_size)) {
+        ku__code_detach(tracer, block);
+    }
     void *resized = ku__untraced_slow_realloc(heap, block, size);
     if (resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size)) {
         ku__sampled_born(heap, tracer, resized, size);
@@ -70,19 +73,19 @@ void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, s
 
 KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__sampled_malloc(ctx, tracer, size) : ku__untraced_malloc(ctx, size);
+    return KU__LIKELY(tracer != NULL) ? ku__sampled_malloc(ctx, tracer, size) : ku__entries_plain.malloc(ctx, size);
 }
 
 KU__ALIGNED_CODE static void *entry_calloc(void *ctx, size_t count, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
     return KU__LIKELY(tracer != NULL) ? ku__sampled_calloc(ctx, tracer, count, size)
-                                      : ku__untraced_calloc(ctx, count, size);
+                                      : ku__entries_plain.calloc(ctx, count, size);
 }
 
 KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
     return KU__LIKELY(tracer != NULL) ? ku__sampled_realloc(ctx, tracer, block, size)
-                                      : ku__untraced_realloc(ctx, block, size);
+                                      : ku__entries_plain.realloc(ctx, block, size);
 }
 
 KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
@@ -90,7 +93,7 @@ KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
     if (KU__LIKELY(tracer != NULL)) {
         ku__sampled_free(ctx, tracer, block);
     } else {
-        ku__untraced_free(ctx, block);
+        ku__entries_plain.free(ctx, block);
     }
 }
 

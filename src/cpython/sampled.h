@@ -14,11 +14,11 @@
 #include "trace/sample.h"
 
 /* Gives a block that is due its site. Takes NULL: the allocation failed. */
-void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
+KU__COLD void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 
 /* Takes everything that is not a small block of a pool without samples. */
-void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block);
-void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
+KU__COLD void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block);
+KU__COLD void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 
 static inline void *ku__sampled_malloc(ku_heap *heap, ku__tracer *tracer, size_t size) {
     void *block = ku__untraced_malloc(heap, size);

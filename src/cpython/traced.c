@@ -1,9 +1,14 @@
 /* traced.c: the entry points of exact tracing while the process has one GIL, and the slow paths of all exact tracing. */
 #include "cpython/traced.h"
 
-uint32_t ku__traced_drop_code(ku__tracer *tracer, uint32_t slot, const void *block) {
-    ku__code_detach(tracer, block);
-    return KU__SLOT_SITE(slot) == 0 ? 0 : slot & ~KU__SLOT_CODE;
+void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
+    unsigned class_index = (unsigned)((size - 1) / KU_CLASS_STEP);
+    uint32_t site = ku__site_here(tracer);
+    *ku__site_slot(heap, block, class_index) = ku__slot_value(site, ku__class_size(class_index), size);
+    if (site != 0) {
+        ku__count_allocated(tracer, KU__LANE_MAIN, site, size, block);
+    }
+    return block;
 }
 
 /* The slot of any block, one that came by a slow path, perhaps a large one; NULL where it has none. When the system refused the
@@ -29,17 +34,17 @@ static void born_anywhere(ku_heap *heap, ku__tracer *tracer, void *block, size_t
     }
 }
 
-/* What a block was counted with; false where it was not. Detaches a code object that lived in it. */
-static bool counted_with(ku__tracer *tracer, const ku__block_facts *facts, const void *block, uint32_t *site,
-                         size_t *size) {
+/* Whether the block is a code object that has a record. One born before install has no slot that would say so. */
+static bool holds_code(ku__tracer *tracer, const ku__block_facts *facts, const void *block) {
     if (facts->owner == NULL) {
-        ku__code_detach(tracer, block); /* born before install: it has no slot that would say whether it is code */
+        return ku__code_find(tracer, block) != 0;
     }
+    return facts->site != NULL && (*facts->site & KU__SLOT_CODE) != 0;
+}
+
+/* What a block was counted with; false where it was not. */
+static bool counted_with(const ku__block_facts *facts, uint32_t *site, size_t *size) {
     uint32_t slot = facts->site == NULL ? 0 : *facts->site;
-    if (slot & KU__SLOT_CODE) {
-        slot = ku__traced_drop_code(tracer, slot, block);
-        *facts->site = slot;
-    }
     *site = KU__SLOT_SITE(slot);
     *size = facts->size - (facts->is_large ? 0 : KU__SLOT_SLACK(slot));
     return *site != 0;
@@ -66,23 +71,31 @@ void ku__traced_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
     uint32_t site;
     size_t size;
     ku__block_find(heap, block, &facts);
-    if (counted_with(tracer, &facts, block, &site, &size)) {
+    bool code = holds_code(tracer, &facts, block);
+    if (counted_with(&facts, &site, &size)) {
         ku__count_freed(tracer, KU__LANE_MAIN, site, size, block);
+    }
+    if (facts.site != NULL) {
         *facts.site = 0;
     }
-    ku__untraced_slow_free(heap, block);
+    if (!code || !ku__code_retire(tracer, heap, block, facts.size)) {
+        ku__untraced_slow_free(heap, block);
+    }
 }
 
 /* The old block is uncounted and the new one counted in two steps that no other allocation comes between. */
 void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     if (block == NULL) {
-        return ku__traced_malloc(heap, tracer, size);
+        return ku__traced_malloc(heap, tracer, size, false);
     }
     ku__block_facts facts = {0};
     ku__block_find(heap, block, &facts);
     uint32_t old_site = 0;
     size_t old_size = 0;
-    bool counted = counted_with(tracer, &facts, block, &old_site, &old_size);
+    if (holds_code(tracer, &facts, block)) {
+        ku__code_detach(tracer, block);
+    }
+    bool counted = counted_with(&facts, &old_site, &old_size);
     void *resized = ku__untraced_slow_realloc(heap, block, size);
     if (resized == NULL) {
         return NULL;
@@ -104,21 +117,43 @@ void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, si
     return resized;
 }
 
-/* A tracer that is NULL has given up, or was stopped while another wrapper held on to these entry points. */
-KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {
+/* ---- entry points ----
+ *
+ * A tracer that is NULL has given up, or was stopped while another wrapper held on to these entry points. */
+
+KU__ALIGNED_CODE static void *one_malloc(void *ctx, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size) : ku__untraced_malloc(ctx, size);
+    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, true) : ku__entries_plain.malloc(ctx, size);
 }
 
-KU__ALIGNED_CODE static void *entry_calloc(void *ctx, size_t count, size_t size) {
+KU__ALIGNED_CODE static void *one_calloc(void *ctx, size_t count, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size) : ku__untraced_calloc(ctx, count, size);
+    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size, true)
+                                      : ku__entries_plain.calloc(ctx, count, size);
 }
 
-KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size) {
+KU__ALIGNED_CODE static void *one_realloc(void *ctx, void *block, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size)
-                                      : ku__untraced_realloc(ctx, block, size);
+    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size, true)
+                                      : ku__entries_plain.realloc(ctx, block, size);
+}
+
+KU__ALIGNED_CODE static void *several_malloc(void *ctx, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, false)
+                                      : ku__entries_plain.malloc(ctx, size);
+}
+
+KU__ALIGNED_CODE static void *several_calloc(void *ctx, size_t count, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size, false)
+                                      : ku__entries_plain.calloc(ctx, count, size);
+}
+
+KU__ALIGNED_CODE static void *several_realloc(void *ctx, void *block, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size, false)
+                                      : ku__entries_plain.realloc(ctx, block, size);
 }
 
 KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
@@ -126,8 +161,9 @@ KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
     if (KU__LIKELY(tracer != NULL)) {
         ku__traced_free(ctx, tracer, block);
     } else {
-        ku__untraced_free(ctx, block);
+        ku__entries_plain.free(ctx, block);
     }
 }
 
-const ku__entry_set ku__entries_traced = {entry_malloc, entry_calloc, entry_realloc, entry_free};
+const ku__entry_set ku__entries_traced_one = {one_malloc, one_calloc, one_realloc, entry_free};
+const ku__entry_set ku__entries_traced = {several_malloc, several_calloc, several_realloc, entry_free};

@@ -182,11 +182,19 @@ static void end(int exit_code, bool *finished, ku_error *error) {
         *finished = ku__capture_finish(tracing->capture, exit_code, error);
         tracing->capture = NULL;
     }
+    ku__codes_release(tracing->kept);
     if (!ku__bridge_state.many || ku__interpreter_count() == 1) {
         disable_sites(); /* else the next start does it */
     }
     ku__tracer_delete(tracing->kept);
     tracing->tracer = tracing->kept = NULL;
+}
+
+static ku__entry_kind entries_for(const ku__tracing_options *options) {
+    if (options->sample_interval > 0) {
+        return KU__ENTRIES_SAMPLED;
+    }
+    return options->frames == 1 ? KU__ENTRIES_TRACED_ONE : KU__ENTRIES_TRACED;
 }
 
 int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
@@ -217,7 +225,7 @@ int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
     }
     tracing->objects = options->objects;
     tracing->started = monotonic_seconds();
-    ku__bridge_switch(options->sample_interval > 0 ? KU__ENTRIES_SAMPLED : KU__ENTRIES_TRACED, ku__bridge_state.many);
+    ku__bridge_switch(entries_for(options), ku__bridge_state.many);
     return 0;
 }
 

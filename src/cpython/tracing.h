@@ -46,6 +46,13 @@ void ku__tracing_give_up(const char *reason);
 /* The code record of a code object, made if need be; 0 when the tracer has failed. Takes a PyCodeObject. */
 uint32_t ku__code_record(ku__tracer *tracer, PyCodeObject *code);
 
+/* The block of a code object that has a record is being freed. The block is kept for a while, so that a program which makes
+ * and drops code all the time does not forget all its cached stacks each time; false: free it now, the record is detached. */
+bool ku__code_retire(ku__tracer *tracer, ku_heap *heap, void *block, size_t size);
+
+/* Detaches and frees all that are kept. Before tracing stops, and before there are several GILs. */
+void ku__codes_release(ku__tracer *tracer);
+
 /* The block that holds `value`, which may begin behind a collector's header and a dict's: its facts, and its address in
  * `block`. False where the object does not lie in a block of ours. */
 bool ku__object_block(PyObject *value, void **block, ku__block_facts *facts);

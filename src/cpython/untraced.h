@@ -14,10 +14,10 @@
 #include <string.h>
 
 /* Everything that the fast paths leave over. */
-void *ku__untraced_slow_malloc(ku_heap *heap, size_t size);
-void *ku__untraced_slow_calloc(ku_heap *heap, size_t count, size_t size);
-void *ku__untraced_slow_realloc(ku_heap *heap, void *block, size_t size);
-void ku__untraced_slow_free(ku_heap *heap, void *block);
+KU__COLD void *ku__untraced_slow_malloc(ku_heap *heap, size_t size);
+KU__COLD void *ku__untraced_slow_calloc(ku_heap *heap, size_t count, size_t size);
+KU__COLD void *ku__untraced_slow_realloc(ku_heap *heap, void *block, size_t size);
+KU__COLD void ku__untraced_slow_free(ku_heap *heap, void *block);
 
 static inline void *ku__untraced_malloc(ku_heap *heap, size_t size) {
     void *block = ku__fast_malloc(heap, size);
