@@ -151,12 +151,12 @@ static inline bool ku__fast_free(ku_heap *heap, void *block) {
     return KU__LIKELY(class_index < KU_CLASS_COUNT) && ku__fast_push(heap, block, class_index);
 }
 
-/* The slot of a small block in the site table. `class_index` is that of the block. Needs sites_on. The offset is taken from the
- * pool's start and not from its first block: that moves all indices of a pool by the same number, the largest stays below
- * POOL_SIZE / 16, and it is six instructions less in every traced malloc and free. */
+/* The slot of a small block in the site table: that of its offset in the pool divided by its size. Where the first block begins does not matter:
+ * it shifts all slots of a pool by the same number, and (KU__POOL_SIZE - 1) / size is still below KU__SITES_PER_POOL.
+ * `class_index` is that of the block. Needs sites_on. */
 static inline uint32_t *ku__site_slot(const ku_heap *heap, const void *block, unsigned class_index) {
     uintptr_t offset = (uintptr_t)block - heap->base;
-    uint64_t index = (uint64_t)(offset & (KU__POOL_SIZE - 1)) * ku__reciprocals[class_index] >> 32;
+    uint64_t index = (offset & (KU__POOL_SIZE - 1)) * ku__reciprocals[class_index] >> 32;
     return heap->sites + (offset >> KU__POOL_BITS) * KU__SITES_PER_POOL + index;
 }
 
