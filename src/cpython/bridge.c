@@ -61,8 +61,8 @@ bool ku__bridge_switch(ku__entry_kind kind, bool many) {
 
 /* Two heaps with one registry of large blocks: a large block that one domain made and the other frees is found. */
 static void make_heaps(ku__house *house, ku_error *error) {
-    ku_heap_options objects = {.name = "objects", .domain = KU_DOMAIN_OBJECT, .flags = KU_HEAP_HUGE_PAGES};
-    ku_heap_options buffers = {.name = "buffers", .domain = KU_DOMAIN_BUFFER, .flags = KU_HEAP_HUGE_PAGES};
+    ku_heap_options objects = {.name = "objects", .domain = KU_DOMAIN_OBJECT};
+    ku_heap_options buffers = {.name = "buffers", .domain = KU_DOMAIN_BUFFER};
     house->objects = ku_heap_new(&objects, error);
     house->buffers = house->objects == NULL ? NULL : ku_heap_new(&buffers, error);
     if (house->buffers == NULL) {
