@@ -56,6 +56,7 @@ def boot() -> None:
         session = Session(wishes, _name(command), command)
         session.plan()
         session.start()
+        session.trace()
     except UsageError as error:
         if wishes is not None and wishes.swap:
             say(str(error))

@@ -34,6 +34,17 @@ UNIT = {"live": "bytes", "peak": "bytes", "total": "bytes", "blocks": "blocks", 
 UNKNOWN: Key = ("<unknown>", 0, "")  # a block without a Python frame: made while no Python code ran
 
 
+_NESTED = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")
+
+
+def _enclosing(key: Key) -> Key:
+    """The same line in the function around it. From 3.12 on the interpreter itself makes comprehensions part of it."""
+    filename, line, function = key
+    while function.endswith(_NESTED):
+        function = function.rpartition(".<locals>.")[0] or "<module>"
+    return filename, line, function
+
+
 class Group:
     """The sums of all sites that share a key. ``inner`` splits one measure by innermost frame."""
 
@@ -90,6 +101,7 @@ class Profile:
         for code, line, _ in self._frames:
             filename, function, _ = self._codes[code]
             self._keys.append((filename, line, function))
+        self._lines = [_enclosing(key) for key in self._keys]
 
     def key(self, frame: int) -> Key:
         """File, line and function of a frame."""
@@ -103,18 +115,22 @@ class Profile:
         """The place that asked for the block."""
         return self._keys[stack[0]] if stack else UNKNOWN
 
+    def line(self, stack: tuple[int, ...]) -> Key:
+        """The innermost line, told by the function that it stands in: comprehensions and lambdas on it are part of it."""
+        return self._lines[stack[0]] if stack else UNKNOWN
+
     def own(self, stack: tuple[int, ...]) -> Key:
         """The innermost frame of the program's own code; where there is none, the innermost of all."""
         for frame in stack:
             if self._own[frame]:
-                return self._keys[frame]
-        return self.innermost(stack)
+                return self._lines[frame]
+        return self.line(stack)
 
     def _classifier(self, by: str) -> Callable[[tuple[int, ...]], Key]:
         if by == "own":
             return self.own
         if by == "line":
-            return self.innermost
+            return self.line
         if by == "function":
             return lambda stack: (lambda key: (key[0], 0, key[2]))(self.innermost(stack))
         return lambda stack: (self.innermost(stack)[0], 0, "")
@@ -132,7 +148,7 @@ class Profile:
             sums = group.counts
             for index, value in enumerate(counts):
                 sums[index] += value
-            inner = self.innermost(stack)
+            inner = self.line(stack)
             group.inner[inner] = group.inner.get(inner, 0) + counts[column]
         return sorted(found.values(), key=lambda group: (-group.counts[column], group.key))
 

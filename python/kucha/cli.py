@@ -102,8 +102,9 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
     try:
         code = program.load(wanted)
     except (SyntaxError, ValueError) as error:
-        sys.excepthook(type(error), error, None)
+        sys.excepthook(type(error), error.with_traceback(None), None)
         return 1
+    session = None
     if _environment.is_off():
         if not wishes.quiet:
             say("KUCHA=off is set; the program runs without kucha")
@@ -116,12 +117,18 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
         session.start()
     call = program.prepare(wanted, code)
     del code
+    if session is not None:
+        session.trace()
     status = _core.call_program(*call)
     program.tidy(call)
-    if status == program.INTERRUPTED and wanted.kind in ("script", "code", "stdin"):
+    if status == program.INTERRUPTED:
         # The interpreter ends a process that a KeyboardInterrupt reached the top of by SIGINT, and has printed it.
         sys.excepthook = lambda *_: None
         raise KeyboardInterrupt
+    if not sys.flags.inspect:
+        # Ends the process as a program's own sys.exit() does, without going back through frames of ours, where what the
+        # end of the process allocates would be traced to.
+        _core.call_program(sys.exit, (1 if status else 0,))
     return 1 if status else 0
 
 

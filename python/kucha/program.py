@@ -102,7 +102,7 @@ def _kind_of_file(path: str) -> str:
 def load(program: Program) -> CodeType | None:
     """Reads and compiles the program, before anything is traced. None where runpy will find the code itself.
 
-    An error in the program's syntax comes out as the exception that compile() raises, without a traceback.
+    An error in the program's syntax comes out as the exception that compile() raises.
     """
     if program.kind in ("module", "container"):
         return None
@@ -114,10 +114,16 @@ def load(program: Program) -> CodeType | None:
         filename, source = "<stdin>", sys.stdin.buffer.read()
     else:
         filename, source = "<string>", _dedent(program.value).encode("utf-8", "surrogateescape")
-    try:
-        return compile(source, filename, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        raise error.with_traceback(None) from None
+    if b"\0" in source:
+        raise _null_bytes(source, filename)
+    return compile(source, filename, "exec", dont_inherit=True)
+
+
+def _null_bytes(source: bytes, filename: str) -> SyntaxError:
+    """What the interpreter says of a file with a null byte in it; compile() would not say where."""
+    before = source[: source.index(b"\0")]
+    text = before.rpartition(b"\n")[2].decode(errors="replace")
+    return SyntaxError("source code cannot contain null bytes", (filename, before.count(b"\n") + 1, None, text))
 
 
 def _read(path: str) -> bytes:
@@ -176,7 +182,7 @@ def prepare(program: Program, code: CodeType | None) -> Call:
         return runpy._run_module_as_main, (name, program.kind == "module")  # type: ignore[attr-defined]
     if program.kind == "script":
         _first_on_path(os.path.dirname(os.path.realpath(program.value)))
-        _describe_file(main.__dict__, code.co_filename, program.value.endswith(".pyc"))
+        _describe_file(main.__dict__, _absolute(program.value), program.value.endswith(".pyc"))
     else:
         _first_on_path("")
         _describe_text(main.__dict__, code, program)

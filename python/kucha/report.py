@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 LEAST_SHARE = 0.01  # branches of the tree with less than this share of the whole are counted, not shown
 TIMELINE_WIDTH = 60
+WIDTH_IN_PIPES = 160
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -90,8 +91,11 @@ def _outputs(values: dict[str, Any]) -> Iterator[tuple[Exporter, str]]:
 def _progress(steps: int, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A bar on standard error, where that is a terminal; it goes away when the work is done."""
     console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda _: None
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=steps)
 
         def step(description: str) -> None:
@@ -117,7 +121,9 @@ def _write(content: bytes, target: str, force: bool) -> None:
 
 def _show(profile: Profile, values: dict[str, Any]) -> None:
     """The report for people."""
-    console = Console(highlight=False)
+    # In a file or a pipe there is no width to keep to; a person who wants one sets COLUMNS.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_IN_PIPES
+    console = Console(highlight=False, width=width)
     top = TOP_REPORT if values["top"] is None else values["top"]
     sums = profile.sums()
     _show_head(console, profile, sums)
@@ -174,10 +180,10 @@ def _show_timeline(console: Console, profile: Profile) -> None:
 
 def _show_places(console: Console, profile: Profile, by: str, measure: str, top: int, sums: list[int]) -> None:
     titles = {"own": "your own lines", "line": "lines", "function": "functions", "file": "files"}
-    table = Table(title=f"Top {titles[by]}, by {measure}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=f"Top {titles[by]}, by {measure}", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name in ("share", "peak", "live", "allocated", "blocks", "temporary"):
         table.add_column(name, justify="right", style="bold" if name == measure else None)
-    table.add_column("where", overflow="fold")
+    table.add_column("where", overflow="fold", min_width=40)
     column = MEASURE[measure]
     groups = [group for group in profile.groups(by, measure) if group.counts[column]]
     for group in groups[:top]:
@@ -200,11 +206,11 @@ def _figures(group: Group) -> tuple[str, ...]:
 
 
 def _where(group: Group, by: str) -> str:
-    text = f"[cyan]{escape(place(group.key))}[/]"
+    text = f"[cyan]{escape(place(group.key, os.getcwd()))}[/]"
     if by == "own":
         inner = group.main_inner()
         if inner != group.key:
-            text += f"\n  via {escape(place(inner))}"
+            text += f"\n  via {escape(place(inner, os.getcwd()))}"
     source = source_line(group.key)
     return text + (f"\n  [dim]{escape(source)}[/]" if source else "")
 
@@ -224,7 +230,7 @@ def _show_tree(console: Console, profile: Profile, measure: str, depth: int) -> 
                 small += child.value
                 continue
             label = f"{percent(child.value, root.value):>6} {_amount(child.value, measure)}"
-            waiting.append((branch.add(f"{label}  {escape(place(child.key))}"), child, level + 1))
+            waiting.append((branch.add(f"{label}  {escape(place(child.key, os.getcwd()))}"), child, level + 1))
         if small:
             label = f"{percent(small, root.value):>6} {_amount(small, measure)}"
             branch.add(f"[dim]{label}  in smaller or deeper frames[/]")

@@ -122,9 +122,10 @@ class Session:
             wishes.map = os.path.join(self.folder, wishes.map)
 
     def start(self) -> None:
-        """Swaps the allocator and starts tracing. Raises UsageError where that fails and was asked for by name."""
+        """Swaps the allocator. Raises UsageError where that fails and was asked for by name."""
         from kucha import _core, summary  # summary now, so that importing it at the end is not traced
 
+        self.core = _core
         self.summary = summary
         self.version = _core.version
         self.started = perf_counter()
@@ -133,16 +134,17 @@ class Session:
             self.installed = True
         except _core.Refused as refusal:
             self._go_on_without(str(refusal), insisted=self.wishes.swap)
-        if self.installed and self.capture is not None:
-            self._start_tracing(self.capture)
         if self.wishes.follow_subprocesses and self.capture is not None:
             self._prepare_children()
-        atexit.register(self.finish)
 
-    def _start_tracing(self, capture: str) -> None:
+    def trace(self) -> None:
+        """Starts tracing: the last thing before the program, so that little of ours is traced. Raises UsageError."""
         from kucha import _core
 
-        wishes = self.wishes
+        wishes, capture = self.wishes, self.capture
+        atexit.register(self.finish)
+        if capture is None:
+            return
         if wishes.force and os.path.lexists(capture):
             os.unlink(capture)
         try:
@@ -156,11 +158,16 @@ class Session:
             )
         except _core.Refused as refusal:
             self._go_on_without(str(refusal), insisted=wishes.mode == "objects")
+        except ValueError as error:
+            atexit.unregister(self.finish)
+            raise UsageError(str(error)) from None
         except OSError as error:
+            atexit.unregister(self.finish)
             raise UsageError(f"can't write the capture '{capture}': {error.strerror or error}") from None
 
     def _go_on_without(self, refusal: str, insisted: bool) -> None:
         if insisted:
+            atexit.unregister(self.finish)
             raise UsageError(refusal)
         self.refusal = refusal
         self.capture = None
@@ -180,37 +187,32 @@ class Session:
                 os.environ["PYTHONPATH"] = f"{hook}{os.pathsep}{older}" if older else hook
 
     def finish(self) -> None:
-        """The last atexit function: says what there is to say, closes the capture. Never raises."""
+        """The last atexit function: closes the capture, says what there is to say. Never raises."""
         try:
+            # First of all, so that nothing of ours gets into the capture. In a forked child that is not followed there is
+            # no capture to close, and tracing simply ends.
+            cost = self.core.trace_stop() if self.core.tracing() else None
             if os.getpid() == self.process:
-                self._conclude()
-            elif self.capture is not None and self.wishes.follow_fork:
-                from kucha import _core
-
-                _core.trace_stop()
+                self._conclude(cost)
         except Exception as error:  # a failing instrument lets go of the program
             say(f"the summary failed: {type(error).__name__}: {error}")
 
-    def _conclude(self) -> None:
-        from kucha import _core
-
+    def _conclude(self, cost: dict[str, Any] | None) -> None:
         wishes = self.wishes
         duration = perf_counter() - self.started
         text = ""
-        if self.capture is not None and _core.tracing():
-            cost = _core.trace_cost()
-            _core.trace_stop()
+        if self.capture is not None and cost is not None:
             if not wishes.quiet:
                 text = self.summary.traced(self.capture, self, cost, duration)
         elif self.installed and not (wishes.quiet or wishes.stats or wishes.map):
-            text = self.summary.untraced(_core.stats(), self, duration)
+            text = self.summary.untraced(self.core.stats(), self, duration)
         if wishes.stats and self.installed:
-            text += _core.stats_text()
+            text += self.core.stats_text()
         if text:
             sys.stderr.write(text)
             sys.stderr.flush()
         if wishes.map is not None and self.installed:
-            _write_picture(_core.map_svg(), wishes.map, wishes.force)
+            _write_picture(self.core.map_svg(), wishes.map, wishes.force)
             if not wishes.quiet:
                 say(f"the arenas are drawn in {wishes.map}")
 

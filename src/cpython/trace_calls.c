@@ -81,6 +81,15 @@ PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *
     return result;
 }
 
+/* Nothing is timed while a program runs: a clock costs more than what it would measure, so `seconds` is None. */
+static PyObject *cost_as_dict(const ku__trace_cost *cost, uint64_t raw_bytes) {
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:O}", "sites", (unsigned long long)cost->sites, "codes",
+                         (unsigned long long)cost->codes, "frames", (unsigned long long)cost->frames, "metadata_bytes",
+                         (unsigned long long)(cost->metadata_bytes + raw_bytes), "epochs",
+                         (unsigned long long)cost->epochs, "misses", (unsigned long long)cost->misses, "seconds", Py_None);
+}
+
+/* The answer is trace_cost()'s, read before and made after the stop, so that making it is not traced. */
 PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
     static const char *const names[] = {"exit_code", NULL};
     PyObject *given = Py_None;
@@ -92,10 +101,15 @@ PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *k
         return NULL;
     }
     ku_error error = {0};
+    ku__trace_cost cost = {0};
+    if (ku__tracing_state.kept != NULL) {
+        ku__tracer_cost(ku__tracing_state.kept, &cost);
+    }
+    uint64_t raw_bytes = ku__raw_metadata_bytes();
     if (ku__tracing_stop(exit_code, &error) != 0) {
         return ku__raise(module, &error, NULL);
     }
-    Py_RETURN_NONE;
+    return cost_as_dict(&cost, raw_bytes);
 }
 
 PyObject *ku__tracing_call(PyObject *module, PyObject *ignored) {
@@ -151,11 +165,7 @@ PyObject *ku__trace_cost_call(PyObject *module, PyObject *ignored) {
     }
     ku__trace_cost cost;
     ku__tracer_cost(tracer, &cost);
-    /* Nothing is timed while a program runs: a clock costs more than what it would measure. */
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:O}", "sites", (unsigned long long)cost.sites, "codes",
-                         (unsigned long long)cost.codes, "frames", (unsigned long long)cost.frames, "metadata_bytes",
-                         (unsigned long long)(cost.metadata_bytes + ku__raw_metadata_bytes()), "epochs",
-                         (unsigned long long)cost.epochs, "misses", (unsigned long long)cost.misses, "seconds", Py_None);
+    return cost_as_dict(&cost, ku__raw_metadata_bytes());
 }
 
 PyObject *ku__tracing_description(void) {
