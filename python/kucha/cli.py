@@ -119,8 +119,10 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
     del code
     if session is not None:
         session.trace()
+    main = program.main_that_is_held(wanted)
     status = _core.call_program(*call)
     program.tidy(call)
+    del call, main
     if status == program.INTERRUPTED:
         # The interpreter ends a process that a KeyboardInterrupt reached the top of by SIGINT, and has printed it.
         sys.excepthook = lambda *_: None

@@ -189,6 +189,16 @@ def prepare(program: Program, code: CodeType | None) -> Call:
     return exec, (code, main.__dict__)
 
 
+def main_that_is_held(program: Program) -> ModuleType | None:
+    """``__main__``, where the interpreter holds it while the program runs.
+
+    That decides what becomes of its names when sys.exit() ends the process from within: a module that is held is
+    emptied name by name, any other one goes as it is (finalize_modules in Python/pylifecycle.c).
+    """
+    held = program.kind in ("script", "stdin") or (program.kind == "code" and sys.version_info >= (3, 13))
+    return sys.modules["__main__"] if held else None
+
+
 def tidy(call: Call) -> None:
     """What the interpreter does to ``__main__`` when a script's code has run to its end (_PyRun_SimpleFile)."""
     if call[0] is exec:

@@ -133,6 +133,13 @@ PROFILE = {
     "ValueType": [("type", 1, "int64"), ("unit", 2, "int64")],
     "Sample": [("location_id", 1, "*uint64"), ("value", 2, "*int64")],
     "Line": [("function_id", 1, "uint64"), ("line", 2, "int64")],
+    "Mapping": [
+        ("id", 1, "uint64"),
+        ("filename", 5, "int64"),
+        ("has_functions", 7, "bool"),
+        ("has_filenames", 8, "bool"),
+        ("has_line_numbers", 9, "bool"),
+    ],
     "Location": [("id", 1, "uint64"), ("mapping_id", 2, "uint64"), ("address", 3, "uint64"), ("line", 4, "*Line")],
     "Function": [
         ("id", 1, "uint64"),
@@ -144,6 +151,7 @@ PROFILE = {
     "Profile": [
         ("sample_type", 1, "*ValueType"),
         ("sample", 2, "*Sample"),
+        ("mapping", 3, "*Mapping"),
         ("location", 4, "*Location"),
         ("function", 5, "*Function"),
         ("string_table", 6, "*string"),
@@ -199,7 +207,12 @@ def test_pprof_is_whole(folder: Path, totals: dict[str, int]) -> None:
         assert len(sample.value) == 6
         assert sample.location_id
         assert set(sample.location_id) <= set(locations)
+    (mapping,) = profile.mapping
+    assert mapping.has_functions
+    assert mapping.has_filenames
+    assert mapping.has_line_numbers
     for location in locations.values():
+        assert location.mapping_id == mapping.id
         assert [functions[line.function_id].id for line in location.line]
     assert sum(sample.value[3] for sample in profile.sample) == totals["live_bytes"]
     assert texts[profile.default_sample_type] == "inuse_space"

@@ -66,6 +66,8 @@ ENDINGS = {
     "atexit exits": "import atexit, sys\natexit.register(lambda: sys.exit(4))",
     "unraisable": "class A:\n    def __del__(self): 1 / 0\nA()",
     "finalizer of a global": "class A:\n    def __del__(self): print('gone', __name__)\na = A()",
+    "finalizer of a global, exit": "class A:\n    def __del__(self): print('gone', __name__)\na = A(); raise SystemExit",
+    "finalizer of a global, exception": "class A:\n    def __del__(self): print('gone', __name__)\na = A(); 1 / 0",
     "stack": "import traceback\ndef f(): traceback.print_stack()\nf()",
     "depth": "import sys\nprint(sys._getframe().f_back, len(__import__('inspect').stack()))",
     "warning": "import warnings\ndef f(): warnings.warn('careful', stacklevel=9)\nf()",
@@ -80,6 +82,10 @@ ENDINGS = {
     "closed stdout": "import os; print('x'); os.close(1)",
     "faulthandler": "import faulthandler, sys; faulthandler.dump_traceback(all_threads=False)",
 }
+
+# Those that the other ways to start a program go through, too.
+OTHER_WAYS = ["exception", "exit 3", "interrupt", "stack", "atexit order", "pickle", "syntax"]
+OTHER_WAYS += ["finalizer of a global", "finalizer of a global, exit", "finalizer of a global, exception"]
 
 
 def same(kucha: Runner, python: Runner, words: list[str | Path], stdin: str = "") -> None:
@@ -98,20 +104,20 @@ def test_script_ends_alike(kucha: Runner, python: Runner, write: Write, ending: 
     same(kucha, python, [path], stdin="one\ntwo\n")
 
 
-@pytest.mark.parametrize("ending", ["exception", "exit 3", "interrupt", "stack", "atexit order", "pickle", "syntax"])
+@pytest.mark.parametrize("ending", OTHER_WAYS)
 def test_code_ends_alike(kucha: Runner, python: Runner, ending: str) -> None:
     """The same for -c, whose lines tracebacks show from 3.13 on."""
     same(kucha, python, ["-c", ENDINGS[ending]])
 
 
-@pytest.mark.parametrize("ending", ["exception", "exit 3", "interrupt", "stack", "atexit order", "pickle", "syntax"])
+@pytest.mark.parametrize("ending", OTHER_WAYS)
 def test_module_ends_alike(kucha: Runner, python: Runner, write: Write, ending: str) -> None:
     """The same for -m, whose tracebacks show the frames of runpy."""
     write("program.py", ENDINGS[ending])
     same(kucha, python, ["-m", "program"])
 
 
-@pytest.mark.parametrize("ending", ["exception", "exit 3", "interrupt", "stack", "atexit order", "pickle", "syntax"])
+@pytest.mark.parametrize("ending", OTHER_WAYS)
 def test_standard_input_ends_alike(kucha: Runner, python: Runner, ending: str) -> None:
     """The same for a program that comes by standard input."""
     same(kucha, python, ["-"], stdin=ENDINGS[ending])

@@ -34,6 +34,9 @@ _DEFAULT = {
     "temporary": "alloc_objects",
 }
 
+# Some readers expect every location to lie in a mapped binary; there is one, and its symbols are known.
+_MAPPING = 1
+
 
 def _varint(value: int) -> bytes:
     out = bytearray()
@@ -78,12 +81,14 @@ class _Writer:
         parts = []
         for (filename, line, function), number in self.locations.items():
             owner = self.functions[filename, function or filename]
-            parts.append(_bytes(4, _number(1, number) + _bytes(4, _number(1, owner) + _number(2, line))))
+            parts.append(_bytes(4, _number(1, number) + _number(2, _MAPPING) + _bytes(4, _number(1, owner) + _number(2, line))))
         for (filename, function), number in self.functions.items():
             name = self.text(function)
             parts.append(
                 _bytes(5, _number(1, number) + _number(2, name) + _number(3, name) + _number(4, self.text(filename)))
             )
+        named = b"".join(_number(field, 1) for field in (7, 8, 9))  # functions, files and lines are all there
+        parts.append(_bytes(3, _number(1, _MAPPING) + _number(5, self.text("python")) + named))
         return b"".join(parts)
 
     def text_table(self) -> bytes:
