@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         capture_read,
         facts,
         installed,
-        map_svg,
         object_site,
         purge,
         statistics,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         traced_memory,
         tracing,
     )
+    from kucha.picture import map_svg
 
     version: str
 
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 # What is public under the name that it has in kucha._core.
-_FROM_CORE = frozenset(__all__) - {"install"}
+_FROM_CORE = frozenset(__all__) - {"install", "map_svg"}
 
 
 def install() -> bool:
@@ -90,6 +90,10 @@ def __getattr__(name: str) -> Any:
     """Fetches a public name from the extension module at its first use."""
     if name == "__version__":
         name = "version"
+    if name == "map_svg":
+        from kucha.picture import map_svg
+
+        return map_svg
     if name in _FROM_CORE:
         from kucha import _core
 

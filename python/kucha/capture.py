@@ -82,7 +82,7 @@ class Profile:
     def __init__(self, path: str) -> None:
         try:
             capture = _core.capture_read(path)
-        except _core.CaptureError as error:
+        except ValueError as error:  # CaptureError is one; so is what open() says of a name with a null byte
             raise UsageError(f"'{path}' can't be read as a capture: {error}") from None
         except OSError as error:
             raise UsageError(f"can't open '{path}': {error.strerror or error}") from None
@@ -116,7 +116,7 @@ class Profile:
         return self._keys[stack[0]] if stack else UNKNOWN
 
     def line(self, stack: tuple[int, ...]) -> Key:
-        """The innermost line, told by the function that it stands in: comprehensions and lambdas on it are part of it."""
+        """The innermost line, told by the function that it stands in, to which comprehensions belong."""
         return self._lines[stack[0]] if stack else UNKNOWN
 
     def own(self, stack: tuple[int, ...]) -> Key:

@@ -119,10 +119,8 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
     del code
     if session is not None:
         session.trace()
-    main = program.main_that_is_held(wanted)
     status = _core.call_program(*call)
-    program.tidy(call)
-    del call, main
+    program.tidy(wanted)
     if status == program.INTERRUPTED:
         # The interpreter ends a process that a KeyboardInterrupt reached the top of by SIGINT, and has printed it.
         sys.excepthook = lambda *_: None
@@ -130,7 +128,7 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
     if not sys.flags.inspect:
         # Ends the process as a program's own sys.exit() does, without going back through frames of ours, where what the
         # end of the process allocates would be traced to.
-        _core.call_program(sys.exit, (1 if status else 0,))
+        _core.call_program(sys.exit, [1 if status else 0])
     return 1 if status else 0
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any
 
-    Call = tuple[Callable[..., object], tuple[Any, ...]]
+    Call = tuple[Callable[..., object], list[Any]]
 
 INTERRUPTED = 130  # what _core.call_program answers for a KeyboardInterrupt
 
@@ -31,12 +31,13 @@ INTERRUPTED = 130  # what _core.call_program answers for a KeyboardInterrupt
 class Program:
     """What is to be run: its kind (script, container, module, code or stdin), and its arguments."""
 
-    __slots__ = ("arguments", "kind", "value")
+    __slots__ = ("arguments", "kind", "names", "value")
 
     def __init__(self, kind: str, value: str, arguments: list[str]) -> None:
         self.kind = kind
         self.value = value
         self.arguments = arguments
+        self.names = 0  # identity of the dict of its __main__, which nobody here may hold while the program runs
 
     @property
     def name(self) -> str:
@@ -163,7 +164,11 @@ def _absolute(path: str) -> str:
 
 
 def prepare(program: Program, code: CodeType | None) -> Call:
-    """Lays out ``sys`` and ``__main__`` for the program. Returns what is to be called, and with which arguments."""
+    """Lays out ``sys`` and ``__main__`` for the program. Returns what is to be called, and with which arguments.
+
+    The arguments are a list that ``_core.call_program`` empties: at the end of the process nothing but ``sys.modules``
+    may hold ``__main__``, or its names would not be finalised as they are under the interpreter alone.
+    """
     sys.argv = program.argv
     sys.orig_argv = [sys.executable, *_interpreter_options(), *program.words]
     if not sys.flags.safe_path and sys.path:
@@ -179,30 +184,21 @@ def prepare(program: Program, code: CodeType | None) -> Call:
         import runpy
 
         name = "__main__" if program.kind == "container" else program.value
-        return runpy._run_module_as_main, (name, program.kind == "module")  # type: ignore[attr-defined]
+        return runpy._run_module_as_main, [name, program.kind == "module"]  # type: ignore[attr-defined]
     if program.kind == "script":
         _first_on_path(os.path.dirname(os.path.realpath(program.value)))
         _describe_file(main.__dict__, _absolute(program.value), program.value.endswith(".pyc"))
     else:
         _first_on_path("")
         _describe_text(main.__dict__, code, program)
-    return exec, (code, main.__dict__)
+    program.names = id(main.__dict__)
+    return exec, [code, main.__dict__]
 
 
-def main_that_is_held(program: Program) -> ModuleType | None:
-    """``__main__``, where the interpreter holds it while the program runs.
-
-    That decides what becomes of its names when sys.exit() ends the process from within: a module that is held is
-    emptied name by name, any other one goes as it is (finalize_modules in Python/pylifecycle.c).
-    """
-    held = program.kind in ("script", "stdin") or (program.kind == "code" and sys.version_info >= (3, 13))
-    return sys.modules["__main__"] if held else None
-
-
-def tidy(call: Call) -> None:
+def tidy(program: Program) -> None:
     """What the interpreter does to ``__main__`` when a script's code has run to its end (_PyRun_SimpleFile)."""
-    if call[0] is exec:
-        names = call[1][1]
+    names = vars(sys.modules.get("__main__", sys))
+    if program.kind in ("script", "stdin") and id(names) == program.names:
         names.pop("__file__", None)
         names.pop("__cached__", None)
 

@@ -189,8 +189,8 @@ class Session:
     def finish(self) -> None:
         """The last atexit function: closes the capture, says what there is to say. Never raises."""
         try:
-            # First of all, so that nothing of ours gets into the capture. In a forked child that is not followed there is
-            # no capture to close, and tracing simply ends.
+            # First of all, so that nothing of ours gets into the capture. In a forked child that is not followed there
+            # is no capture to close, and tracing simply ends.
             cost = self.core.trace_stop() if self.core.tracing() else None
             if os.getpid() == self.process:
                 self._conclude(cost)
@@ -212,7 +212,9 @@ class Session:
             sys.stderr.write(text)
             sys.stderr.flush()
         if wishes.map is not None and self.installed:
-            _write_picture(self.core.map_svg(), wishes.map, wishes.force)
+            from kucha.picture import map_svg
+
+            _write_picture(map_svg(), wishes.map, wishes.force)
             if not wishes.quiet:
                 say(f"the arenas are drawn in {wishes.map}")
 

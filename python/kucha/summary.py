@@ -153,7 +153,7 @@ def place(key: Key, folder: str = "") -> str:
     text = short_path(filename, folder)
     if line:
         text += f":{line}"
-    if function and function != "<module>":
+    if function and function not in ("<module>", "<unknown>"):
         text += f" in {function}"
     return one_line(text)
 

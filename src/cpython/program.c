@@ -27,7 +27,14 @@ static long print_failure(void) {
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *call, *call_arguments;
-    if (!PyArg_ParseTuple(arguments, "OO!:call_program", &call, &PyTuple_Type, &call_arguments)) {
+    if (!PyArg_ParseTuple(arguments, "OO!:call_program", &call, &PyList_Type, &call_arguments)) {
+        return NULL;
+    }
+    /* From here on the arguments, the program's globals among them, are held by this call alone, and let go before an
+     * exception is printed: that may end the process, which finalises what nothing holds. */
+    PyObject *own_arguments = PyList_AsTuple(call_arguments);
+    if (own_arguments == NULL || PyList_SetSlice(call_arguments, 0, PyList_GET_SIZE(call_arguments), NULL) != 0) {
+        Py_XDECREF(own_arguments);
         return NULL;
     }
     PyThreadState *thread = PyThreadState_Get();
@@ -37,7 +44,8 @@ PyObject *ku__call_program_call(PyObject *module, PyObject *arguments) {
         top = ku__fact_top(thread);
         ku__fact_set_top(thread, ku__fact_bottom(thread));
     }
-    PyObject *result = PyObject_Call(call, call_arguments, NULL);
+    PyObject *result = PyObject_Call(call, own_arguments, NULL);
+    Py_DECREF(own_arguments);
     long status = result == NULL ? print_failure() : PROGRAM_RAN;
     Py_XDECREF(result);
     if (known) {

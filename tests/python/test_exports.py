@@ -71,7 +71,7 @@ def read_by_tool(content: bytes, name: str) -> dict[str, object]:
         "from flamegraph_textual.parsers import parse\n"
         "profile = parse(sys.stdin.buffer.read(), sys.argv[1])\n"
         "def flat(frame):\n"
-        "    return {'name': frame.name, 'values': frame.values, 'children': [flat(c) for c in frame.children]}\n"
+        "    return {'name': frame.name, 'values': list(frame.values), 'children': [flat(c) for c in frame.children]}\n"
         "print(json.dumps({'types': [[t.sample_type, t.sample_unit] for t in profile.sample_types],\n"
         "                  'count': profile.total_sample, 'root': flat(profile.root_stack)}))\n"
     )
@@ -93,9 +93,7 @@ def frames_along(root: dict[str, object], words: list[str]) -> bool:
     if not words:
         return True
     children: list[dict[str, object]] = root["children"]  # type: ignore[assignment]
-    return any(
-        frames_along(child, words[1:] if words[0] in str(child["name"]) else words) for child in children
-    )
+    return any(frames_along(child, words[1:] if words[0] in str(child["name"]) else words) for child in children)
 
 
 @has_reader
@@ -281,7 +279,7 @@ def test_flame_graph_is_a_picture(folder: Path, totals: dict[str, int]) -> None:
         (title,) = group.findall(f"{SVG}title")
         place = {name: float(box.attrib[name]) for name in ("x", "y", "width", "height")}
         boxes.append((str(title.text), place))
-        assert -0.01 <= place["x"]
+        assert place["x"] >= -0.01
         assert place["x"] + place["width"] <= width + 0.02
         assert 0 <= place["y"] <= height - place["height"]
     whole = boxes[0]

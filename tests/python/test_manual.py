@@ -6,7 +6,6 @@ import re
 
 import pytest
 from conftest import TOP, Runner
-
 from kucha.commands import COMMANDS
 from kucha.options import Command, help_text
 

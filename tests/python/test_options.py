@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from kucha.commands import MAP, REPORT, RUN
 from kucha.options import UsageError, parse
 

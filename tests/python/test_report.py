@@ -22,8 +22,9 @@ def keep():
 def passing():
     return [bytes(5000) for _ in range(500)]
 def outer():
+    kept = keep()
     passing()
-    return keep()
+    return kept
 kept = outer()
 """
 
@@ -54,13 +55,21 @@ def refused(done: Done) -> str:
 def test_terminal_report_shows_all_parts(kucha: Runner, capture: Path) -> None:
     done = kucha("report", capture)
     assert (done.returncode, done.stderr) == (0, "")
-    for part in ("command", "an argument", "peak", "live at the end", "Top your own lines, by peak", "Call tree", "heap"):
+    for part in (
+        "command",
+        "an argument",
+        "peak",
+        "live at the end",
+        "Top your own lines, by peak",
+        "Call tree",
+        "heap",
+    ):
         assert part in done.stdout, part
     table = done.stdout.split("Top your own lines")[1].split("Call tree")[0]
     assert table.index("program.py:5 in passing") < table.index("program.py:3 in keep")
     assert "return [bytes(5000) for _ in range(500)]" in table
     tree = done.stdout.split("Call tree")[1]
-    assert tree.index("program.py:9") < tree.index("program.py:7 in outer") < tree.index("program.py:5 in passing")
+    assert tree.index("program.py:10") < tree.index("program.py:8 in outer") < tree.index("program.py:5 in passing")
 
 
 @pytest.mark.parametrize(("measure", "first"), [("peak", 5), ("live", 3), ("total", 5)])
@@ -86,7 +95,10 @@ def test_grouping(kucha: Runner, capture: Path) -> None:
         return list(csv.DictReader(io.StringIO(kucha("report", "--csv", "--by", by, capture).stdout)))
 
     own, line, function, file = map(rows, ("own", "line", "function", "file"))
-    assert {row["function"].split(".")[0] for row in function if row["file"].endswith("program.py")} >= {"keep", "passing"}
+    assert {row["function"].split(".")[0] for row in function if row["file"].endswith("program.py")} >= {
+        "keep",
+        "passing",
+    }
     assert all(row["line"] == "" for row in function + file)
     assert len({row["file"] for row in file}) == len(file) <= len(function) <= len(line)
     totals = {sum(int(row["live_bytes"]) for row in group) for group in (own, line, function, file)}
@@ -174,7 +186,7 @@ def test_damaged_capture_never_brings_a_traceback(capture: Path, tmp_path: Path)
         names[-1].write_bytes(copy)
     (tmp_path / "all.py").write_text(
         "import sys\nfrom kucha.cli import main\n"
-        "for name in sys.argv[1:]:\n    sys.stderr.write(f'{main([\"report\", \"--json\", name])}\\n')\n"
+        'for name in sys.argv[1:]:\n    sys.stderr.write(f\'{main(["report", "--json", name])}\\n\')\n'
     )
     done = subprocess.run(
         [sys.executable, "all.py", *map(str, names)],

@@ -66,7 +66,7 @@ ENDINGS = {
     "atexit exits": "import atexit, sys\natexit.register(lambda: sys.exit(4))",
     "unraisable": "class A:\n    def __del__(self): 1 / 0\nA()",
     "finalizer of a global": "class A:\n    def __del__(self): print('gone', __name__)\na = A()",
-    "finalizer of a global, exit": "class A:\n    def __del__(self): print('gone', __name__)\na = A(); raise SystemExit",
+    "finalizer of a global, exit": "class A:\n    def __del__(self): print('gone', __name__)\na = A(); exit()",
     "finalizer of a global, exception": "class A:\n    def __del__(self): print('gone', __name__)\na = A(); 1 / 0",
     "stack": "import traceback\ndef f(): traceback.print_stack()\nf()",
     "depth": "import sys\nprint(sys._getframe().f_back, len(__import__('inspect').stack()))",

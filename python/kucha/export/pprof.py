@@ -81,7 +81,9 @@ class _Writer:
         parts = []
         for (filename, line, function), number in self.locations.items():
             owner = self.functions[filename, function or filename]
-            parts.append(_bytes(4, _number(1, number) + _number(2, _MAPPING) + _bytes(4, _number(1, owner) + _number(2, line))))
+            parts.append(
+                _bytes(4, _number(1, number) + _number(2, _MAPPING) + _bytes(4, _number(1, owner) + _number(2, line)))
+            )
         for (filename, function), number in self.functions.items():
             name = self.text(function)
             parts.append(
