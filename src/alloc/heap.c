@@ -159,9 +159,7 @@ static size_t magazine_count(const ku__magazines *magazines, unsigned class_inde
 /* Gives the `count` oldest blocks of a magazine back to their pools; `count` is below what it holds. */
 static void give_oldest(ku__magazines *magazines, unsigned class_index, size_t count) {
     void **items = magazine_items(magazines, class_index);
-    for (size_t i = 1; i <= count; i++) {
-        ku__pool_give_back(items[i]);
-    }
+    ku__pool_give_back(items + 1, count, class_index);
     size_t left = magazine_count(magazines, class_index) - count;
     memmove(items + 1, items + 1 + count, (left - 1) * sizeof *items);
     magazines->top[class_index] = items + left;
@@ -173,7 +171,7 @@ void ku__heap_flush(ku_heap *heap) {
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
         if (magazines->first[c] != NULL) {
             give_oldest(magazines, c, magazine_count(magazines, c) - 1);
-            ku__pool_give_back(magazines->first[c]);
+            ku__pool_give_back(&magazines->first[c], 1, c);
             magazines->first[c] = NULL;
             magazines->top[c]--;
         }

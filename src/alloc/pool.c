@@ -150,25 +150,38 @@ static void release_pool(ku_heap *heap, uint32_t number) {
     }
 }
 
-void ku__pool_give_back(void *block) {
-    uint32_t number = ku__pool_number(block);
-    ku__pool *pool = ku__pool_at(number);
-    uint32_t offset = (uint32_t)((uintptr_t)block & (KU__POOL_SIZE - 1)) - ku__pool_first(number);
-    uint32_t index = (uint32_t)((uint64_t)offset * ku__reciprocals[pool->class_index] >> 32);
-    uint64_t bit = (uint64_t)1 << (index % 64);
-    uint64_t *word = &pool->free_bits[index / 64];
-    if (KU__UNLIKELY((*word & bit) != 0)) {
-        ku__fault_report("a block was freed twice", block);
-        return;
-    }
-    *word |= bit;
-    pool->first_word = index / 64 < pool->first_word ? (uint16_t)(index / 64) : pool->first_word;
-    if (pool->taken-- == pool->capacity) {
+/* What a pool that was full, or now is empty, asks for besides its bit. */
+static void taken_changed(ku__pool *pool, uint32_t number) {
+    if (!pool->listed) {
         list_partial(pool->heap, number);
     }
     /* the last pool of a class with room is kept: the next malloc would want it back */
-    if (KU__UNLIKELY(pool->taken == 0) && (pool->next != KU__NONE || pool->prev != KU__NONE)) {
+    if (pool->taken == 0 && (pool->next != KU__NONE || pool->prev != KU__NONE)) {
         release_pool(pool->heap, number);
+    }
+}
+
+void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index) {
+    uintptr_t base = ku__process_tables.range.base;
+    ku__pool *pools = ku__process_tables.pools;
+    uint64_t reciprocal = ku__reciprocals[class_index];
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t offset = (uintptr_t)blocks[i] - base;
+        uint32_t number = (uint32_t)(offset >> KU__POOL_BITS);
+        ku__pool *pool = &pools[number];
+        uint32_t in_pool = (uint32_t)(offset & (KU__POOL_SIZE - 1)) - ku__pool_first(number);
+        uint32_t index = (uint32_t)(in_pool * reciprocal >> 32), word = index / 64;
+        uint64_t bit = (uint64_t)1 << (index % 64);
+        if (KU__UNLIKELY((pool->free_bits[word] & bit) != 0)) {
+            ku__fault_report("a block was freed twice", blocks[i]);
+            continue;
+        }
+        pool->free_bits[word] |= bit;
+        pool->first_word = word < pool->first_word ? (uint16_t)word : pool->first_word;
+        pool->taken--;
+        if (KU__UNLIKELY(!pool->listed || pool->taken == 0)) {
+            taken_changed(pool, number);
+        }
     }
 }
 

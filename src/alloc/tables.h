@@ -109,8 +109,9 @@ void ku__arena_sites_give(uint32_t arena);
 ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index);
 /* Takes up to `count` free blocks, lowest addresses first, into items[0 .. n-1] such that items[n-1] is the lowest. */
 size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t count);
-/* Gives a block back to its pool, of whatever heap whose lock is held, and the pool to its arena when nothing of it is taken. */
-void ku__pool_give_back(void *block);
+/* Gives blocks of one class back to their pools, and pools of which nothing is taken any more to their arenas. The pools may be
+ * of any heap whose lock is held. */
+void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index);
 /* Releases the pools of which nothing is taken, which the normal path keeps as the last of their class. */
 void ku__pools_release_empty(ku_heap *heap);
 
