@@ -1,6 +1,7 @@
 /* bridge.c: putting heaps under the interpreter, and exchanging entry points. See bridge.h. */
 #include "cpython/bridge.h"
 
+#include "cpython/many.h"
 #include "os/pages.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@ ku__bridge ku__bridge_state;
 enum { MAIN_INTERPRETER = 0 };
 
 static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
+    many = many || (kind != KU__ENTRIES_PLAIN && !ku__one_can_trace());
     switch (kind) {
     case KU__ENTRIES_TRACED_ONE: return many ? &ku__entries_traced_many : &ku__entries_traced_one;
     case KU__ENTRIES_TRACED: return many ? &ku__entries_traced_many : &ku__entries_traced;

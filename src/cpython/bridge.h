@@ -24,6 +24,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* A variable of this module alone: read without a detour through the table of what may be elsewhere. */
+#define KU__HIDDEN __attribute__((visibility("hidden")))
+
 /* A slow path: kept out of the entry points that call it. */
 #define KU__COLD __attribute__((noinline, cold))
 
@@ -60,15 +63,15 @@ typedef struct ku__bridge {
     _Atomic(size_t) house_count;
 } ku__bridge;
 
-extern ku__bridge ku__bridge_state;
+extern KU__HIDDEN ku__bridge ku__bridge_state;
 
-extern const ku__entry_set ku__entries_plain;
-extern const ku__entry_set ku__entries_traced_one;
-extern const ku__entry_set ku__entries_traced;
-extern const ku__entry_set ku__entries_sampled;
-extern const ku__entry_set ku__entries_many; /* the same for several GILs; one frame has no set of its own */
-extern const ku__entry_set ku__entries_traced_many;
-extern const ku__entry_set ku__entries_sampled_many;
+extern KU__HIDDEN const ku__entry_set ku__entries_plain;
+extern KU__HIDDEN const ku__entry_set ku__entries_traced_one;
+extern KU__HIDDEN const ku__entry_set ku__entries_traced;
+extern KU__HIDDEN const ku__entry_set ku__entries_sampled;
+extern KU__HIDDEN const ku__entry_set ku__entries_many; /* the same for several GILs; one frame has no set of its own */
+extern KU__HIDDEN const ku__entry_set ku__entries_traced_many;
+extern KU__HIDDEN const ku__entry_set ku__entries_sampled_many;
 
 /* Makes the main interpreter's heaps and puts the plain entry points in place. Returns 0, or -1 with a sentence in
  * `error`. The caller has made sure that the allocators in place are stock ones. */

@@ -7,6 +7,7 @@
  *
  *     ku__fact_thread()          the running thread's state; NULL where this thread does not hold the lock of its
  *                                interpreter (before 3.12: some thread's state, see ku__fact_holds_lock)
+ *     ku__fact_thread_quick()    the same without a call, where ku__fact_quick()
  *     ku__fact_holds_lock()      whether the calling thread may look at frames at all; any thread may ask
  *     ku__fact_top(thread)       its innermost frame, NULL where it runs no Python code
  *     ku__fact_set_top(...)      makes another frame the innermost (program.c), and

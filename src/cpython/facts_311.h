@@ -22,6 +22,14 @@ static inline PyThreadState *ku__fact_thread(void) {
     return (PyThreadState *)_Py_atomic_load_relaxed(&_PyRuntime.gilstate.tstate_current);
 }
 
+static inline PyThreadState *ku__fact_thread_quick(void) {
+    return ku__fact_thread();
+}
+
+static inline bool ku__fact_quick(void) {
+    return true;
+}
+
 /* The two pointers are compared and not followed: the other thread's state may be freed at any moment. */
 static inline bool ku__fact_holds_lock(void) {
     PyThreadState *own = PyGILState_GetThisThreadState();

@@ -2,24 +2,20 @@
  *
  * Sources, all at tag v3.12.1: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr as in 3.11;
  * a frame with owner FRAME_OWNED_BY_CSTACK marks an entry from C, its f_code is the interpreter's trampoline),
- * Include/cpython/pystate.h (_ts.cframe->current_frame), Python/pystate.c (_PyThreadState_GetCurrent reads a thread-local
- * that is NULL whenever the thread has given up its GIL).
+ * Include/cpython/pystate.h (_ts.cframe->current_frame).
  */
 #ifndef KU__FACTS_312_H
 #define KU__FACTS_312_H
 
 #include "internal/pycore_frame.h"
 #include "cpython/facts_interpreters.h"
+#include "cpython/facts_thread.h"
 #include "internal/pycore_pystate.h"
 
 #define KU__FACTS_SUPPORTED 1
 #define KU__FACTS_LEAST_MICRO 0
 
 typedef struct _PyInterpreterFrame ku__frame_of_python;
-
-static inline PyThreadState *ku__fact_thread(void) {
-    return (PyThreadState *)_PyThreadState_GetCurrent(); /* declared as data in 3.12's header, and a function */
-}
 
 static inline bool ku__fact_holds_lock(void) {
     return ku__fact_thread() != NULL;

@@ -2,24 +2,20 @@
  *
  * Sources, all at tags v3.13.0 and v3.13.5: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_executable is the code object, or
  * None in a frame with owner FRAME_OWNED_BY_CSTACK, which marks an entry from C; instr_ptr is the instruction being
- * executed), Include/cpython/pystate.h (_ts.current_frame; cframe is gone), Python/pystate.c (_PyThreadState_GetCurrent
- * reads a thread-local that is NULL whenever the thread has given up its GIL).
+ * executed), Include/cpython/pystate.h (_ts.current_frame; cframe is gone).
  */
 #ifndef KU__FACTS_313_H
 #define KU__FACTS_313_H
 
 #include "internal/pycore_frame.h"
 #include "cpython/facts_interpreters.h"
+#include "cpython/facts_thread.h"
 #include "internal/pycore_pystate.h"
 
 #define KU__FACTS_SUPPORTED 1
 #define KU__FACTS_LEAST_MICRO 0
 
 typedef struct _PyInterpreterFrame ku__frame_of_python;
-
-static inline PyThreadState *ku__fact_thread(void) {
-    return _PyThreadState_GetCurrent();
-}
 
 static inline bool ku__fact_holds_lock(void) {
     return ku__fact_thread() != NULL;

@@ -14,6 +14,14 @@ static inline PyThreadState *ku__fact_thread(void) {
     return NULL;
 }
 
+static inline PyThreadState *ku__fact_thread_quick(void) {
+    return ku__fact_thread();
+}
+
+static inline bool ku__fact_quick(void) {
+    return true;
+}
+
 static inline bool ku__fact_holds_lock(void) {
     return false;
 }

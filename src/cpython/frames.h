@@ -24,9 +24,15 @@
 /* The slow half: interns the stack that starts at `frame` (NULL: no Python code runs). Never 0 unless the tracer failed. */
 KU__COLD uint32_t ku__site_of_frames(ku__tracer *tracer, const ku__frame_of_python *frame, uint64_t hash);
 
-/* The frame that the calling thread, which holds its interpreter's lock, executes; perhaps one without code, or NULL. */
-static inline const ku__frame_of_python *ku__top_frame(void) {
-    const PyThreadState *thread = ku__fact_thread();
+/* What is known of the running stack when an entry point is compiled. */
+typedef enum ku__stack_kind {
+    KU__STACK_ANY,     /* nothing */
+    KU__STACK_SEVERAL, /* the tracer keeps several frames, and the running thread is found the quick way */
+    KU__STACK_ONE,     /* one frame, likewise */
+} ku__stack_kind;
+
+/* The frame that a thread executes; perhaps one without code, or NULL. */
+static inline const ku__frame_of_python *ku__top_frame(const PyThreadState *thread) {
     return KU__UNLIKELY(thread == NULL) ? NULL : ku__fact_top(thread);
 }
 
@@ -52,17 +58,18 @@ static inline uint64_t ku__hash_of_many(const ku__tracer *tracer, const ku__fram
     return hash ^ hash >> 32;
 }
 
-/* The hash of the running stack. `one` is whether the tracer keeps one frame, known when the entry point is compiled. */
-static inline uint64_t ku__hash_here(const ku__tracer *tracer, bool one) {
-    const ku__frame_of_python *top = ku__top_frame();
+/* The hash of the running stack; the calling thread holds its interpreter's lock. */
+static inline uint64_t ku__hash_here(const ku__tracer *tracer, ku__stack_kind kind) {
+    const ku__frame_of_python *top = ku__top_frame(kind == KU__STACK_ANY ? ku__fact_thread() : ku__fact_thread_quick());
+    bool one = kind == KU__STACK_ONE || (kind == KU__STACK_ANY && tracer->frames == 1);
     return one ? ku__hash_of_one(tracer, top) : ku__hash_of_many(tracer, top);
 }
 
-/* The site of the calling thread. 0 when the tracer has failed. */
+/* The site of the calling thread, which holds its interpreter's lock. 0 when the tracer has failed. */
 static inline uint32_t ku__site_here(ku__tracer *tracer) {
-    uint64_t hash = ku__hash_here(tracer, tracer->frames == 1);
+    uint64_t hash = ku__hash_here(tracer, KU__STACK_ANY);
     uint32_t site = ku__site_cached(tracer, hash);
-    return KU__LIKELY(site != 0) ? site : ku__site_of_frames(tracer, ku__top_frame(), hash);
+    return KU__LIKELY(site != 0) ? site : ku__site_of_frames(tracer, ku__top_frame(ku__fact_thread()), hash);
 }
 
 #endif

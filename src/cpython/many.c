@@ -183,7 +183,7 @@ KU__ALIGNED_CODE static void *traced_malloc(void *ctx, size_t size) {
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_malloc(heap, tracer, size, false) : ku__untraced_malloc(heap, size);
+    void *block = tracer != NULL ? ku__traced_malloc(heap, tracer, size, KU__STACK_ANY) : ku__untraced_malloc(heap, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -195,7 +195,7 @@ KU__ALIGNED_CODE static void *traced_calloc(void *ctx, size_t count, size_t size
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size, false) : ku__untraced_calloc(heap, count, size);
+    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size, KU__STACK_ANY) : ku__untraced_calloc(heap, count, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -207,7 +207,7 @@ KU__ALIGNED_CODE static void *traced_realloc(void *ctx, void *block, size_t size
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *resized = tracer != NULL ? ku__traced_realloc(heap, tracer, block, size, false)
+    void *resized = tracer != NULL ? ku__traced_realloc(heap, tracer, block, size, KU__STACK_ANY)
                                    : ku__untraced_realloc(heap, block, size);
     ku__many_tracing_unlock();
     return resized;
@@ -333,4 +333,8 @@ bool ku__many_watch(ku_error *error) {
 
 size_t ku__interpreter_count(void) {
     return ku__fact_interpreter_count();
+}
+
+bool ku__one_can_trace(void) {
+    return ku__fact_quick();
 }

@@ -21,6 +21,9 @@ void ku__many_tracing_lock(void);
 void ku__many_tracing_unlock(void);
 void ku__many_after_fork_in_child(void);
 
+/* Whether the entry points for one GIL may trace here; else those for many are used from the start. */
+bool ku__one_can_trace(void);
+
 /* Interpreters that exist now; a caller with a GIL. */
 size_t ku__interpreter_count(void);
 

@@ -182,12 +182,19 @@ static void check_frames(void) {
     }
 }
 
+/* Not a check that can fail: where the quick way is not found, the slow one is taken. */
+static void find_thread_slot(void) {
+#if KU__FACTS_SUPPORTED && PY_VERSION_HEX >= 0x030C0000
+    ku__thread_slot_find();
+#endif
+}
+
 bool ku__selfcheck(char *reason, size_t size) {
     static bool done;
     if (!done) {
         done = true;
         check_version();
-        void (*const checks[])(void) = {check_interpreter, check_lock, check_frames};
+        void (*const checks[])(void) = {find_thread_slot, check_interpreter, check_lock, check_frames};
         for (size_t i = 0; i < sizeof checks / sizeof checks[0] && found.reason[0] == '\0'; i++) {
             checks[i]();
         }

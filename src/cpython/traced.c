@@ -86,7 +86,7 @@ void ku__traced_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
 /* The old block is uncounted and the new one counted in two steps that no other allocation comes between. */
 void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     if (block == NULL) {
-        return ku__traced_malloc(heap, tracer, size, false);
+        return ku__traced_malloc(heap, tracer, size, KU__STACK_ANY);
     }
     ku__block_facts facts = {0};
     ku__block_find(heap, block, &facts);
@@ -123,36 +123,36 @@ void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, si
 
 KU__ALIGNED_CODE static void *one_malloc(void *ctx, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, true) : ku__entries_plain.malloc(ctx, size);
+    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, KU__STACK_ONE) : ku__entries_plain.malloc(ctx, size);
 }
 
 KU__ALIGNED_CODE static void *one_calloc(void *ctx, size_t count, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size, true)
+    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size, KU__STACK_ONE)
                                       : ku__entries_plain.calloc(ctx, count, size);
 }
 
 KU__ALIGNED_CODE static void *one_realloc(void *ctx, void *block, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size, true)
+    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size, KU__STACK_ONE)
                                       : ku__entries_plain.realloc(ctx, block, size);
 }
 
 KU__ALIGNED_CODE static void *several_malloc(void *ctx, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, false)
+    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, KU__STACK_SEVERAL)
                                       : ku__entries_plain.malloc(ctx, size);
 }
 
 KU__ALIGNED_CODE static void *several_calloc(void *ctx, size_t count, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size, false)
+    return KU__LIKELY(tracer != NULL) ? ku__traced_calloc(ctx, tracer, count, size, KU__STACK_SEVERAL)
                                       : ku__entries_plain.calloc(ctx, count, size);
 }
 
 KU__ALIGNED_CODE static void *several_realloc(void *ctx, void *block, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size, false)
+    return KU__LIKELY(tracer != NULL) ? ku__traced_realloc(ctx, tracer, block, size, KU__STACK_SEVERAL)
                                       : ku__entries_plain.realloc(ctx, block, size);
 }
 

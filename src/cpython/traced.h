@@ -5,7 +5,7 @@
  * born while nothing was traced, or whose site could not be had.
  *
  * Everything rare is a call at the very end of an entry point, never one in the middle: the compiler then saves no registers on the
- * path that is taken. `one` is whether the tracer keeps one frame, a constant in each entry point.
+ * path that is taken. `kind` is a constant in each entry point.
  *
  * Lock: the tracer's main lane: the GIL while there is one, else its mutex (many.c). The heap's as everywhere.
  */
@@ -29,8 +29,8 @@ static inline uint32_t ku__slot_value(uint32_t site, size_t held, size_t size) {
 }
 
 /* Gives a new small block its site. Returns the block. */
-static inline void *ku__traced_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size, bool one) {
-    uint32_t site = ku__site_cached(tracer, ku__hash_here(tracer, one));
+static inline void *ku__traced_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size, ku__stack_kind kind) {
+    uint32_t site = ku__site_cached(tracer, ku__hash_here(tracer, kind));
     if (KU__UNLIKELY(site == 0)) {
         return ku__traced_slow_born(heap, tracer, block, size);
     }
@@ -41,15 +41,15 @@ static inline void *ku__traced_born(ku_heap *heap, ku__tracer *tracer, void *blo
     return block;
 }
 
-static inline void *ku__traced_malloc(ku_heap *heap, ku__tracer *tracer, size_t size, bool one) {
+static inline void *ku__traced_malloc(ku_heap *heap, ku__tracer *tracer, size_t size, ku__stack_kind kind) {
     void *block = ku__fast_malloc(heap, size);
     if (KU__UNLIKELY(block == NULL)) {
         return ku__traced_slow_malloc(heap, tracer, size);
     }
-    return ku__traced_born(heap, tracer, block, size, one);
+    return ku__traced_born(heap, tracer, block, size, kind);
 }
 
-static inline void *ku__traced_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size, bool one) {
+static inline void *ku__traced_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size, ku__stack_kind kind) {
     size_t bytes;
     if (KU__UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
         return NULL;
@@ -59,17 +59,17 @@ static inline void *ku__traced_calloc(ku_heap *heap, ku__tracer *tracer, size_t 
         return ku__traced_slow_calloc(heap, tracer, count, size);
     }
     memset(block, 0, bytes);
-    return ku__traced_born(heap, tracer, block, bytes, one);
+    return ku__traced_born(heap, tracer, block, bytes, kind);
 }
 
 /* A block with a slot that is 0 stays uncounted where it was not counted: it is then counted anew. */
-static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size, bool one) {
+static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size, ku__stack_kind kind) {
     unsigned class_index = ku__class_of(heap, block);
     if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT || size - 1 >= KU_SMALL_MAX)) {
         return ku__traced_slow_realloc(heap, tracer, block, size);
     }
     uint32_t slot = *ku__site_slot(heap, block, class_index);
-    uint32_t site = ku__site_cached(tracer, ku__hash_here(tracer, one));
+    uint32_t site = ku__site_cached(tracer, ku__hash_here(tracer, kind));
     if (KU__UNLIKELY(site == 0 || KU__SLOT_SITE(slot) == 0 || (slot & KU__SLOT_CODE))) {
         return ku__traced_slow_realloc(heap, tracer, block, size);
     }

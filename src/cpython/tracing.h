@@ -22,7 +22,7 @@ typedef struct ku__tracing {
     char python[32];      /* version of the interpreter, such as "3.11.7"; filled at install */
 } ku__tracing;
 
-extern ku__tracing ku__tracing_state;
+extern KU__HIDDEN ku__tracing ku__tracing_state;
 
 typedef struct ku__tracing_options {
     unsigned frames;
