@@ -62,8 +62,13 @@ static inline uint64_t ku__stack_hash_add(uint64_t hash, const void *instruction
 
 /* The site that was interned with this hash in this epoch; 0 when the cache does not know. */
 static inline uint32_t ku__site_cached(const ku__tracer *tracer, uint64_t hash) {
-    const ku__cache_entry *entry = &tracer->cache[hash & tracer->cache_mask];
-    return KU__UNLIKELY(entry->hash != hash) ? 0 : (uint32_t)entry->site;
+    uint64_t place = hash & tracer->cache_mask;
+    const ku__cache_entry *entry = &tracer->cache[place];
+    if (KU__UNLIKELY(entry->hash != hash)) {
+        entry = &tracer->cache[place ^ 1];
+        if (entry->hash != hash) return 0;
+    }
+    return (uint32_t)entry->site;
 }
 
 /* ---- counting ---- */

@@ -116,7 +116,7 @@ typedef struct ku__cache_entry {
  * directories of chunks cost address space (512 KiB) and are touched only as far as used. */
 typedef struct ku__tracer {
     uint64_t seed;          /* where a hash over a stack starts; another one in every epoch */
-    ku__cache_entry *cache; /* direct-mapped */
+    ku__cache_entry *cache; /* two places for each stack */
     uint64_t cache_mask;    /* entries - 1 */
     ku__cell peak_number;   /* number of the program's last peak */
     ku__cell peak_bytes;    /* the program's total at that peak */
