@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "alloc/fences.h"
 
+#include "alloc/large.h"
 #include "alloc/tables.h"
 #include "os/pages.h"
 
@@ -16,6 +17,8 @@ enum {
     FILL_FREED = 0xDD,
     FILL_GUARD = 0xFD,
     TAIL_BYTES = 16,
+    LEAST_OFFSET = 64,       /* of the payload in an aligned plain block: a power of two with room for the header */
+    ALIGNMENT_MAX = 1 << 20, /* as kucha/heap.h allows */
     QUARANTINE_BLOCKS = 1024,
     QUARANTINE_BYTES = 1 << 20,
 };
@@ -200,13 +203,22 @@ static bool is_mine(ku_heap *heap, const void *payload) {
     return false;
 }
 
-/* An address of which even the header may not be readable. */
+static bool is_registered(ku_heap *heap, const void *plain) {
+    ku__block_facts facts;
+    return ku__block_find(heap, plain, &facts);
+}
+
+/* Of a wild address even the header may not be readable. The plain block of a large one lies 48 bytes before it, or as many
+ * as its alignment, at least 64. */
 static bool is_readable(ku_heap *heap, const void *payload) {
     if (ku__in_range(payload)) {
         return ku__process_tables.class_map[ku__pool_number(payload)] != 0;
     }
-    ku__block_facts facts;
-    return ku__block_find(heap, header_of(payload), &facts);
+    bool found = is_registered(heap, header_of(payload));
+    for (size_t before = LEAST_OFFSET; before <= ALIGNMENT_MAX && !found; before *= 2) {
+        found = is_registered(heap, (const char *)payload - before);
+    }
+    return found;
 }
 
 /* ---- quarantine ---- */
@@ -245,27 +257,18 @@ static void quarantine(ku_heap *heap, header *block) {
 
 /* ---- blocks ---- */
 
-void *ku__fence_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
-    size_t extra = sizeof(header) + TAIL_BYTES + alignment - KU_CLASS_STEP;
-    if (size > PTRDIFF_MAX - extra) {
-        heap->last_refusal = KU_INVALID;
-        return NULL;
-    }
-    char *plain = ku__plain_malloc(heap, size + extra);
-    if (plain == NULL) {
-        return NULL;
-    }
-    uintptr_t start = ((uintptr_t)plain + sizeof(header) + alignment - 1) & ~(uintptr_t)(alignment - 1);
-    header *block = (header *)start - 1;
+static void *refuse_size(ku_heap *heap) {
+    heap->last_refusal = KU_INVALID;
+    return NULL;
+}
+
+/* Fences a block whose header is to lie at `block`, inside the plain block. */
+static void *fence(ku_heap *heap, void *plain, header *block, size_t size) {
     *block = (header){.mark = MARK_LIVE,
                       .size = size,
                       .plain = plain,
                       .allocated_at = heap->caller,
                       .heap = (uint16_t)heap->number};
-    /* walks find the header from the start of the plain block: with an alignment it may lie further on */
-    if ((char *)block != plain) {
-        memcpy(plain, &block, sizeof block);
-    }
     memset(block->guard, FILL_GUARD, sizeof block->guard);
     memset(payload_of(block), FILL_NEW, size);
     memset(payload_of(block) + size, FILL_GUARD, TAIL_BYTES);
@@ -273,7 +276,26 @@ void *ku__fence_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
 }
 
 void *ku__fence_malloc(ku_heap *heap, size_t size) {
-    return ku__fence_aligned_alloc(heap, KU_CLASS_STEP, size);
+    size_t extra = sizeof(header) + TAIL_BYTES;
+    if (size > PTRDIFF_MAX - extra) {
+        return refuse_size(heap);
+    }
+    void *plain = ku__plain_malloc(heap, size + extra);
+    return plain != NULL ? fence(heap, plain, plain, size) : NULL;
+}
+
+void *ku__fence_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
+    size_t offset = alignment > LEAST_OFFSET ? alignment : LEAST_OFFSET;
+    if (size > PTRDIFF_MAX - offset - TAIL_BYTES) {
+        return refuse_size(heap);
+    }
+    char *plain = ku__large_malloc(heap, alignment, offset + size + TAIL_BYTES, false);
+    if (plain == NULL) {
+        return NULL;
+    }
+    header *block = (header *)(void *)(plain + offset) - 1;
+    memcpy(plain, &block, sizeof block); /* walks find the header from the start of the plain block */
+    return fence(heap, plain, block, size);
 }
 
 ku__freed ku__fence_free(ku_heap *heap, void *payload) {
@@ -306,8 +328,9 @@ void *ku__fence_resize(ku_heap *heap, void *payload, size_t size, bool *foreign)
     return moved;
 }
 
-size_t ku__fence_usable_size(const void *payload) {
-    return header_of(payload)->size;
+size_t ku__fence_usable_size(ku_heap *heap, const void *payload) {
+    bool live = is_readable(heap, payload) && header_of(payload)->mark == MARK_LIVE;
+    return live ? header_of(payload)->size : 0;
 }
 
 void *ku__fence_payload(void *plain, size_t *size) {

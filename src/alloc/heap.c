@@ -554,11 +554,15 @@ void ku_heap_free_remote(void *block) {
 }
 
 size_t ku_heap_usable_size(const ku_heap *heap, const void *block) {
+    ku_heap *asked = (ku_heap *)(uintptr_t)heap; /* looking takes the registry's lock where there is one */
     ku__block_facts facts;
-    if (block == NULL || !ku__block_find((ku_heap *)(uintptr_t)heap, block, &facts)) {
+    if (block == NULL) {
         return 0;
     }
-    return (heap->flags & KU_HEAP_FENCES) != 0 ? ku__fence_usable_size(block) : facts.size;
+    if (heap->fences != NULL) {
+        return ku__fence_usable_size(asked, block);
+    }
+    return ku__block_find(asked, block, &facts) ? facts.size : 0;
 }
 
 ku_code ku_heap_last_refusal(const ku_heap *heap) {
