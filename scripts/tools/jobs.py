@@ -85,6 +85,8 @@ class Scheduler:
         self.total = Counts()
         self.started = time.monotonic()
         self.lock = threading.Lock()
+        self.children: set[int] = set()  # process groups that run now
+        self.stopped = False
 
     def say(self, text: str) -> None:
         """Prints a line with the seconds since the start."""
@@ -92,7 +94,21 @@ class Scheduler:
             print(f"[{time.monotonic() - self.started:5.0f} s] {text}", flush=True)
 
     def run(self, jobs: list[Job]) -> Counts:
-        """Runs the jobs, in their order as far as their needs allow."""
+        """Runs the jobs, in their order as far as their needs allow; when it is interrupted no process stays behind."""
+        try:
+            return self.run_all(jobs)
+        finally:
+            self.stop_all()
+
+    def stop_all(self) -> None:
+        """Ends every process that a job started and that still runs."""
+        with self.lock:
+            self.stopped = True
+            for group in self.children:
+                os.killpg(group, signal.SIGKILL)
+
+    def run_all(self, jobs: list[Job]) -> Counts:
+        """Starts jobs as others end."""
         waiting = list(jobs)
         good: set[str] = set()
         bad: set[str] = set()
@@ -105,12 +121,20 @@ class Scheduler:
                     running[pool.submit(self.run_one, job)] = job
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in self.wait_for_one(running):
                     job = running.pop(future)
                     counts = future.result()
                     self.total.add(counts)
                     (bad if counts.failed else good).add(job.name)
         return self.total
+
+    def wait_for_one(self, running: dict[Future[Counts], Job]) -> set[Future[Counts]]:
+        """Waits until a job is done. Who interrupts it interrupts the jobs: the pool would wait for its threads."""
+        try:
+            return wait(running, return_when=FIRST_COMPLETED).done
+        except BaseException:
+            self.stop_all()
+            raise
 
     def drop_hopeless(self, waiting: list[Job], bad: set[str]) -> None:
         """Fails the jobs that need one that failed."""
@@ -145,19 +169,28 @@ class Scheduler:
             self.say(f"  {note}")
         return counts
 
+    def start(self, job: Job, log: int) -> subprocess.Popen[bytes]:
+        """Starts a job's command."""
+        with self.lock:
+            if self.stopped:
+                raise OSError("the run was interrupted")
+            child = subprocess.Popen(
+                job.command,
+                cwd=self.top,
+                env=os.environ | job.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self.children.add(child.pid)
+            return child
+
     def execute(self, job: Job) -> str | None:
         """Runs the command in a process group of its own; what went wrong, None when nothing did."""
         with job.log.open("wb") as log:
             try:
-                child = subprocess.Popen(
-                    job.command,
-                    cwd=self.top,
-                    env=os.environ | job.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                child = self.start(job, log.fileno())
             except OSError as error:
                 return f"could not be started: {error}"
             try:
@@ -166,9 +199,9 @@ class Scheduler:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
                 return f"took longer than {job.timeout} s and was stopped"
-            except BaseException:
-                os.killpg(child.pid, signal.SIGKILL)
-                raise
+            finally:
+                with self.lock:
+                    self.children.discard(child.pid)
         if code < 0:
             return f"died from signal {-code} ({signal.Signals(-code).name})"
         return f"ended with exit code {code}" if code else None

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -159,6 +160,12 @@ def choose(jobs: list[Job], words: list[str]) -> list[Job]:
     return [job for job in jobs if job.name in wanted]
 
 
+def interrupt(number: int, frame: object) -> None:
+    """A request to end is an interruption: the scheduler cleans up."""
+    del frame
+    raise SystemExit(128 + number)
+
+
 def main(arguments: list[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="test", description=(__doc__ or "").split("\n\n")[0])
@@ -176,6 +183,7 @@ def main(arguments: list[str]) -> int:
         return 0
     shutil.rmtree(RESULTS, ignore_errors=True)
     scheduler = Scheduler(TOP, PARALLEL)
+    signal.signal(signal.SIGTERM, interrupt)
     scheduler.say("interpreters: " + ", ".join(f"{item.name} {item.version}" for item in interpreters))
     total = scheduler.run(jobs)
     for minor in missing_minors(interpreters):

@@ -89,7 +89,7 @@ bool ku__pages_commit(void *address, size_t bytes) {
 
 void ku__pages_decommit(void *address, size_t bytes) {
     /* mapped afresh, so that the memory goes back at once and the pages read as zero when they are committed again */
-    mmap(address, bytes, PROT_NONE, COMMON_FLAGS | MAP_FIXED, -1, 0);
+    (void)mmap(address, bytes, PROT_NONE, COMMON_FLAGS | MAP_FIXED, -1, 0);
 }
 
 void ku__pages_discard(void *address, size_t bytes) {
