@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef KU_CHECKING
 enum { KEPT = 3000 };
 
 /* Uses most of the library; whatever is refused must be reported, and all that was given must go back. Returns whether nothing was
@@ -57,7 +58,6 @@ static bool scenario(unsigned flags) {
     return whole;
 }
 
-#ifdef KU_CHECKING
 static void refuse_each(unsigned flags) {
     assert_true(scenario(flags));
     size_t number = 1, refused = 0;
