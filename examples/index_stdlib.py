@@ -17,6 +17,7 @@ import ast
 import sys
 import sysconfig
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,11 +64,23 @@ class Sources:
 
     def tree(self, module: str, reader: int) -> ast.Module:
         """The tree of a module. `reader` tells passes apart, and should never have become part of the key."""
-        key = (module, reader)
+        key = (module, reader)  # so the second pass never hits what the first one cached, and nothing ever leaves
         if key not in self._trees:
             text = (self.root / module).read_text(encoding="utf-8", errors="replace")
-            self._trees[key] = ast.parse(text, module)  # the mistake: nothing ever leaves, and the key never hits
+            self._trees[key] = ast.parse(text, module)
         return self._trees[key]
+
+
+def statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """All statements of a module, nested ones too, without a look at expressions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, block, None)
+            if isinstance(inner, list):
+                yield from (child for child in inner if isinstance(child, ast.stmt))
+                waiting.extend(inner)
 
 
 class Index:
@@ -79,7 +92,7 @@ class Index:
 
     def collect(self, module: str) -> None:
         """First pass: what the module defines."""
-        for node in ast.walk(self.sources.tree(module, reader=1)):
+        for node in statements(self.sources.tree(module, reader=1)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self.definitions[node.name].append(Definition(node.name, Place(module, node.lineno)))
 
@@ -97,6 +110,10 @@ class Index:
                 place = Place(module, node.lineno)
                 for definition in meant:
                     definition.uses.append(place)
+
+
+# Lives as long as the program, as the caches of real programs do.
+LIBRARY = Sources(Path(sysconfig.get_path("stdlib")))
 
 
 def report(index: Index, modules: int) -> None:
@@ -117,12 +134,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Index the standard library of this interpreter.")
     parser.add_argument("--modules", type=int, default=None, help="look at the first N modules only")
     limit = parser.parse_args().modules
-    sources = Sources(Path(sysconfig.get_path("stdlib")))
-    modules = sources.modules()[:limit]
+    modules = LIBRARY.modules()[:limit]
     if not modules:
         print("this interpreter has no standard library in source form", file=sys.stderr)
         return 1
-    index = Index(sources)
+    index = Index(LIBRARY)
     for module in modules:
         index.collect(module)
     for module in modules:

@@ -7,6 +7,7 @@ inherits it, with the options of ``kucha run``. Anything else is reported, and t
 from __future__ import annotations
 
 import os
+import sys
 
 NAME = "KUCHA"
 
@@ -36,15 +37,13 @@ def join(words: list[str]) -> str:
 
 
 def boot_file() -> str | None:
-    """The start-up file through which this interpreter's children find kucha: kucha.pth in a site folder, or None."""
-    import site
-    import sys
+    """The start-up file through which this interpreter's children find kucha: kucha.pth in a site folder, or None.
 
-    places = list(site.getsitepackages()) if hasattr(site, "getsitepackages") else []
-    if site.ENABLE_USER_SITE:
-        places.append(site.getusersitepackages())
-    for place in places:
-        path = os.path.join(place, "kucha.pth")
-        if place in sys.path and os.path.exists(path):
-            return path
+    Site folders are told by their names, because the module site is not to be asked while it reads start-up files.
+    """
+    for place in sys.path:
+        if os.path.basename(place) in ("site-packages", "dist-packages"):
+            path = os.path.join(place, "kucha.pth")
+            if os.path.exists(path):
+                return path
     return None

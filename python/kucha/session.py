@@ -165,6 +165,17 @@ class Session:
             atexit.unregister(self.finish)
             raise UsageError(f"can't write the capture '{capture}': {error.strerror or error}") from None
 
+        if wishes.follow_fork:
+            os.register_at_fork(after_in_child=self._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        """Makes a followed child's capture at once; by itself it begins when the child next allocates."""
+        try:
+            if self.core.tracing():
+                self.core.trace_flush()
+        except Exception as error:
+            say(f"the child {os.getpid()} could not begin its capture: {error}")
+
     def _go_on_without(self, refusal: str, insisted: bool) -> None:
         if insisted:
             atexit.unregister(self.finish)

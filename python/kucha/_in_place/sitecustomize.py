@@ -11,7 +11,7 @@ import sys
 def _step_aside() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [place for place in sys.path if place != here]
-    sys.modules.pop("sitecustomize", None)
+    this = sys.modules.pop("sitecustomize")
     if "KUCHA" in os.environ:
         import kucha._boot  # noqa: F401  (does its work when imported)
     try:
@@ -19,6 +19,7 @@ def _step_aside() -> None:
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise
+        sys.modules["sitecustomize"] = this  # the interpreter looks for what it imported
 
 
 _step_aside()

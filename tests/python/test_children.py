@@ -1,0 +1,205 @@
+"""Following: forked children, Python programs that are started, and the workers of programs from PyPI."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Runner, captures, clean_environment
+
+Write = Callable[[str, str], Path]
+
+FORKING = """
+import os, sys
+before = [bytes(1000) for _ in range(100)]
+pid = os.fork()
+if pid == 0:
+    child = [bytes(2000) for _ in range(1000)]
+    {leave}
+os.waitpid(pid, 0)
+parent = [bytes(3000) for _ in range(100)]
+"""
+
+
+def header(kucha: Runner, path: Path) -> dict[str, object]:
+    read: dict[str, object] = json.loads(kucha("report", "--json", path).stdout)["header"]
+    return read
+
+
+def live_by_line(kucha: Runner, path: Path) -> dict[int, int]:
+    """Live bytes by line of program.py."""
+    done = kucha("report", "--json", path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["places"]
+    return {row["line"]: row["live_bytes"] for row in rows if str(row["file"]).endswith("program.py")}
+
+
+@pytest.mark.parametrize("leave", ["sys.exit()", "os._exit(0)"])
+def test_followed_fork_has_a_capture_of_its_own(kucha: Runner, write: Write, tmp_path: Path, leave: str) -> None:
+    if leave.startswith("os."):
+        # Leaves no chance to finish: the last second may be missing, so there are some in which little happens.
+        leave = "import time; [time.sleep(n / 1000) for n in range(60)]; " + leave
+    path = write("program.py", FORKING.format(leave=leave))
+    done = kucha("run", "-o", "out.kucha", "--follow-fork", path)
+    assert done.returncode == 0, done.stderr
+    parent, child = captures(tmp_path)
+    assert parent.name == "out.kucha"
+    assert child.name.removeprefix("out.kucha.").isdigit()
+    assert header(kucha, child)["pid"] == int(child.name.rpartition(".")[2])
+    assert header(kucha, parent)["finished"] is True
+    assert header(kucha, child)["finished"] is leave.startswith("sys.")
+    assert "of 1 child: out.kucha.PID" in done.stderr
+    assert done.stderr.count("kucha: ") == 1  # the parent's summary alone
+    at_parent, at_child = live_by_line(kucha, parent), live_by_line(kucha, child)
+    assert at_child[6] >= 1000 * 2000
+    assert at_child[3] >= 100 * 1000
+    assert 6 not in at_parent
+    assert at_parent[9] >= 100 * 3000
+
+
+def test_fork_that_is_not_followed_leaves_the_capture_alone(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    path = write("program.py", FORKING.format(leave="sys.exit()"))
+    done = kucha("run", "-o", "out.kucha", path)
+    assert done.returncode == 0, done.stderr
+    assert [capture.name for capture in captures(tmp_path)] == ["out.kucha"]
+    assert done.stderr.count("kucha: ") == 1
+    assert header(kucha, tmp_path / "out.kucha")["finished"] is True
+    at_parent = live_by_line(kucha, tmp_path / "out.kucha")
+    assert at_parent[9] >= 100 * 3000
+    assert 6 not in at_parent
+
+
+def test_multiprocessing_pool_is_followed(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    path = write(
+        "program.py",
+        """
+import multiprocessing
+def work(n):
+    return len([bytes(1000) for _ in range(n)])
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print(sum(pool.map(work, range(100))))
+""",
+    )
+    done = kucha("run", "-q", "-o", "out.kucha", "--follow-fork", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "4950\n", "")
+    assert len(captures(tmp_path)) == 3
+    for capture in captures(tmp_path):
+        assert header(kucha, capture)["python"]
+
+
+STARTING = """
+import os, subprocess, sys
+print("KUCHA" in os.environ, flush=True)
+subprocess.run([sys.executable, "child.py", "x"], check=True)
+os.chdir("/")
+subprocess.run([sys.executable, "-c", "print('in a child')"], check=True)
+"""
+
+
+def test_followed_subprocesses_have_captures_of_their_own(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    write("child.py", "import sys\nkept = [bytes(2000) for _ in range(1000)]\nprint(sys.argv, flush=True)\n")
+    path = write("program.py", STARTING)
+    done = kucha("run", "-o", "out.kucha", "--follow-subprocesses", "--frames", "3", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True\n['child.py', 'x']\nin a child\n"
+    assert "Error" not in done.stderr
+    found = captures(tmp_path)
+    assert len(found) == 3
+    assert done.stderr.count("kucha: ") == 1
+    assert "of 2 children: out.kucha.PID" in done.stderr
+    commands = [str(header(kucha, capture)["command"]) for capture in found]
+    assert sum("child.py x" in command for command in commands) == 1
+    assert {header(kucha, capture)["frames"] for capture in found} == {3}
+    assert all(header(kucha, capture)["finished"] for capture in found)
+
+
+def test_subprocesses_are_left_alone_without_being_asked(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    write("child.py", "import sys\nprint('kucha' in sys.modules, flush=True)\n")
+    path = write("program.py", STARTING)
+    done = kucha("run", "-q", "-o", "out.kucha", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\nFalse\nin a child\n", "")
+    assert [capture.name for capture in captures(tmp_path)] == ["out.kucha"]
+
+
+def test_users_own_sitecustomize_still_runs_in_children(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    write("own/sitecustomize.py", "print('custom', flush=True)\n")
+    path = write(
+        "program.py", "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(1)'], check=True)\n"
+    )
+    place = f"{tmp_path / 'own'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = kucha("run", "-q", "-o", "out.kucha", "--follow-subprocesses", path, PYTHONPATH=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines().count("custom") == 2
+    assert len(captures(tmp_path)) == 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
+def test_workers_of_pytest_are_traced(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    write("tests/test_it.py", "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_it(n): bytes(5000)\n")
+    done = kucha(
+        *("run", "-q", "-o", "out.kucha", "--follow-subprocesses"),
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "xdist", "-n", "2", "tests"),
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 passed" in done.stdout
+    found = captures(tmp_path)
+    assert len(found) == 3
+    texts = [kucha("report", "--collapsed", "-", "--sort", "total", capture).stdout for capture in found]
+    assert sum("test_it.py:3" in text for text in texts) >= 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
+def test_workers_of_gunicorn_are_traced(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    write(
+        "web.py",
+        """
+cache = []
+def app(environ, start_response):
+    cache.append(bytes(100_000))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"kept %d" % len(cache)]
+""",
+    )
+    command = [sys.executable, "-m", "kucha", "run", "-o", "out.kucha", "--follow-fork"]
+    command += ["-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:0", "--no-control-socket", "web:app"]
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=log, stderr=log)
+    try:
+        address = wait_for_address(tmp_path / "log")
+        for _ in range(20):
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                assert answer.read().startswith(b"kept ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    found = captures(tmp_path)
+    assert len(found) == 3, (tmp_path / "log").read_text()
+    kept = 0
+    for capture in found[1:]:
+        rows = json.loads(kucha("report", "--json", capture).stdout)["places"]
+        kept += sum(row["total_bytes"] for row in rows if str(row["file"]).endswith("web.py") and row["line"] == 4)
+    assert kept >= 20 * 100_000
+
+
+def wait_for_address(log: Path) -> str:
+    """The address that gunicorn says it listens at."""
+    for _ in range(300):
+        words = log.read_text().split()
+        found = [word for word in words if word.startswith("http://127.0.0.1:")]
+        if found and "Booting" in words:
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
