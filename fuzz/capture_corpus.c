@@ -92,12 +92,26 @@ static void add_place(builder *out, unsigned heaps) {
 
 size_t corpus_seed(unsigned number, uint8_t *bytes) {
     unsigned functions = number * 3 % 20, depth = 1 + number * 5 % 12;
-    ku__file_header header = {.magic = {'K', 'U', 'C', 'H', 'A', 'C', 'A', 'P'}, .version = KU_CAPTURE_VERSION,
-                              .byte_order = KU__FILE_BYTE_ORDER, .process = 1, .frames = depth, .block_unit = 1,
+    ku__file_header header = {.magic = {'K', 'U', 'C', 'H', 'A', 'C', 'A', 'P'},
+                              .version = KU_CAPTURE_VERSION,
+                              .byte_order = KU__FILE_BYTE_ORDER,
+                              .process = 1,
+                              .frames = depth,
+                              .block_unit = 1,
                               .identity = number};
     memcpy(bytes, &header, sizeof header);
-    builder out = {bytes, {.magic = KU__STATE_MAGIC, .identity = number, .sequence = number, .updated = 1.5, .flags = 1,
-                           .end = KU__FILE_CHUNKS_OFFSET, .strings = 1, .codes = 1, .frames = 1, .nodes = 1, .sites = 1}};
+    builder out = {bytes,
+                   {.magic = KU__STATE_MAGIC,
+                    .identity = number,
+                    .sequence = number,
+                    .updated = 1.5,
+                    .flags = 1,
+                    .end = KU__FILE_CHUNKS_OFFSET,
+                    .strings = 1,
+                    .codes = 1,
+                    .frames = 1,
+                    .nodes = 1,
+                    .sites = 1}};
     if (functions != 0) {
         add_texts(&out, functions);
         add_codes_and_frames(&out, functions);
@@ -187,7 +201,9 @@ void corpus_repair(uint8_t *bytes, size_t size) {
 
 static uint64_t consumed; /* so that reading cannot be optimised away */
 
-static void consume(const void *bytes, size_t size) { consumed += XXH64(bytes, size, consumed); }
+static void consume(const void *bytes, size_t size) {
+    consumed += XXH64(bytes, size, consumed);
+}
 
 static void use_groups(const ku_capture *capture, ku_group_key key, bool cumulative) {
     ku_groups *groups = ku_capture_group(capture, key, cumulative, NULL);

@@ -25,11 +25,14 @@ static uint64_t random_word(void) { /* xorshift64 */
 
 /* A few bytes changed, or a word set to a number that is often one too far. */
 static void mutate(uint8_t *bytes, size_t size) {
-    static const uint64_t far[] = {0, 1, 7, 255, 256, 511, 512, 513, 4095, 65536, UINT32_MAX, INT64_MAX, UINT64_MAX - 7, UINT64_MAX};
+    static const uint64_t far[] = {
+        0, 1, 7, 255, 256, 511, 512, 513, 4095, 65536, UINT32_MAX, INT64_MAX, UINT64_MAX - 7, UINT64_MAX};
     for (uint64_t changes = 1 + random_word() % 4; changes > 0; changes--) {
         size_t at = random_word() % 3 == 0 ? 512 + random_word() % 700 : random_word() % size;
-        if (random_word() % 2) bytes[at] = (uint8_t)random_word();
-        else if ((at &= ~(size_t)7) + 8 <= size) memcpy(bytes + at, &far[random_word() % (sizeof far / sizeof far[0])], 8);
+        if (random_word() % 2)
+            bytes[at] = (uint8_t)random_word();
+        else if ((at &= ~(size_t)7) + 8 <= size)
+            memcpy(bytes + at, &far[random_word() % (sizeof far / sizeof far[0])], 8);
     }
 }
 

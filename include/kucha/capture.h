@@ -1,11 +1,11 @@
 /* capture.h: reading a capture, the file that tracing leaves behind.
  *
- * A capture says where the live memory of a program was born, at its end (or, for a program that was killed or still runs,
- * a second ago at most) and at its peak, and what was allocated in all. docs/capture-file.md has the format.
+ * A capture says where the live memory of a program was born, at its end (or, for a program that was killed or still
+ * runs, a second ago at most) and at its peak, and what was allocated in all. docs/capture-file.md has the format.
  *
- * The reader trusts nothing: every offset, count, index and checksum of the file is checked when it is opened, and no call
- * reads outside of it. A file that is damaged, cut or hostile gives KU_CORRUPT and one sentence that says what is wrong and
- * where. Once a capture is open, everything below is safe to use and any thread may read it.
+ * The reader trusts nothing: every offset, count, index and checksum of the file is checked when it is opened, and no
+ * call reads outside of it. A file that is damaged, cut or hostile gives KU_CORRUPT and one sentence that says what is
+ * wrong and where. Once a capture is open, everything below is safe to use and any thread may read it.
  */
 #ifndef KUCHA_CAPTURE_H
 #define KUCHA_CAPTURE_H
@@ -44,9 +44,9 @@ typedef struct ku_capture_info {
     bool failed;              /* tracing ran out of memory: what came later is missing */
     ku_text command;
     ku_text python;
-    uint64_t live_bytes;      /* of the program, when the state was written, and at most ever */
+    uint64_t live_bytes; /* of the program, when the state was written, and at most ever */
     uint64_t peak_bytes;
-    uint64_t updates;         /* states written so far */
+    uint64_t updates; /* states written so far */
 } ku_capture_info;
 
 /* A code object. A line table is CPython's of 3.11 and later; see ku_line_of(). */
@@ -87,7 +87,8 @@ typedef struct ku_capture_heap {
     uint64_t blocks_used, bytes_used, blocks_free, bytes_free;
     uint64_t large_blocks, large_bytes, large_bytes_peak;
     uint64_t bytes_held, bytes_mapped, metadata_bytes;
-    uint64_t occupancy[KU_CAPTURE_HISTOGRAM]; /* arenas by bytes in use: 0 to 10 %, 10 to 20 %, ... and full ones last */
+    uint64_t
+        occupancy[KU_CAPTURE_HISTOGRAM]; /* arenas by bytes in use: 0 to 10 %, 10 to 20 %, ... and full ones last */
 } ku_capture_heap;
 
 /* Reads and checks a capture. NULL with `error` filled: KU_IO (with errno), KU_CORRUPT, KU_NO_MEMORY. */

@@ -1,8 +1,9 @@
 /* group.h: statistics over sites: by line, by file, by stack, alone or cumulative.
  *
- * Rows are groups of sites with equal keys. Alone, a site belongs to the group of its innermost frame; cumulative, to the group of every
- * frame of its stack, once each (as tracemalloc's Snapshot.statistics()). The same code groups a program from inside
- * and a capture. Time is linear in sites (times frames when cumulative); nothing depends on the number of blocks.
+ * Rows are groups of sites with equal keys. Alone, a site belongs to the group of its innermost frame; cumulative, to
+ * the group of every frame of its stack, once each (as tracemalloc's Snapshot.statistics()). The same code groups a
+ * program from inside and a capture. Time is linear in sites (times frames when cumulative); nothing depends on the
+ * number of blocks.
  */
 #ifndef KUCHA_GROUP_H
 #define KUCHA_GROUP_H
@@ -14,7 +15,7 @@ extern "C" {
 #endif
 
 typedef enum ku_group_key {
-    KU_GROUP_LINE,  /* file and line */
+    KU_GROUP_LINE, /* file and line */
     KU_GROUP_FILE,
     KU_GROUP_STACK, /* every site by itself, except that equal lines make equal stacks; never cumulative */
 } ku_group_key;

@@ -48,8 +48,8 @@ bool ku__file_create(ku__file *file, const char *path) {
 
 static bool is_ours(const ku__file *file, int descriptor) {
     struct stat status;
-    return descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_dev == file->device
-        && status.st_ino == file->inode;
+    return descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_dev == file->device &&
+           status.st_ino == file->inode;
 }
 
 bool ku__file_hold(ku__file *file) {
@@ -68,7 +68,8 @@ bool ku__file_hold(ku__file *file) {
 
 bool ku__file_starts_with(const ku__file *file, const void *bytes, size_t size) {
     char start[256];
-    if (size <= sizeof start && pread(file->descriptor, start, size, 0) == (ssize_t)size && memcmp(start, bytes, size) == 0)
+    if (size <= sizeof start && pread(file->descriptor, start, size, 0) == (ssize_t)size &&
+        memcmp(start, bytes, size) == 0)
         return true;
     errno = ESTALE;
     return false;
@@ -88,7 +89,9 @@ bool ku__file_write(const ku__file *file, const void *bytes, size_t size, uint64
     return true;
 }
 
-bool ku__file_extend(const ku__file *file, uint64_t size) { return ftruncate(file->descriptor, (off_t)size) == 0; }
+bool ku__file_extend(const ku__file *file, uint64_t size) {
+    return ftruncate(file->descriptor, (off_t)size) == 0;
+}
 
 void ku__file_close(ku__file *file) {
     if (is_ours(file, file->descriptor)) close(file->descriptor);

@@ -1,8 +1,8 @@
 /* file.h: a file that is written beside a program that knows nothing of it.
  *
- * The program may close every descriptor that it did not open (daemons and os.closerange() do) and open files of its own
- * under the same numbers. So the descriptor is kept high, and before every use it is compared with the
- * file that was made; one that is not ours any more is never written to, nor closed: the file is opened again by its name.
+ * The program may close every descriptor that it did not open (daemons and os.closerange() do) and open files of its
+ * own under the same numbers. So the descriptor is kept high, and before every use it is compared with the file that
+ * was made; one that is not ours any more is never written to, nor closed: the file is opened again by its name.
  *
  * Sources: open(2), fstat(2), pwrite(2), setrlimit(2) (SIGXFSZ).
  */
@@ -25,8 +25,8 @@ typedef struct ku__file {
 /* Makes a file that nobody else may read (0600); one that exists is left alone (EEXIST). False with errno set. */
 bool ku__file_create(ku__file *file, const char *path);
 
-/* Sees to it that the descriptor is the file that was made. False with errno set when the file is gone. The system gives
- * the number of a deleted file to the next one: ku__file_starts_with() tells the two apart. */
+/* Sees to it that the descriptor is the file that was made. False with errno set when the file is gone. The system
+ * gives the number of a deleted file to the next one: ku__file_starts_with() tells the two apart. */
 bool ku__file_hold(ku__file *file);
 
 /* Does the file begin with these bytes? At most 256. False with errno set where it does not. */

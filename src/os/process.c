@@ -14,9 +14,13 @@ static double clock_seconds(clockid_t clock) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-double ku__clock_monotonic(void) { return clock_seconds(CLOCK_MONOTONIC); }
+double ku__clock_monotonic(void) {
+    return clock_seconds(CLOCK_MONOTONIC);
+}
 
-double ku__clock_calendar(void) { return clock_seconds(CLOCK_REALTIME); }
+double ku__clock_calendar(void) {
+    return clock_seconds(CLOCK_REALTIME);
+}
 
 /* The second number of /proc/self/statm, in pages. Without stdio: this runs beside a program that must not see it. */
 uint64_t ku__process_resident(void) {

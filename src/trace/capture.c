@@ -1,12 +1,12 @@
 /* capture.c: the capture's life beside the program: the helper thread, forks, the end; see capture.h.
  *
- * Two locks. `life` guards which capture there is and whether its thread runs; it is held across a fork, and the helper
- * thread never takes it, so the thread can be joined under it. `writing` guards the file; whoever updates it (the thread, a
- * flush, the end) holds it. Order: life, then writing.
+ * Two locks. `life` guards which capture there is and whether its thread runs; it is held across a fork, and the
+ * helper thread never takes it, so the thread can be joined under it. `writing` guards the file; whoever updates it
+ * (the thread, a flush, the end) holds it. Order: life, then writing.
  *
  * States: a capture is *running* (its thread is), *resting* (after a fork in the parent: joined, to be restarted),
- * *waiting* (in a child that follows: its own file is still to be made), *detached* (in a child that does not) or *off* (a
- * write failed).
+ * *waiting* (in a child that follows: its own file is still to be made), *detached* (in a child that does not) or
+ * *off* (a write failed).
  */
 #include "capture.h"
 
@@ -21,19 +21,24 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Twice a second, so that with the time an update takes a kill loses less than a second. An update that costs more than a
- * tenth of that makes the next one wait longer, up to the second that is promised. */
+/* Twice a second, so that with the time an update takes a kill loses less than a second. An update that costs more
+ * than a tenth of that makes the next one wait longer, up to the second that is promised. */
 #define UPDATE_SECONDS 0.5
 #define UPDATE_SECONDS_MOST 0.9
 #define UPDATE_SHARE 9 /* seconds of rest for a second of work */
 
-/* os.fork() counts the process's threads right after fork(2) returns (CPython 3.12 and later, warn_about_fork_with_threads)
- * and takes well under a millisecond to get there. A child that is about to exec gets longer: it must not leave a file. */
+/* os.fork() counts the process's threads right after fork(2) returns (CPython 3.12 and later,
+ * warn_about_fork_with_threads) and takes well under a millisecond to get there. A child that is about to exec gets
+ * longer: it must not leave a file. */
 #define REST_SECONDS_PARENT 0.005
 #define REST_SECONDS_CHILD 0.020
 
-#define FORK_FLUSH_SECONDS 0.25 /* a fork updates a file that is older than this: many forks must not mean many updates */
-#define THREAD_STACK ((size_t)256 << 10) /* the deepest call is one of snprintf(): measured under 16 KiB, and TSan's frames */
+/* A fork updates a file that is older than this: many forks must not mean many updates. */
+#define FORK_FLUSH_SECONDS 0.25
+
+/* The deepest call is one of snprintf(), on an error; the largest frame of ours is a state of the file, 160 bytes. A
+ * sixteenth of the system's default leaves room for a sanitizer's frames. */
+#define THREAD_STACK ((size_t)512 << 10)
 
 typedef enum capture_phase { RUNNING, RESTING, WAITING, DETACHED, OFF } capture_phase;
 
@@ -49,10 +54,10 @@ struct ku__capture {
     pthread_t thread;
     pthread_mutex_t writing;
     pthread_cond_t wake;
-    bool stop;           /* under writing: the thread is to end */
-    bool off;            /* under writing: a write failed; error says why */
-    double updated;      /* under writing: monotonic */
-    double update_cost;  /* under writing: seconds that the last update took */
+    bool stop;          /* under writing: the thread is to end */
+    bool off;           /* under writing: a write failed; error says why */
+    double updated;     /* under writing: monotonic */
+    double update_cost; /* under writing: seconds that the last update took */
     ku_error error;
     char parent_path[KU__PATH_MAX];
     ku__capture_file file;
@@ -64,12 +69,17 @@ static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
 static ku__capture *current; /* under life */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-static void attention_set(uint32_t bits) { __atomic_fetch_or(&ku__capture_attention, bits, __ATOMIC_RELAXED); }
-static void attention_clear(uint32_t bits) { __atomic_fetch_and(&ku__capture_attention, ~bits, __ATOMIC_RELAXED); }
+static void attention_set(uint32_t bits) {
+    __atomic_fetch_or(&ku__capture_attention, bits, __ATOMIC_RELAXED);
+}
+static void attention_clear(uint32_t bits) {
+    __atomic_fetch_and(&ku__capture_attention, ~bits, __ATOMIC_RELAXED);
+}
 
 /* ---- updating ---- */
 
-/* With `writing` held. The first failure is said once, on standard error, without stdio: the program may be using it. */
+/* With `writing` held. The first failure is said once, on standard error, without stdio: the program may be using
+ * it. */
 static void turn_off(ku__capture *capture, const ku_error *error) {
     if (capture->off) return;
     capture->off = true;
@@ -146,7 +156,8 @@ static bool thread_start(ku__capture *capture, ku_error *error) {
     capture->has_thread = why == 0;
     capture->phase = why == 0 ? RUNNING : OFF;
     if (why == 0) return true;
-    ku__error_format(error, KU_NO_MEMORY, why, "the thread that writes the capture cannot be started: %s", strerror(why));
+    ku__error_format(error, KU_NO_MEMORY, why, "the thread that writes the capture cannot be started: %s",
+                     strerror(why));
     return false;
 }
 
@@ -199,11 +210,15 @@ static void after_fork_in_child(void) {
     capture->has_thread = false;
     ku__capture_file_close(&capture->file); /* this process's descriptor; the parent's stays open */
     capture->off = false;
-    if (capture->options.follow_fork) rest(capture, WAITING, REST_SECONDS_CHILD);
-    else capture->phase = DETACHED;
+    if (capture->options.follow_fork)
+        rest(capture, WAITING, REST_SECONDS_CHILD);
+    else
+        capture->phase = DETACHED;
 }
 
-static void register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+static void register_fork(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 /* ---- starting ---- */
 
@@ -255,7 +270,8 @@ static ku__capture *start(ku__tracer *tracer, const ku__capture_options *options
     capture->tracer = tracer;
     capture->options = *options;
     locks_init(capture);
-    if (!intern_text(tracer, options->command, &capture->command) || !intern_text(tracer, options->python, &capture->python)) {
+    if (!intern_text(tracer, options->command, &capture->command) ||
+        !intern_text(tracer, options->python, &capture->python)) {
         ku__error_format(error, KU_NO_MEMORY, 0, "no memory to start a capture");
     } else if (open_file(capture, options->path, error)) {
         memcpy(capture->parent_path, capture->file.file.path, sizeof capture->parent_path);
@@ -269,8 +285,10 @@ ku__capture *ku__capture_start(ku__tracer *tracer, const ku__capture_options *op
     pthread_once(&fork_once, register_fork);
     pthread_mutex_lock(&life);
     ku__capture *capture = NULL;
-    if (current != NULL) ku__error_format(error, KU_STATE, 0, "a capture of this process is being written already");
-    else capture = current = start(tracer, options, error);
+    if (current != NULL)
+        ku__error_format(error, KU_STATE, 0, "a capture of this process is being written already");
+    else
+        capture = current = start(tracer, options, error);
     pthread_mutex_unlock(&life);
     if (capture != NULL && capture->options.heaps != NULL) attention_set(ATTEND_HEAPS);
     return capture;
@@ -321,10 +339,13 @@ void ku__capture_attend(void) {
 /* With `life` held: the file is this process's own and may be written. Fills `error` where it may not. */
 static bool writable(ku__capture *capture, ku_error *error) {
     if (capture->phase == WAITING) {
-        if (open_own_file(capture)) capture->phase = RESTING;
-        else if (error != NULL) *error = capture->error;
+        if (open_own_file(capture))
+            capture->phase = RESTING;
+        else if (error != NULL)
+            *error = capture->error;
     }
-    if (capture->phase == DETACHED) ku__error_format(error, KU_STATE, 0, "a forked child does not write its parent's capture");
+    if (capture->phase == DETACHED)
+        ku__error_format(error, KU_STATE, 0, "a forked child does not write its parent's capture");
     if (capture->phase == OFF && error != NULL) *error = capture->error;
     return capture->phase == RUNNING || capture->phase == RESTING;
 }
@@ -362,7 +383,9 @@ bool ku__capture_finish(ku__capture *capture, int exit_code, ku_error *error) {
     return end(capture, &(ku__capture_ending){.finished = true, .exit_code = exit_code < 0 ? -1 : exit_code}, error);
 }
 
-void ku__capture_abandon(ku__capture *capture) { end(capture, NULL, NULL); }
+void ku__capture_abandon(ku__capture *capture) {
+    end(capture, NULL, NULL);
+}
 
 const ku_error *ku__capture_failure(const ku__capture *capture) {
     ku__capture *own = (ku__capture *)capture; /* the lock is no part of what the caller sees */

@@ -1,15 +1,15 @@
 /* capture.h: the capture file as it is written beside a running program.
  *
  * A capture is a file of chunks (docs/capture-file.md; the reader is kucha/capture.h). A helper thread brings it up to
- * date twice a second; what kills the program, SIGKILL included, loses at most what happened since. The thread blocks all signals,
- * never takes the GIL or a lane's lock, and reads only published tables and cells.
+ * date twice a second; what kills the program, SIGKILL included, loses at most what happened since. The thread blocks
+ * all signals, never takes the GIL or a lane's lock, and reads only published tables and cells.
  *
  * Errors. A write that fails (full disk, limit on file sizes, file taken away) is reported once on standard error; the
  * capture is then off and the program goes on. The file keeps the last whole state.
  *
  * Fork. The thread is joined (after an update) before a fork and comes back with the first ku__capture_touch() a few
- * milliseconds later, so that os.fork() finds a single-threaded program. The child never writes to its parent's file: it has no
- * capture, or, with follow_fork, one of its own at PATH.PID, started by its first touch.
+ * milliseconds later, so that os.fork() finds a single-threaded program. The child never writes to its parent's file:
+ * it has no capture, or, with follow_fork, one of its own at PATH.PID, started by its first touch.
  *
  * There is one capture in a process at a time. Calls need the main lane's lock, except where they say otherwise.
  */
@@ -21,7 +21,8 @@
 
 typedef struct ku__capture ku__capture;
 
-/* Bytes that a timeline point shows beside those of the tracer. Called in the helper thread: must be safe without any lock. */
+/* Bytes that a timeline point shows beside those of the tracer. Called in the helper thread: must be safe without any
+ * lock. */
 typedef void ku__capture_memory(void *context, uint64_t *arena_bytes, uint64_t *large_bytes);
 
 /* Fills up to `capacity` heaps and returns how many there are. Called with the main lane's lock held, out of
@@ -29,9 +30,9 @@ typedef void ku__capture_memory(void *context, uint64_t *arena_bytes, uint64_t *
 typedef size_t ku__capture_heaps(void *context, ku_capture_heap *heaps, size_t capacity);
 
 typedef struct ku__capture_options {
-    const char *path;      /* made with O_EXCL, mode 0600 */
-    const char *command;   /* shown in reports; NULL is "" */
-    const char *python;    /* version of the interpreter, such as "3.11.7"; NULL is "" */
+    const char *path;    /* made with O_EXCL, mode 0600 */
+    const char *command; /* shown in reports; NULL is "" */
+    const char *python;  /* version of the interpreter, such as "3.11.7"; NULL is "" */
     bool follow_fork;
     ku__capture_memory *memory; /* NULL: zeros */
     ku__capture_heaps *heaps;   /* NULL: none */
@@ -45,9 +46,9 @@ ku__capture *ku__capture_start(ku__tracer *tracer, const ku__capture_options *op
 /* Brings the file up to date now. False when the capture is off, with the reason in `error`. */
 bool ku__capture_flush(ku__capture *capture, ku_error *error);
 
-/* Stops the thread, writes the last state with the exit code (a negative number where none is known) and the mark of a clean end,
- * closes the file, releases the capture. False when the file could not be finished. In a forked child that does not
- * follow, only releases. */
+/* Stops the thread, writes the last state with the exit code (a negative number where none is known) and the mark of a
+ * clean end, closes the file, releases the capture. False when the file could not be finished. In a forked child that
+ * does not follow, only releases. */
 bool ku__capture_finish(ku__capture *capture, int exit_code, ku_error *error);
 
 /* As ku__capture_finish() without an end record: the capture is dropped as it stands. */
@@ -64,7 +65,8 @@ extern uint32_t ku__capture_attention; /* not 0 while ku__capture_touch() has so
 void ku__capture_attend(void);
 
 /* From the slow path of tracing (a stack that the cache did not know) and of the allocator: restarts the thread after a
- * fork, starts a following child's file, refreshes the statistics of heaps. One load and a branch when nothing is due. */
+ * fork, starts a following child's file, refreshes the statistics of heaps. One load and a branch when nothing is
+ * due. */
 static inline void ku__capture_touch(void) {
     if (KU__UNLIKELY(__atomic_load_n(&ku__capture_attention, __ATOMIC_RELAXED) != 0)) ku__capture_attend();
 }

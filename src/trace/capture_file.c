@@ -30,7 +30,8 @@ static bool refuse_memory(ku_error *error) {
     return false;
 }
 
-static bool write_at(const ku__capture_file *capture, const void *bytes, size_t size, uint64_t offset, ku_error *error) {
+static bool write_at(const ku__capture_file *capture, const void *bytes, size_t size, uint64_t offset,
+                     ku_error *error) {
     return ku__file_write(&capture->file, bytes, size, offset) || refuse_write(capture, error);
 }
 
@@ -48,11 +49,13 @@ static bool buffer_reserve(ku__capture_file *capture, size_t payload, ku_error *
     return true;
 }
 
-static uint8_t *payload_of(const ku__capture_file *capture) { return capture->buffer + sizeof(ku__file_chunk); }
+static uint8_t *payload_of(const ku__capture_file *capture) {
+    return capture->buffer + sizeof(ku__file_chunk);
+}
 
 /* Writes the payload that lies in the buffer as a chunk behind the last one. */
-static bool append_chunk(ku__capture_file *capture, ku__file_state *state, const char *type, uint64_t count, size_t size,
-                         ku_error *error) {
+static bool append_chunk(ku__capture_file *capture, ku__file_state *state, const char *type, uint64_t count,
+                         size_t size, ku_error *error) {
     ku__file_chunk head = {.size = size, .count = count, .checksum = XXH64(payload_of(capture), size, 0)};
     memcpy(head.type, type, sizeof head.type);
     memcpy(capture->buffer, &head, sizeof head);
@@ -71,7 +74,8 @@ static bool append_records(ku__capture_file *capture, ku__file_state *state, con
         uint64_t count = last - first < batch ? last - first : batch;
         uint8_t *next = payload_of(capture);
         for (uint64_t i = 0; i < count; i++, next += size)
-            memcpy(next, ku__column_at(column, (uint32_t)(first + i)), size); /* a node's last word, its site, is not read */
+            memcpy(next, ku__column_at(column, (uint32_t)(first + i)),
+                   size); /* a node's last word, its site, is not read */
         if (!append_chunk(capture, state, type, count, count * size, error)) return false;
         first += count;
     }
@@ -92,7 +96,8 @@ static uint64_t strings_batch(const ku__tables *tables, uint64_t first, uint64_t
     return next - first;
 }
 
-static bool append_strings(ku__capture_file *capture, ku__file_state *state, uint64_t first, uint64_t last, ku_error *error) {
+static bool append_strings(ku__capture_file *capture, ku__file_state *state, uint64_t first, uint64_t last,
+                           ku_error *error) {
     const ku__tables *tables = capture->tracer->tables;
     while (first < last) {
         size_t size;
@@ -122,11 +127,14 @@ static bool append_new_entries(ku__capture_file *capture, ku__file_state *next, 
     next->frames = ku__column_count(&tables->frames);
     next->codes = ku__column_count(&tables->codes);
     next->strings = ku__column_count(&tables->strings);
-    return append_strings(capture, next, last->strings, next->strings, error)
-        && append_records(capture, next, "CODE", &tables->codes, sizeof(ku__file_code), last->codes, next->codes, error)
-        && append_records(capture, next, "FRAM", &tables->frames, sizeof(ku__file_pair), last->frames, next->frames, error)
-        && append_records(capture, next, "NODE", &tables->nodes, sizeof(ku__file_pair), last->nodes, next->nodes, error)
-        && append_records(capture, next, "SITE", &tables->sites, sizeof(uint32_t), last->sites, next->sites, error);
+    return append_strings(capture, next, last->strings, next->strings, error) &&
+           append_records(capture, next, "CODE", &tables->codes, sizeof(ku__file_code), last->codes, next->codes,
+                          error) &&
+           append_records(capture, next, "FRAM", &tables->frames, sizeof(ku__file_pair), last->frames, next->frames,
+                          error) &&
+           append_records(capture, next, "NODE", &tables->nodes, sizeof(ku__file_pair), last->nodes, next->nodes,
+                          error) &&
+           append_records(capture, next, "SITE", &tables->sites, sizeof(uint32_t), last->sites, next->sites, error);
 }
 
 /* ---- timeline ---- */
@@ -135,7 +143,8 @@ bool ku__capture_file_point_due(const ku__capture_file *capture) {
     return ku__clock_monotonic() - capture->started >= capture->next_point;
 }
 
-static bool append_point(ku__capture_file *capture, ku__file_state *next, const ku_capture_point *point, ku_error *error) {
+static bool append_point(ku__capture_file *capture, ku__file_state *next, const ku_capture_point *point,
+                         ku_error *error) {
     if (!buffer_reserve(capture, sizeof *point, error)) return false;
     ku_capture_point whole = *point;
     whole.seconds = next->updated;
@@ -165,16 +174,19 @@ static uint64_t doubled(uint64_t least, uint64_t needed) {
     return least;
 }
 
-/* A place that has become too small is left behind in the file; since sizes double, all of them together are smaller than the last. */
+/* A place that has become too small is left behind in the file; since sizes double, all of them together are smaller
+ * than the last. */
 static bool place_reserve(ku__capture_file *capture, ku__place *place, ku__file_state *next, uint64_t pages,
                           uint64_t heaps, ku_error *error) {
     if (place->offset != 0 && pages <= place->pages_most && heaps <= place->heaps_most) return true;
-    ku__place larger = {.pages_most = doubled(PLACE_PAGES_LEAST, pages), .heaps_most = doubled(PLACE_HEAPS_LEAST, heaps)};
+    ku__place larger = {.pages_most = doubled(PLACE_PAGES_LEAST, pages),
+                        .heaps_most = doubled(PLACE_HEAPS_LEAST, heaps)};
     larger.checksums = ku__metadata_map(capture->tracer->tables, larger.pages_most * sizeof(uint64_t));
     if (larger.checksums == NULL) return refuse_memory(error);
     ku__metadata_unmap(capture->tracer->tables, place->checksums, place->pages_most * sizeof(uint64_t));
     *place = larger;
-    ku__file_chunk head = {.type = {'P', 'L', 'A', 'C'}, .size = rows_offset(place) + place->pages_most * KU__FILE_PAGE_SIZE};
+    ku__file_chunk head = {.type = {'P', 'L', 'A', 'C'},
+                           .size = rows_offset(place) + place->pages_most * KU__FILE_PAGE_SIZE};
     if (!write_at(capture, &head, sizeof head, next->end, error)) return false;
     place->offset = next->end + sizeof head;
     next->end = place->offset + head.size;
@@ -193,7 +205,8 @@ static bool write_page(ku__capture_file *capture, ku__place *place, uint64_t pag
                     place->offset + rows_offset(place) + page * KU__FILE_PAGE_SIZE, error);
 }
 
-static bool write_table(ku__capture_file *capture, const ku__place *place, ku__file_state *next, uint64_t pages, ku_error *error) {
+static bool write_table(ku__capture_file *capture, const ku__place *place, ku__file_state *next, uint64_t pages,
+                        ku_error *error) {
     next->place = place->offset;
     next->table = table_size(pages, capture->heap_count);
     if (!buffer_reserve(capture, next->table, error)) return false;
@@ -201,7 +214,8 @@ static bool write_table(ku__capture_file *capture, const ku__place *place, ku__f
     uint8_t *bytes = capture->buffer;
     memcpy(bytes, &table, sizeof table);
     memcpy(bytes + sizeof table, place->checksums, pages * sizeof(uint64_t));
-    memcpy(bytes + sizeof table + pages * sizeof(uint64_t), capture->heaps, capture->heap_count * sizeof(ku_capture_heap));
+    memcpy(bytes + sizeof table + pages * sizeof(uint64_t), capture->heaps,
+           capture->heap_count * sizeof(ku_capture_heap));
     next->table_checksum = XXH64(bytes, next->table, 0);
     return write_at(capture, bytes, next->table, place->offset, error);
 }
@@ -228,8 +242,8 @@ static bool write_state(ku__capture_file *capture, ku__file_state *next, ku_erro
 
 bool ku__capture_file_update(ku__capture_file *capture, const ku_capture_point *point, const ku__capture_ending *ending,
                              ku_error *error) {
-    if (!ku__file_hold(&capture->file)
-        || !ku__file_starts_with(&capture->file, &capture->header, sizeof capture->header))
+    if (!ku__file_hold(&capture->file) ||
+        !ku__file_starts_with(&capture->file, &capture->header, sizeof capture->header))
         return refuse_write(capture, error);
     ku__file_state next = capture->state;
     next.sequence++;
@@ -238,8 +252,8 @@ bool ku__capture_file_update(ku__capture_file *capture, const ku_capture_point *
     if (ku__tracer_failure(capture->tracer) != NULL) next.flags |= KU__STATE_FAILED;
     if (ending != NULL && ending->finished) next.flags |= KU__STATE_FINISHED;
     if (ending != NULL) next.exit_code = ending->exit_code;
-    return append_new_entries(capture, &next, error) && (point == NULL || append_point(capture, &next, point, error))
-        && write_counts(capture, &next, error) && write_state(capture, &next, error);
+    return append_new_entries(capture, &next, error) && (point == NULL || append_point(capture, &next, point, error)) &&
+           write_counts(capture, &next, error) && write_state(capture, &next, error);
 }
 
 static void fill_header(ku__capture_file *capture) {
@@ -277,12 +291,20 @@ bool ku__capture_file_open(ku__capture_file *capture, ku__tracer *tracer, const 
     capture->started = ku__clock_monotonic();
     capture->point_distance = distance;
     capture->state = (ku__file_state){
-        .identity = capture->header.identity, .exit_code = -1, .end = KU__FILE_CHUNKS_OFFSET, .strings = 1, .codes = 1,
-        .frames = 1, .nodes = 1, .sites = 1, .command = command, .python = python,
+        .identity = capture->header.identity,
+        .exit_code = -1,
+        .end = KU__FILE_CHUNKS_OFFSET,
+        .strings = 1,
+        .codes = 1,
+        .frames = 1,
+        .nodes = 1,
+        .sites = 1,
+        .command = command,
+        .python = python,
     };
     memcpy(capture->state.magic, KU__STATE_MAGIC, sizeof capture->state.magic);
-    if (write_at(capture, &capture->header, sizeof capture->header, 0, error)
-        && ku__capture_file_update(capture, NULL, NULL, error))
+    if (write_at(capture, &capture->header, sizeof capture->header, 0, error) &&
+        ku__capture_file_update(capture, NULL, NULL, error))
         return true;
     unlink(capture->file.path); /* it was made a moment ago and holds nothing */
     return false;

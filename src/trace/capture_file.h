@@ -2,8 +2,8 @@
  *
  * One caller at a time. Reads the tracer through published counts only, so it runs beside the program.
  *
- * What an update costs: reading all counts (56 bytes a site, a few ns each), hashing them, and writing those pages of 512 sites that changed
- * since their place was last written: about 3 ms of a core at 10^5 sites, 30 ms at 10^6.
+ * What an update costs: reading all counts (56 bytes a site, a few ns each), hashing them, and writing those pages of
+ * 512 sites that changed since their place was last written: about 3 ms of a core at 10^5 sites, 30 ms at 10^6.
  */
 #ifndef KU__TRACE_CAPTURE_FILE_H
 #define KU__TRACE_CAPTURE_FILE_H
@@ -19,9 +19,9 @@ enum {
 
 /* Room for counts in the file, and what is in it. */
 typedef struct ku__place {
-    uint64_t offset;    /* of the payload; 0: no room yet */
+    uint64_t offset; /* of the payload; 0: no room yet */
     uint64_t pages_most, heaps_most;
-    uint64_t pages;     /* pages written */
+    uint64_t pages;      /* pages written */
     uint64_t *checksums; /* of those pages; mapped, pages_most of them */
 } ku__place;
 
@@ -29,12 +29,12 @@ typedef struct ku__capture_file {
     ku__tracer *tracer;
     ku__file file;
     ku__file_header header;
-    ku__file_state state;   /* the last one written */
-    double started;         /* monotonic */
-    double next_point;      /* seconds since start */
-    double point_distance;  /* seconds between two points of the timeline */
+    ku__file_state state;  /* the last one written */
+    double started;        /* monotonic */
+    double next_point;     /* seconds since start */
+    double point_distance; /* seconds between two points of the timeline */
     ku__place places[2];
-    uint8_t *buffer;        /* a chunk while it is made */
+    uint8_t *buffer; /* a chunk while it is made */
     size_t buffer_size;
     ku_capture_counts page[KU__FILE_PAGE_ROWS];
     ku_capture_heap heaps[KU__CAPTURE_HEAPS_MAX]; /* what the next state says of heaps; set by the owner */
@@ -46,7 +46,8 @@ typedef struct ku__capture_ending {
     int exit_code;
 } ku__capture_ending;
 
-/* Makes the file and its first state. `command` and `python` are numbers of the tracer's strings. The structure must be zeroed. */
+/* Makes the file and its first state. `command` and `python` are numbers of the tracer's strings. The structure must
+ * be zeroed. */
 bool ku__capture_file_open(ku__capture_file *capture, ku__tracer *tracer, const char *path, uint32_t command,
                            uint32_t python, double distance, ku_error *error);
 

@@ -1,12 +1,12 @@
 /* capture_read.c: reading a capture file; see kucha/capture.h and format.h.
  *
- * Three passes, each trusting only what the one before has checked: header and state (which state counts, and that its bytes are
- * there); chunks (every chunk lies inside, its checksum holds, its entries are counted); columns (filled in file
- * order, every number that refers to another entry is compared with how many there are). A program may be writing the file
- * meanwhile: a state that is overwritten while it is read fails a checksum, and the file is read again.
+ * Three passes, each trusting only what the one before has checked: header and state (which state counts, and that its
+ * bytes are there); chunks (every chunk lies inside, its checksum holds, its entries are counted); columns (filled in
+ * file order, every number that refers to another entry is compared with how many there are). A program may be writing
+ * the file meanwhile: a state that is overwritten while it is read fails a checksum, and the file is read again.
  *
- * The file is copied into memory, so that it may shrink meanwhile; only one larger than COPY_MOST is mapped, because a copy
- * could not be afforded. Then a file that is cut while it is read ends the reading process with SIGBUS.
+ * The file is copied into memory, so that it may shrink meanwhile; only one larger than COPY_MOST is mapped, because a
+ * copy could not be afforded. Then a file that is cut while it is read ends the reading process with SIGBUS.
  */
 #include "columns.h"
 #include "format.h"
@@ -60,16 +60,17 @@ static bool read_header(reading *work) {
                       (unsigned)KU_CAPTURE_VERSION);
     if (header->checksum != XXH64(header, offsetof(ku__file_header, checksum), 0))
         return REFUSE(work, "the capture is damaged: the checksum of its header is wrong");
-    if (header->frames == 0 || header->frames > KU__FRAMES_MAX || header->mode > KU__TRACE_OBJECTS || header->block_unit == 0)
+    if (header->frames == 0 || header->frames > KU__FRAMES_MAX || header->mode > KU__TRACE_OBJECTS ||
+        header->block_unit == 0)
         return REFUSE(work, "the capture is damaged: its header holds options that do not exist");
     return true;
 }
 
 static bool state_valid(const reading *work, int place, ku__file_state *state) {
-    return fetch(work, KU__FILE_STATE_OFFSET + (uint64_t)place * KU__FILE_STATE_STEP, state, sizeof *state)
-        && memcmp(state->magic, KU__STATE_MAGIC, sizeof state->magic) == 0
-        && state->checksum == XXH64(state, offsetof(ku__file_state, checksum), 0)
-        && state->identity == work->header.identity && state->sequence % 2 == (uint64_t)place;
+    return fetch(work, KU__FILE_STATE_OFFSET + (uint64_t)place * KU__FILE_STATE_STEP, state, sizeof *state) &&
+           memcmp(state->magic, KU__STATE_MAGIC, sizeof state->magic) == 0 &&
+           state->checksum == XXH64(state, offsetof(ku__file_state, checksum), 0) &&
+           state->identity == work->header.identity && state->sequence % 2 == (uint64_t)place;
 }
 
 static bool choose_state(reading *work) {
@@ -79,7 +80,8 @@ static bool choose_state(reading *work) {
     if (!valid[0] && !valid[1]) return REFUSE(work, "the capture is damaged or cut: it holds no whole state");
     work->state = valid[0] && (!valid[1] || states[0].sequence > states[1].sequence) ? states[0] : states[1];
     if (work->state.end > work->size)
-        return REFUSE(work, "the capture is cut: %zu bytes of %llu are there", work->size, (unsigned long long)work->state.end);
+        return REFUSE(work, "the capture is cut: %zu bytes of %llu are there", work->size,
+                      (unsigned long long)work->state.end);
     if (work->state.end < KU__FILE_CHUNKS_OFFSET)
         return REFUSE(work, "the capture is damaged: its state ends before the first chunk");
     return true;
@@ -95,17 +97,20 @@ typedef struct chunk {
 
 static bool next_chunk(reading *work, uint64_t *offset, chunk *found) {
     uint64_t start = *offset, end = work->state.end;
-    if (end - start < sizeof found->head) return REFUSE(work, "the capture is damaged: a chunk at byte %llu is cut", (unsigned long long)start);
+    if (end - start < sizeof found->head)
+        return REFUSE(work, "the capture is damaged: a chunk at byte %llu is cut", (unsigned long long)start);
     memcpy(&found->head, work->bytes + start, sizeof found->head);
     uint64_t size = found->head.size, room = end - start - sizeof found->head;
     if (size > room || ((size + 7) & ~(uint64_t)7) > room)
-        return REFUSE(work, "the capture is damaged: the chunk at byte %llu goes beyond the end", (unsigned long long)start);
+        return REFUSE(work, "the capture is damaged: the chunk at byte %llu goes beyond the end",
+                      (unsigned long long)start);
     found->offset = start + sizeof found->head;
     found->payload = work->bytes + found->offset;
     *offset = found->offset + ((size + 7) & ~(uint64_t)7);
     bool is_place = memcmp(found->head.type, "PLAC", 4) == 0;
     if (!is_place && found->head.checksum != XXH64(found->payload, size, 0))
-        return REFUSE(work, "the capture is damaged: the checksum of the chunk at byte %llu is wrong", (unsigned long long)start);
+        return REFUSE(work, "the capture is damaged: the checksum of the chunk at byte %llu is wrong",
+                      (unsigned long long)start);
     return true;
 }
 
@@ -114,15 +119,20 @@ static size_t entry_size(const chunk *part) {
     static const struct {
         char type[5];
         size_t size;
-    } kinds[] = {{"CODE", sizeof(ku__file_code)}, {"FRAM", sizeof(ku__file_pair)}, {"NODE", sizeof(ku__file_pair)},
-                 {"SITE", sizeof(uint32_t)}, {"TIME", sizeof(ku_capture_point)}};
+    } kinds[] = {{"CODE", sizeof(ku__file_code)},
+                 {"FRAM", sizeof(ku__file_pair)},
+                 {"NODE", sizeof(ku__file_pair)},
+                 {"SITE", sizeof(uint32_t)},
+                 {"TIME", sizeof(ku_capture_point)}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (memcmp(part->head.type, kinds[i].type, 4) == 0) return kinds[i].size;
     return 0;
 }
 
 /* Seconds that a clock may say; a hostile file may hold infinities and what is not a number. */
-static bool moment_valid(double seconds) { return seconds >= 0 && seconds < 1e15; }
+static bool moment_valid(double seconds) {
+    return seconds >= 0 && seconds < 1e15;
+}
 
 typedef struct counted {
     uint64_t strings, codes, frames, nodes, sites, points;
@@ -146,7 +156,8 @@ static bool count_chunk(reading *work, const chunk *part, counted *counts) {
     if (counter != NULL) {
         bool fits = part->head.count <= part->head.size / least;
         if (!fits || (entry != 0 && part->head.count * entry != part->head.size))
-            return REFUSE(work, "the capture is damaged: the chunk at byte %llu does not hold as many entries as it says",
+            return REFUSE(work,
+                          "the capture is damaged: the chunk at byte %llu does not hold as many entries as it says",
                           (unsigned long long)part->offset - sizeof part->head);
         *counter += part->head.count;
     }
@@ -159,8 +170,8 @@ static bool count_chunk(reading *work, const chunk *part, counted *counts) {
 /* In the second pass over a file that is mapped rather than copied: somebody may be changing it. */
 static bool counts_exceed(const reading *work, const counted *counts) {
     const ku__file_state *state = &work->state;
-    return counts->strings > state->strings || counts->codes > state->codes || counts->frames > state->frames
-        || counts->nodes > state->nodes || counts->sites > state->sites || counts->points > state->points;
+    return counts->strings > state->strings || counts->codes > state->codes || counts->frames > state->frames ||
+           counts->nodes > state->nodes || counts->sites > state->sites || counts->points > state->points;
 }
 
 static bool count_chunks(reading *work) {
@@ -169,10 +180,11 @@ static bool count_chunks(reading *work) {
     for (uint64_t offset = KU__FILE_CHUNKS_OFFSET; offset < work->state.end;)
         if (!next_chunk(work, &offset, &part) || !count_chunk(work, &part, &counts)) return false;
     const ku__file_state *state = &work->state;
-    if (counts.strings != state->strings || counts.codes != state->codes || counts.frames != state->frames
-        || counts.nodes != state->nodes || counts.sites != state->sites || counts.points != state->points)
+    if (counts.strings != state->strings || counts.codes != state->codes || counts.frames != state->frames ||
+        counts.nodes != state->nodes || counts.sites != state->sites || counts.points != state->points)
         return REFUSE(work, "the capture is damaged: its chunks do not hold what its state says");
-    if (!counts.place_found) return REFUSE(work, "the capture is damaged: the counts of sites are not where its state says");
+    if (!counts.place_found)
+        return REFUSE(work, "the capture is damaged: the counts of sites are not where its state says");
     if (!moment_valid(state->updated) || !moment_valid(work->header.started))
         return REFUSE(work, "the capture is damaged: its times are none");
     if (state->command >= state->strings || state->python >= state->strings)
@@ -200,9 +212,10 @@ static bool fill_codes(reading *work, const chunk *part) {
     for (uint64_t i = 0; i < part->head.count; i++) {
         ku__file_code code;
         memcpy(&code, part->payload + i * sizeof code, sizeof code);
-        if (code.filename >= work->state.strings || code.qualname >= work->state.strings
-            || code.line_table >= work->state.strings)
-            return REFUSE(work, "the capture is damaged: code record %zu refers to a text that is not there", work->filled.codes);
+        if (code.filename >= work->state.strings || code.qualname >= work->state.strings ||
+            code.line_table >= work->state.strings)
+            return REFUSE(work, "the capture is damaged: code record %zu refers to a text that is not there",
+                          work->filled.codes);
         work->capture->code_files[work->filled.codes] = code.filename;
         /* Texts may come in a later chunk: their numbers are resolved at the end. */
         work->capture->codes[work->filled.codes++] = (ku_capture_code){
@@ -220,8 +233,10 @@ static bool fill_frames(reading *work, const chunk *part) {
         ku__file_pair pair;
         memcpy(&pair, part->payload + i * sizeof pair, sizeof pair);
         if (pair.first >= work->state.codes)
-            return REFUSE(work, "the capture is damaged: frame %zu refers to a code record that is not there", work->filled.frames);
-        work->capture->frames[work->filled.frames++] = (ku_capture_frame){.code = pair.first, .instruction = pair.second};
+            return REFUSE(work, "the capture is damaged: frame %zu refers to a code record that is not there",
+                          work->filled.frames);
+        work->capture->frames[work->filled.frames++] =
+            (ku_capture_frame){.code = pair.first, .instruction = pair.second};
     }
     return true;
 }
@@ -231,7 +246,8 @@ static bool fill_nodes(reading *work, const chunk *part) {
         ku__file_pair pair;
         memcpy(&pair, part->payload + i * sizeof pair, sizeof pair);
         if (pair.first >= work->filled.nodes || pair.second == 0 || pair.second >= work->state.frames)
-            return REFUSE(work, "the capture is damaged: stack node %zu refers to what is not there", work->filled.nodes);
+            return REFUSE(work, "the capture is damaged: stack node %zu refers to what is not there",
+                          work->filled.nodes);
         work->capture->nodes[work->filled.nodes++] = (ku__path){pair.first, pair.second};
     }
     return true;
@@ -242,7 +258,8 @@ static bool fill_sites(reading *work, const chunk *part) {
         uint32_t node;
         memcpy(&node, part->payload + i * sizeof node, sizeof node);
         if (node == 0 || node >= work->state.nodes)
-            return REFUSE(work, "the capture is damaged: site %zu refers to a stack that is not there", work->filled.sites);
+            return REFUSE(work, "the capture is damaged: site %zu refers to a stack that is not there",
+                          work->filled.sites);
         work->capture->sites[work->filled.sites++] = node;
     }
     return true;
@@ -253,7 +270,8 @@ static bool fill_points(reading *work, const chunk *part) {
         ku_capture_point *point = &work->capture->points[work->filled.points++];
         memcpy(point, part->payload + i * sizeof *point, sizeof *point);
         if (!moment_valid(point->seconds))
-            return REFUSE(work, "the capture is damaged: point %zu of its timeline has no time", work->filled.points - 1);
+            return REFUSE(work, "the capture is damaged: point %zu of its timeline has no time",
+                          work->filled.points - 1);
     }
     return true;
 }
@@ -283,7 +301,9 @@ static bool depths_valid(reading *work) {
         depths[node] = (uint8_t)(depths[capture->nodes[node].parent] + 1);
     }
     ku__pages_unmap(depths, capture->sizes.nodes);
-    return valid ? true : REFUSE(work, "the capture is damaged: a stack in it is deeper than %u frames", (unsigned)work->header.frames);
+    return valid ? true
+                 : REFUSE(work, "the capture is damaged: a stack in it is deeper than %u frames",
+                          (unsigned)work->header.frames);
 }
 
 static void resolve_texts(reading *work) {
@@ -307,7 +327,8 @@ static bool read_rows(reading *work, const ku__file_table *table, const uint8_t 
         uint64_t checksum;
         memcpy(&checksum, payload + sizeof *table + page * sizeof checksum, sizeof checksum);
         if (checksum != XXH64(rows + page * KU__FILE_PAGE_SIZE, KU__FILE_PAGE_SIZE, 0))
-            return REFUSE(work, "the capture is damaged: the checksum of counts page %llu is wrong", (unsigned long long)page);
+            return REFUSE(work, "the capture is damaged: the checksum of counts page %llu is wrong",
+                          (unsigned long long)page);
     }
     memcpy(work->capture->counts, rows, work->state.sites * sizeof(ku_capture_counts));
     return true;
@@ -321,9 +342,9 @@ static bool table_valid(reading *work, ku__file_table *table) {
     memcpy(table, payload, sizeof *table);
     uint64_t pages = (state->sites + KU__FILE_PAGE_ROWS - 1) / KU__FILE_PAGE_ROWS;
     uint64_t rest = state->table - sizeof *table;
-    if (table->rows != state->sites || table->pages != pages || pages > rest / sizeof(uint64_t)
-        || table->heaps != (rest - pages * sizeof(uint64_t)) / sizeof(ku_capture_heap)
-        || (rest - pages * sizeof(uint64_t)) % sizeof(ku_capture_heap) != 0)
+    if (table->rows != state->sites || table->pages != pages || pages > rest / sizeof(uint64_t) ||
+        table->heaps != (rest - pages * sizeof(uint64_t)) / sizeof(ku_capture_heap) ||
+        (rest - pages * sizeof(uint64_t)) % sizeof(ku_capture_heap) != 0)
         return REFUSE(work, "the capture is damaged: the table of counts does not fit the number of sites");
     return true;
 }
@@ -383,17 +404,23 @@ static bool load_with_texts(reading *work) {
     ku__file_table table;
     if (!table_valid(work, &table)) return false;
     const ku__file_state *state = &work->state;
-    ku__column_sizes sizes = {.codes = state->codes, .frames = state->frames, .nodes = state->nodes,
-                              .sites = state->sites, .points = state->points, .heaps = table.heaps};
+    ku__column_sizes sizes = {.codes = state->codes,
+                              .frames = state->frames,
+                              .nodes = state->nodes,
+                              .sites = state->sites,
+                              .points = state->points,
+                              .heaps = table.heaps};
     work->capture = ku__columns_new(&sizes);
     bool memory = work->capture != NULL;
-    if (memory && (!fill_columns(work) || !read_rows(work, &table, work->bytes + state->place, place_size(work)))) return false;
+    if (memory && (!fill_columns(work) || !read_rows(work, &table, work->bytes + state->place, place_size(work))))
+        return false;
     if (memory) {
         read_heaps(work, &table);
         fill_info(work);
         memory = ku__columns_resolve_lines(work->capture);
     }
-    if (!memory) ku__error_format(work->error, KU_NO_MEMORY, 0, "no memory to read a capture of %zu sites", sizes.sites);
+    if (!memory)
+        ku__error_format(work->error, KU_NO_MEMORY, 0, "no memory to read a capture of %zu sites", sizes.sites);
     return memory;
 }
 
@@ -432,7 +459,7 @@ ku_capture *ku_capture_open_bytes(const void *bytes, size_t size, ku_error *erro
 
 typedef struct file_bytes {
     void *bytes;
-    size_t size;   /* what was read; a file that shrinks meanwhile gives less than its size */
+    size_t size; /* what was read; a file that shrinks meanwhile gives less than its size */
     size_t mapped;
     bool is_view;
 } file_bytes;
@@ -459,8 +486,10 @@ static bool map_view(int descriptor, file_bytes *file) {
 }
 
 static void file_release(file_bytes *file) {
-    if (file->is_view) munmap(file->bytes, file->mapped);
-    else if (file->bytes != NULL) ku__pages_unmap(file->bytes, file->mapped);
+    if (file->is_view)
+        munmap(file->bytes, file->mapped);
+    else if (file->bytes != NULL)
+        ku__pages_unmap(file->bytes, file->mapped);
 }
 
 static bool file_read(const char *path, file_bytes *file, ku_error *error) {
@@ -478,9 +507,12 @@ static bool file_read(const char *path, file_bytes *file, ku_error *error) {
     bool done = regular && (file->size > COPY_MOST ? map_view(descriptor, file) : read_whole(descriptor, file));
     int why = errno;
     close(descriptor);
-    if (!regular) ku__error_format(error, KU_INVALID, 0, "%s is not a file", path);
-    else if (!done && file->bytes == NULL) ku__error_format(error, KU_NO_MEMORY, 0, "no memory to read %s", path);
-    else if (!done) ku__error_format(error, KU_IO, why, "%s cannot be read: %s", path, strerror(why));
+    if (!regular)
+        ku__error_format(error, KU_INVALID, 0, "%s is not a file", path);
+    else if (!done && file->bytes == NULL)
+        ku__error_format(error, KU_NO_MEMORY, 0, "no memory to read %s", path);
+    else if (!done)
+        ku__error_format(error, KU_IO, why, "%s cannot be read: %s", path, strerror(why));
     if (!done) file_release(file);
     return done;
 }

@@ -7,7 +7,9 @@
 
 #define BINDINGS_FIRST 1024 /* slots at the start, 16 KiB; a small script has a few hundred functions that allocate */
 
-static uint64_t address_hash(const void *address) { return ku__hash_words((uintptr_t)address, 0); }
+static uint64_t address_hash(const void *address) {
+    return ku__hash_words((uintptr_t)address, 0);
+}
 
 bool ku__bindings_init(ku__tables *tables) {
     tables->bindings = ku__metadata_map(tables, BINDINGS_FIRST * sizeof(ku__binding));
@@ -43,7 +45,8 @@ static bool bindings_reserve(ku__tables *tables) {
     return true;
 }
 
-/* Empties a place and moves back what was pushed behind it, so that a search never meets a gap (Knuth, TAOCP 3, 6.4 R). */
+/* Empties a place and moves back what was pushed behind it, so that a search never meets a gap (Knuth, TAOCP 3, 6.4
+ * R). */
 static void binding_remove(ku__tables *tables, ku__binding *binding) {
     uint64_t hole = (uint64_t)(binding - tables->bindings);
     uint64_t mask = tables->binding_mask;
@@ -64,14 +67,14 @@ uint32_t ku__code_find(const ku__tracer *tracer, const void *address) {
 
 static bool record_of_facts(ku__tables *tables, const ku__code_facts *facts, ku__code *record) {
     record->first_line = facts->first_line;
-    return ku__string_intern(tables, facts->filename, facts->filename_bytes, &record->filename)
-        && ku__string_intern(tables, facts->qualname, facts->qualname_bytes, &record->qualname)
-        && ku__string_intern(tables, facts->line_table, facts->line_table_bytes, &record->line_table);
+    return ku__string_intern(tables, facts->filename, facts->filename_bytes, &record->filename) &&
+           ku__string_intern(tables, facts->qualname, facts->qualname_bytes, &record->qualname) &&
+           ku__string_intern(tables, facts->line_table, facts->line_table_bytes, &record->line_table);
 }
 
 static bool record_equals(const ku__code *a, const ku__code *b) {
-    return a->filename == b->filename && a->qualname == b->qualname && a->line_table == b->line_table
-        && a->first_line == b->first_line;
+    return a->filename == b->filename && a->qualname == b->qualname && a->line_table == b->line_table &&
+           a->first_line == b->first_line;
 }
 
 /* The number of a record with this content, made if need be; 0 when memory is refused. */
@@ -97,8 +100,10 @@ uint32_t ku__code_add(ku__tracer *tracer, const void *address, const ku__code_fa
     if (record_of_facts(tables, facts, &record) && bindings_reserve(tables)) number = record_intern(tables, &record);
     if (number == 0) return ku__tracer_fail(tracer, KU_NO_MEMORY, "code records");
     ku__binding *binding = binding_place(tables, address);
-    if (binding->address == NULL) tables->binding_count++;
-    else if (binding->code != number) ku__epoch_advance(tracer); /* bound anew without a detach */
+    if (binding->address == NULL)
+        tables->binding_count++;
+    else if (binding->code != number)
+        ku__epoch_advance(tracer); /* bound anew without a detach */
     *binding = (ku__binding){.address = address, .code = number};
     return number;
 }

@@ -1,8 +1,8 @@
 /* columns.c: a capture in memory, and the calls that read it; see columns.h and kucha/capture.h. */
 #include "columns.h"
 #include "lines.h"
-#include "tables.h"
 #include "os/pages.h"
+#include "tables.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,8 +42,8 @@ static size_t lay_out(ku_capture *capture, uint8_t *base, const ku__column_sizes
 
 ku_capture *ku__columns_new(const ku__column_sizes *sizes) {
     const size_t most = (size_t)1 << 32; /* numbers have 32 bits; keeps the products below from overflowing */
-    if (sizes->codes > most || sizes->frames > most || sizes->nodes > most || sizes->sites > most
-        || sizes->points > most || sizes->heaps > most)
+    if (sizes->codes > most || sizes->frames > most || sizes->nodes > most || sizes->sites > most ||
+        sizes->points > most || sizes->heaps > most)
         return NULL;
     ku_capture plan;
     size_t bytes = lay_out(&plan, NULL, sizes);
@@ -57,8 +57,10 @@ ku_capture *ku__columns_new(const ku__column_sizes *sizes) {
 
 void ku_capture_close(ku_capture *capture) {
     if (capture == NULL) return;
-    if (capture->file_is_view) munmap(capture->file, capture->file_mapped);
-    else if (capture->file != NULL) ku__pages_unmap(capture->file, capture->file_mapped);
+    if (capture->file_is_view)
+        munmap(capture->file, capture->file_mapped);
+    else if (capture->file != NULL)
+        ku__pages_unmap(capture->file, capture->file_mapped);
     ku__pages_unmap(capture, capture->mapped);
 }
 
@@ -84,7 +86,8 @@ static void resolve_in_order(ku_capture *capture, const frame_order *order, size
         if (frame->code != code) {
             code = frame->code;
             const ku_capture_code *facts = &capture->codes[code];
-            ku__line_start(&cursor, (const uint8_t *)facts->line_table.bytes, facts->line_table.size, facts->first_line);
+            ku__line_start(&cursor, (const uint8_t *)facts->line_table.bytes, facts->line_table.size,
+                           facts->first_line);
         }
         frame->line = ku__line_seek(&cursor, frame->instruction);
     }
@@ -106,13 +109,25 @@ bool ku__columns_resolve_lines(ku_capture *capture) {
 
 /* ---- reading ---- */
 
-void ku_capture_info_read(const ku_capture *capture, ku_capture_info *info) { *info = capture->info; }
+void ku_capture_info_read(const ku_capture *capture, ku_capture_info *info) {
+    *info = capture->info;
+}
 
-size_t ku_capture_code_count(const ku_capture *capture) { return capture->sizes.codes; }
-size_t ku_capture_frame_count(const ku_capture *capture) { return capture->sizes.frames; }
-size_t ku_capture_site_count(const ku_capture *capture) { return capture->sizes.sites; }
-size_t ku_capture_point_count(const ku_capture *capture) { return capture->sizes.points; }
-size_t ku_capture_heap_count(const ku_capture *capture) { return capture->sizes.heaps; }
+size_t ku_capture_code_count(const ku_capture *capture) {
+    return capture->sizes.codes;
+}
+size_t ku_capture_frame_count(const ku_capture *capture) {
+    return capture->sizes.frames;
+}
+size_t ku_capture_site_count(const ku_capture *capture) {
+    return capture->sizes.sites;
+}
+size_t ku_capture_point_count(const ku_capture *capture) {
+    return capture->sizes.points;
+}
+size_t ku_capture_heap_count(const ku_capture *capture) {
+    return capture->sizes.heaps;
+}
 
 void ku_capture_code_read(const ku_capture *capture, size_t index, ku_capture_code *code) {
     *code = capture->codes[index];
@@ -130,7 +145,9 @@ void ku_capture_heap_read(const ku_capture *capture, size_t index, ku_capture_he
     *heap = capture->heaps[index];
 }
 
-const ku_capture_counts *ku_capture_counts_of(const ku_capture *capture) { return capture->counts; }
+const ku_capture_counts *ku_capture_counts_of(const ku_capture *capture) {
+    return capture->counts;
+}
 
 size_t ku_capture_stack_read(const ku_capture *capture, size_t site, uint32_t *frames, size_t capacity) {
     if (site >= capture->sizes.sites) return 0;

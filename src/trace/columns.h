@@ -32,8 +32,8 @@ struct ku_capture {
     ku_capture_counts *counts;
     ku_capture_point *points;
     ku_capture_heap *heaps;
-    size_t mapped;   /* bytes of this mapping */
-    void *file;      /* the bytes of the file, where texts point to; NULL for a snapshot */
+    size_t mapped; /* bytes of this mapping */
+    void *file;    /* the bytes of the file, where texts point to; NULL for a snapshot */
     size_t file_mapped;
     bool file_is_view; /* of the file itself, rather than a copy in memory */
 };
@@ -41,12 +41,12 @@ struct ku_capture {
 /* Zeroed columns of these sizes; NULL when memory is refused or the sizes are beyond all reason. */
 ku_capture *ku__columns_new(const ku__column_sizes *sizes);
 
-/* Fills in the lines of all frames. Linear in frames and line tables (but for sorting), whatever they contain. False when memory is
- * refused. */
+/* Fills in the lines of all frames. Linear in frames and line tables (but for sorting), whatever they contain. False
+ * when memory is refused. */
 bool ku__columns_resolve_lines(ku_capture *capture);
 
 /* Fills `error` (which may be NULL) as printf does. */
-__attribute__((format(printf, 4, 5)))
-void ku__error_format(ku_error *error, ku_code code, int os_error, const char *format, ...);
+__attribute__((format(printf, 4, 5))) void ku__error_format(ku_error *error, ku_code code, int os_error,
+                                                            const char *format, ...);
 
 #endif

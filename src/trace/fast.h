@@ -1,24 +1,28 @@
 /* fast.h: the half of tracing that runs at every allocation. Include it in entry points only.
  *
- * Counting is written so that each operation is a dozen instructions without a lock or an atomic read-modify-write: one
- * thread at a time changes a lane (the holder of its lock). Other threads only read, so every word is a *cell*: aligned, changed
- * by an ordinary instruction, read and written whole (C11 relaxed atomics; on x86-64 an addition to memory is one instruction).
+ * Counting is written so that each operation is a dozen instructions without a lock or an atomic read-modify-write:
+ * one thread at a time changes a lane (the holder of its lock). Other threads only read, so every word is a *cell*:
+ * aligned, changed by an ordinary instruction, read and written whole (C11 relaxed atomics; on x86-64 an addition to
+ * memory is one instruction).
  *
- * Peaks are exact and lazy. A peak is the program's total at a moment when it is higher than ever before. Between the last
- * allocation and the next free the total does not move, so it is enough to look when something is about to shrink
- * (total > peak: a new peak with a new number is declared) and when somebody reads. A site whose peak_number is not the
- * program's has not changed since that peak, so what was live at the peak is what is live; before its first change after
- * a peak it saves its live counts beside the number. O(1) per operation, nothing is ever copied for all sites.
+ * Peaks are exact and lazy. A peak is the program's total at a moment when it is higher than ever before. Between the
+ * last allocation and the next free the total does not move, so it is enough to look when something is about to shrink
+ * (total > peak: a new peak with a new number is declared) and when somebody reads. A site whose peak_number is not
+ * the program's has not changed since that peak, so what was live at the peak is what is live; before its first change
+ * after a peak it saves its live counts beside the number. O(1) per operation, nothing is ever copied for all sites.
  *
- * Numbers of peaks carry the lane in the lowest bit, so that two lanes never make the same number. While two lanes run at the same
- * instant the moment of a peak is uncertain by the operations in flight; with one lane at a time it is exact.
+ * Numbers of peaks carry the lane in the lowest bit, so that two lanes never make the same number. While two lanes run
+ * at the same instant the moment of a peak is uncertain by the operations in flight; with one lane at a time it is
+ * exact.
  */
 #ifndef KU__TRACE_FAST_H
 #define KU__TRACE_FAST_H
 
 #include "trace.h"
 
-static inline uint64_t ku__cell_read(const ku__cell *cell) { return __atomic_load_n(&cell->word, __ATOMIC_RELAXED); }
+static inline uint64_t ku__cell_read(const ku__cell *cell) {
+    return __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
+}
 
 static inline void ku__cell_write(ku__cell *cell, uint64_t word) {
     __atomic_store_n(&cell->word, word, __ATOMIC_RELAXED);
@@ -74,14 +78,15 @@ static inline uint32_t ku__site_cached(const ku__tracer *tracer, uint64_t hash) 
 /* ---- counting ---- */
 
 static inline ku__site_counts *ku__site_counts_of(const ku__tracer *tracer, ku__lane_id lane, uint32_t site) {
-    return (ku__site_counts *)(tracer->lanes[lane].chunks[site >> KU__SITE_CHUNK_BITS]
-                               + (uintptr_t)site * sizeof(ku__site_counts));
+    return (ku__site_counts *)(tracer->lanes[lane].chunks[site >> KU__SITE_CHUNK_BITS] +
+                               (uintptr_t)site * sizeof(ku__site_counts));
 }
 
 /* Before the first change of a site after a peak: what is live now was live at the peak. */
 static inline void ku__site_save_peak(ku__site_counts *counts, uint64_t number) {
     ku__cell_write(&counts->peak_bytes, ku__cell_read(&counts->allocated_bytes) - ku__cell_read(&counts->freed_bytes));
-    ku__cell_write(&counts->peak_blocks, ku__cell_read(&counts->allocated_blocks) - ku__cell_read(&counts->freed_blocks));
+    ku__cell_write(&counts->peak_blocks,
+                   ku__cell_read(&counts->allocated_blocks) - ku__cell_read(&counts->freed_blocks));
     ku__cell_write(&counts->peak_number, number);
 }
 
@@ -94,8 +99,8 @@ static inline ku__site_counts *ku__site_change(ku__tracer *tracer, ku__lane_id l
 
 /* Before the program's total shrinks: was it higher than ever? */
 static inline void ku__peak_notice(ku__tracer *tracer, ku__lane_id lane) {
-    uint64_t total = ku__cell_read(&tracer->lanes[KU__LANE_MAIN].live_bytes)
-                   + ku__cell_read(&tracer->lanes[KU__LANE_RAW].live_bytes);
+    uint64_t total = ku__cell_read(&tracer->lanes[KU__LANE_MAIN].live_bytes) +
+                     ku__cell_read(&tracer->lanes[KU__LANE_RAW].live_bytes);
     if (KU__UNLIKELY(total > ku__cell_read(&tracer->peak_bytes))) {
         ku__lane *own = &tracer->lanes[lane];
         ku__cell_add(&own->peaks, KU__LANE_COUNT);
@@ -130,7 +135,8 @@ static inline void ku__count_allocated(ku__tracer *tracer, ku__lane_id lane, uin
 }
 
 /* The block is about to be freed: the site and the bytes it was counted with. */
-static inline void ku__count_freed(ku__tracer *tracer, ku__lane_id lane, uint32_t site, size_t bytes, const void *block) {
+static inline void ku__count_freed(ku__tracer *tracer, ku__lane_id lane, uint32_t site, size_t bytes,
+                                   const void *block) {
     ku__site_counts *counts = ku__count_take(tracer, lane, site, bytes, 1);
     if (KU__UNLIKELY(tracer->lanes[lane].last_block == block)) {
         ku__cell_add(&counts->temporary_blocks, 1);

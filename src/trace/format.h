@@ -1,16 +1,16 @@
 /* format.h: the capture file, byte by byte; docs/capture-file.md explains it for people. Only for src/trace.
  *
- * All numbers are little-endian (a host that is not is refused by the writer and the reader), all structures have the same
- * layout on x86-64 and aarch64, without padding. Checksums are XXH64 with seed 0.
+ * All numbers are little-endian (a host that is not is refused by the writer and the reader), all structures have the
+ * same layout on x86-64 and aarch64, without padding. Checksums are XXH64 with seed 0.
  *
  *     0     header
  *     512   state 0 ┐ written alternately: a state with an even sequence number goes to the first place, one with an
  *     1024  state 1 ┘ odd number to the second. The valid one with the higher number counts
  *     4096  chunks, one after another, up to the state's `end`
  *
- * Chunks only grow in number and never change, except the payload of PLAC chunks: room for the counts of sites. Two such places
- * are in use; a new state's counts go to the place that the last state does not use, then the state is written. So
- * at every moment one whole state is in the file.
+ * Chunks only grow in number and never change, except the payload of PLAC chunks: room for the counts of sites. Two
+ * such places are in use; a new state's counts go to the place that the last state does not use, then the state is
+ * written. So at every moment one whole state is in the file.
  */
 #ifndef KU__TRACE_FORMAT_H
 #define KU__TRACE_FORMAT_H
@@ -59,9 +59,9 @@ typedef struct ku__file_state {
     uint64_t frames;
     uint64_t nodes;
     uint64_t sites;
-    uint64_t points;  /* of the timeline; there is no entry 0 */
-    uint64_t place;   /* where the counts are: offset of the payload of a PLAC chunk */
-    uint64_t table;   /* bytes of that payload's table, and their checksum */
+    uint64_t points; /* of the timeline; there is no entry 0 */
+    uint64_t place;  /* where the counts are: offset of the payload of a PLAC chunk */
+    uint64_t table;  /* bytes of that payload's table, and their checksum */
     uint64_t table_checksum;
     uint64_t command; /* numbers of strings */
     uint64_t python;
@@ -95,9 +95,9 @@ typedef struct ku__file_pair {
     uint32_t second;
 } ku__file_pair;
 
-/* The start of a PLAC payload; `pages` checksums (u64) and `heaps` records (ku_capture_heap) follow it and belong to the
- * table. At `rows_offset` in the payload lie the rows, ku_capture_counts each, in pages of KU__FILE_PAGE_ROWS; the last page
- * is filled with zeros. Row 0 belongs to site 0. */
+/* The start of a PLAC payload; `pages` checksums (u64) and `heaps` records (ku_capture_heap) follow it and belong to
+ * the table. At `rows_offset` in the payload lie the rows, ku_capture_counts each, in pages of KU__FILE_PAGE_ROWS; the
+ * last page is filled with zeros. Row 0 belongs to site 0. */
 typedef struct ku__file_table {
     uint64_t rows;
     uint64_t pages;

@@ -1,9 +1,10 @@
 /* group.c: statistics over sites; see kucha/group.h.
  *
- * First every frame gets the number of its group (a hash table over file and line, filled once for each distinct frame), then every
- * site adds its counts to the group of its innermost frame: an array access a site. Cumulative, it walks its path and
- * adds itself once to each group that it meets; a mark per group remembers the last site that was added. For stacks, nodes
- * are made canonical from the outside in: (canonical parent, group of the frame) is hashed to the canonical node.
+ * First every frame gets the number of its group (a hash table over file and line, filled once for each distinct
+ * frame), then every site adds its counts to the group of its innermost frame: an array access a site. Cumulative, it
+ * walks its path and adds itself once to each group that it meets; a mark per group remembers the last site that was
+ * added. For stacks, nodes are made canonical from the outside in: (canonical parent, group of the frame) is hashed to
+ * the canonical node.
  */
 #include <kucha/group.h>
 
@@ -88,7 +89,8 @@ static uint32_t frame_group(grouping *work, uint32_t frame) {
     uint64_t hash = ku__hash_words(key_file(work, frame), (uint32_t)key_line(work, frame));
     uint64_t position = hash & 0xFFFFFFFFu;
     for (uint32_t found; (found = ku__index_next(&work->index, hash, &position)) != 0;)
-        if (key_file(work, found) == key_file(work, frame) && key_line(work, found) == key_line(work, frame)) return found;
+        if (key_file(work, found) == key_file(work, frame) && key_line(work, found) == key_line(work, frame))
+            return found;
     ku__index_insert(&work->index, hash, frame);
     return frame;
 }
@@ -114,8 +116,8 @@ static void group_nodes(grouping *work) {
         uint64_t position = hash & 0xFFFFFFFFu;
         uint32_t found;
         while ((found = ku__index_next(&work->index, hash, &position)) != 0)
-            if (work->node_group[capture->nodes[found].parent] == parent
-                && work->frame_group[capture->nodes[found].frame] == frame)
+            if (work->node_group[capture->nodes[found].parent] == parent &&
+                work->frame_group[capture->nodes[found].frame] == frame)
                 break;
         work->node_group[node] = found != 0 ? found : node;
         if (found == 0) ku__index_insert(&work->index, hash, node);
@@ -202,7 +204,8 @@ static owned_groups *make_groups(grouping *work, bool cumulative) {
 
 ku_groups *ku_capture_group(const ku_capture *capture, ku_group_key key, bool cumulative, ku_error *error) {
     if ((unsigned)key > KU_GROUP_STACK || (cumulative && key == KU_GROUP_STACK)) {
-        ku__error_format(error, KU_INVALID, 0, "grouping is by line, by file, or by stack; stacks are never cumulative");
+        ku__error_format(error, KU_INVALID, 0,
+                         "grouping is by line, by file, or by stack; stacks are never cumulative");
         return NULL;
     }
     grouping work = {.capture = capture, .key = key};

@@ -1,7 +1,7 @@
 /* lines.c: from an instruction to its line, by CPython's location table (3.11 and later).
  *
- * The table is a row of entries, each for 1 to 8 code units of two bytes. The first byte of an entry has its highest bit set,
- * no other byte has; below are four bits of kind and three of length less one:
+ * The table is a row of entries, each for 1 to 8 code units of two bytes. The first byte of an entry has its highest
+ * bit set, no other byte has; below are four bits of kind and three of length less one:
  *
  *     kind 0-9    the line stays; one more byte (columns)
  *     kind 10-12  the line moves by kind - 10; two more bytes (columns)
@@ -21,8 +21,8 @@
 enum { KIND_ONE_LINE = 10, KIND_NO_COLUMNS = 13, KIND_LONG = 14, KIND_NONE = 15, CODE_UNIT = 2 };
 
 void ku__line_start(ku__line_cursor *cursor, const uint8_t *line_table, size_t size, int32_t first_line) {
-    *cursor = (ku__line_cursor){
-        .next = line_table, .end = line_table + size, .current = first_line, .line = first_line};
+    *cursor =
+        (ku__line_cursor){.next = line_table, .end = line_table + size, .current = first_line, .line = first_line};
 }
 
 /* Unsigned arithmetic throughout: a damaged table may hold anything. More than 32 bits are dropped. */
@@ -45,8 +45,10 @@ static void read_entry(ku__line_cursor *cursor) {
     uint8_t first = *cursor->next++;
     unsigned kind = first >> 3 & 15;
     uint32_t difference = 0;
-    if (kind == KIND_NO_COLUMNS || kind == KIND_LONG) difference = signed_varint(cursor);
-    else if (kind >= KIND_ONE_LINE && kind < KIND_NO_COLUMNS) difference = kind - KIND_ONE_LINE;
+    if (kind == KIND_NO_COLUMNS || kind == KIND_LONG)
+        difference = signed_varint(cursor);
+    else if (kind >= KIND_ONE_LINE && kind < KIND_NO_COLUMNS)
+        difference = kind - KIND_ONE_LINE;
     while (cursor->next < cursor->end && *cursor->next < 0x80) cursor->next++;
     cursor->current = (int32_t)((uint32_t)cursor->current + difference);
     cursor->line = kind == KIND_NONE ? 0 : cursor->current;

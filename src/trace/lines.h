@@ -16,7 +16,8 @@ typedef struct ku__line_cursor {
 
 void ku__line_start(ku__line_cursor *cursor, const uint8_t *line_table, size_t size, int32_t first_line);
 
-/* Reads entries until they cover the instruction at this byte offset, which must not be lower than the last one asked for. */
+/* Reads entries until they cover the instruction at this byte offset, which must not be lower than the last one asked
+ * for. */
 int32_t ku__line_seek(ku__line_cursor *cursor, uint32_t instruction);
 
 #endif

@@ -2,9 +2,10 @@
 #include "fast.h"
 #include "tables.h"
 
-/* The cache of stacks grows with the sites, so that at most a quarter of it is in use, from 64 KiB to 4 MiB: more would not
- * stay in a second-level cache, and a miss costs about as much. A stack has two places, side by side in one line of the
- * processor's cache. (One place and half in use: 112,000 of 650,000 look-ups of binary trees with 10 frames, 3,154 sites, missed.) */
+/* The cache of stacks grows with the sites, so that at most a quarter of it is in use, from 64 KiB to 4 MiB: more
+ * would not stay in a second-level cache, and a miss costs about as much. A stack has two places, side by side in one
+ * line of the processor's cache. (One place and half in use: 112,000 of 650,000 look-ups of binary trees with 10
+ * frames, 3,154 sites, missed.) */
 #define CACHE_LAST ((uint64_t)1 << 18)
 
 static uint32_t frame_intern(ku__tables *tables, const ku__frame *frame) {
@@ -47,11 +48,14 @@ static bool counts_reserve(ku__tracer *tracer, uint32_t site) {
     uintptr_t memory = (uintptr_t)ku__metadata_map(tracer->tables, lane_bytes * KU__LANE_COUNT);
     if (memory == 0) return false;
     for (uintptr_t lane = 0; lane < KU__LANE_COUNT; lane++)
-        __atomic_store_n(&tracer->lanes[lane].chunks[chunk], memory + lane * lane_bytes - chunk * lane_bytes, __ATOMIC_RELAXED);
+        __atomic_store_n(&tracer->lanes[lane].chunks[chunk], memory + lane * lane_bytes - chunk * lane_bytes,
+                         __ATOMIC_RELAXED);
     return true;
 }
 
-bool ku__site_zero(ku__tracer *tracer) { return counts_reserve(tracer, 0); }
+bool ku__site_zero(ku__tracer *tracer) {
+    return counts_reserve(tracer, 0);
+}
 
 static uint32_t site_new(ku__tracer *tracer, ku__node *node, uint32_t node_number) {
     ku__tables *tables = tracer->tables;
@@ -101,7 +105,9 @@ uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned c
     return site;
 }
 
-uint32_t ku__site_count(const ku__tracer *tracer) { return ku__column_count(&tracer->tables->sites); }
+uint32_t ku__site_count(const ku__tracer *tracer) {
+    return ku__column_count(&tracer->tables->sites);
+}
 
 unsigned ku__site_frames(const ku__tracer *tracer, uint32_t site, ku__frame *frames, unsigned capacity) {
     const ku__tables *tables = tracer->tables;
@@ -159,8 +165,8 @@ void ku__sites_read(const ku__tracer *tracer, uint32_t first, uint32_t count, ku
 
 void ku__traced_memory(const ku__tracer *tracer, uint64_t *live_bytes, uint64_t *peak_bytes) {
     uint64_t peak = ku__cell_read(&tracer->peak_bytes);
-    *live_bytes = ku__cell_read(&tracer->lanes[KU__LANE_MAIN].live_bytes)
-                + ku__cell_read(&tracer->lanes[KU__LANE_RAW].live_bytes);
+    *live_bytes = ku__cell_read(&tracer->lanes[KU__LANE_MAIN].live_bytes) +
+                  ku__cell_read(&tracer->lanes[KU__LANE_RAW].live_bytes);
     not_negative(live_bytes); /* one lane may have been read before a block went from one to the other, one after */
     *peak_bytes = *live_bytes > peak ? *live_bytes : peak;
 }
@@ -168,7 +174,7 @@ void ku__traced_memory(const ku__tracer *tracer, uint64_t *live_bytes, uint64_t 
 void ku__peak_reset(ku__tracer *tracer) {
     ku__lane *lane = &tracer->lanes[KU__LANE_MAIN];
     ku__cell_add(&lane->peaks, KU__LANE_COUNT);
-    ku__cell_write(&tracer->peak_bytes, ku__cell_read(&lane->live_bytes)
-                                            + ku__cell_read(&tracer->lanes[KU__LANE_RAW].live_bytes));
+    ku__cell_write(&tracer->peak_bytes,
+                   ku__cell_read(&lane->live_bytes) + ku__cell_read(&tracer->lanes[KU__LANE_RAW].live_bytes));
     ku__cell_write(&tracer->peak_number, ku__cell_read(&lane->peaks));
 }

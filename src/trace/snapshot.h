@@ -1,8 +1,8 @@
 /* snapshot.h: a tracer's sites seen from inside the process, as the same columns that a capture has.
  *
- * ku__snapshot_take() copies counts and stacks of all sites, so that the program may go on while a report is made. The result is
- * a ku_capture without a file: everything in kucha/capture.h and kucha/group.h works on it. Needs the lock of the main lane;
- * texts belong to the tracer, so the tracer must outlive it.
+ * ku__snapshot_take() copies counts and stacks of all sites, so that the program may go on while a report is made. The
+ * result is a ku_capture without a file: everything in kucha/capture.h and kucha/group.h works on it. Needs the lock
+ * of the main lane; texts belong to the tracer, so the tracer must outlive it.
  */
 #ifndef KU__TRACE_SNAPSHOT_H
 #define KU__TRACE_SNAPSHOT_H

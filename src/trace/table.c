@@ -1,6 +1,6 @@
 /* table.c: columns, indexes and strings; see tables.h. */
-#include "tables.h"
 #include "os/pages.h"
+#include "tables.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -13,7 +13,9 @@
 
 static int64_t fail_at = -1; /* allocations until they fail; negative is never */
 
-void ku__trace_fail_at(int64_t n) { __atomic_store_n(&fail_at, n, __ATOMIC_RELAXED); }
+void ku__trace_fail_at(int64_t n) {
+    __atomic_store_n(&fail_at, n, __ATOMIC_RELAXED);
+}
 
 static bool must_fail(void) {
     int64_t left = __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
@@ -44,7 +46,9 @@ void ku__metadata_unmap(ku__tables *tables, void *address, size_t bytes) {
 
 #define DIRECTORY_SIZE (sizeof(uint8_t *) * KU__COLUMN_CHUNKS)
 
-static size_t chunk_size(const ku__column *column) { return (size_t)column->item_size << KU__COLUMN_CHUNK_BITS; }
+static size_t chunk_size(const ku__column *column) {
+    return (size_t)column->item_size << KU__COLUMN_CHUNK_BITS;
+}
 
 bool ku__column_init(ku__tables *tables, ku__column *column, uint32_t item_size) {
     column->item_size = item_size;
@@ -89,7 +93,9 @@ void ku__index_release(ku__tables *tables, ku__index *index) {
 }
 
 /* The upper 32 bits of a slot are the lower 32 of the hash: enough for the place in any table up to 2^32 slots. */
-static uint64_t slot_of(uint64_t hash, uint32_t number) { return hash << 32 | number; }
+static uint64_t slot_of(uint64_t hash, uint32_t number) {
+    return hash << 32 | number;
+}
 
 static void insert_slot(ku__index *index, uint64_t slot) {
     uint64_t position = (slot >> 32) & index->mask;
@@ -109,7 +115,9 @@ bool ku__index_reserve(ku__tables *tables, ku__index *index) {
     return true;
 }
 
-void ku__index_insert(ku__index *index, uint64_t hash, uint32_t number) { insert_slot(index, slot_of(hash, number)); }
+void ku__index_insert(ku__index *index, uint64_t hash, uint32_t number) {
+    insert_slot(index, slot_of(hash, number));
+}
 
 uint32_t ku__index_next(const ku__index *index, uint64_t hash, uint64_t *position) {
     for (;;) {
@@ -170,3 +178,49 @@ void ku__strings_release(ku__tables *tables) {
         ku__metadata_unmap(tables, piece, piece->size);
     }
 }
+
+/* ---- checking ---- */
+
+#ifdef KU_CHECKING
+#include <stdlib.h>
+
+static void check(bool holds) {
+    if (!holds) abort();
+}
+
+static void index_check(const ku__index *index, const ku__column *column) {
+    if (index->slots == NULL) return;
+    check(index->used * 2 <= index->mask + 1 && (index->mask & (index->mask + 1)) == 0);
+    uint64_t used = 0;
+    for (uint64_t i = 0; i <= index->mask; i++) {
+        used += index->slots[i] != 0;
+        check((uint32_t)index->slots[i] < column->count);
+    }
+    check(used == index->used);
+}
+
+static void stacks_check(const ku__tables *tables) {
+    for (uint32_t i = 1; i < tables->nodes.count; i++) {
+        const ku__node *node = ku__column_at(&tables->nodes, i);
+        check(node->parent < i && node->frame != 0 && node->frame < tables->frames.count);
+        check(node->site < tables->sites.count);
+        check(node->site == 0 || *(const uint32_t *)ku__column_at(&tables->sites, node->site) == i);
+    }
+}
+
+/* A tracer that could not be made whole has columns without chunks. */
+void ku__tables_check(const ku__tables *tables) {
+    if (tables->sites.chunks == NULL || tables->sites.count == 0) return;
+    index_check(&tables->string_index, &tables->strings);
+    index_check(&tables->code_index, &tables->codes);
+    index_check(&tables->frame_index, &tables->frames);
+    index_check(&tables->node_index, &tables->nodes);
+    stacks_check(tables);
+    uint64_t bound = 0;
+    for (uint64_t i = 0; tables->bindings != NULL && i <= tables->binding_mask; i++) {
+        bound += tables->bindings[i].address != NULL;
+        check((tables->bindings[i].address == NULL) == (tables->bindings[i].code == 0));
+    }
+    check(bound == tables->binding_count);
+}
+#endif

@@ -1,12 +1,12 @@
 /* tables.h: what tracing remembers: texts, code records, frames, stacks, sites. Only for src/trace.
  *
- * Every kind is a *column*: entries in chunks that never move, found through a directory, numbered from 0, where entry 0 stands
- * for nothing. One thread appends (the holder of the main lane) and publishes the new count with release; whoever reads the
- * count with acquire may read everything below it.
+ * Every kind is a *column*: entries in chunks that never move, found through a directory, numbered from 0, where entry
+ * 0 stands for nothing. One thread appends (the holder of the main lane) and publishes the new count with release;
+ * whoever reads the count with acquire may read everything below it.
  *
- * A stack is a path in a tree: a *node* is a frame and the node of its caller, so stacks that share their outer frames share
- * their nodes, and a stack of 255 frames costs one node when only its innermost frame is new. A site is a node that
- * allocated. Frames are pairs of code record and instruction, made once each.
+ * A stack is a path in a tree: a *node* is a frame and the node of its caller, so stacks that share their outer frames
+ * share their nodes, and a stack of 255 frames costs one node when only its innermost frame is new. A site is a node
+ * that allocated. Frames are pairs of code record and instruction, made once each.
  *
  * Entries are found again by content through an *index*: an open-addressing table of (32 bits of hash, number), at most
  * half full, that the holder of the main lane alone uses.
@@ -70,12 +70,12 @@ typedef struct ku__tables {
     ku__binding *bindings;
     uint64_t binding_mask;
     uint64_t binding_count;
-    ku__piece *pieces;    /* the first is being filled */
-    size_t piece_used;    /* bytes of it */
+    ku__piece *pieces; /* the first is being filled */
+    size_t piece_used; /* bytes of it */
     uint64_t epoch;
     uint64_t misses;
-    ku__cell mapped;      /* bytes of metadata, for ku__tracer_cost() */
-    ku_error error;       /* why the tracer failed */
+    ku__cell mapped; /* bytes of metadata, for ku__tracer_cost() */
+    ku_error error;  /* why the tracer failed */
 } ku__tables;
 
 /* Metadata memory: zeroed pages, counted; NULL when the system (or a test) refuses. */

@@ -4,9 +4,9 @@
  * tables. Nothing comes from malloc.
  */
 #include "fast.h"
+#include "os/pages.h"
 #include "sample.h"
 #include "tables.h"
-#include "os/pages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,16 +40,15 @@ static bool options_valid(const ku__tracer_options *options, ku_error *error) {
 }
 
 static bool tables_init(ku__tables *tables) {
-    return ku__column_init(tables, &tables->strings, sizeof(ku__string))
-        && ku__column_init(tables, &tables->codes, sizeof(ku__code))
-        && ku__column_init(tables, &tables->frames, sizeof(ku__frame))
-        && ku__column_init(tables, &tables->nodes, sizeof(ku__node))
-        && ku__column_init(tables, &tables->sites, sizeof(uint32_t))
-        && ku__index_init(tables, &tables->string_index, INDEX_FIRST)
-        && ku__index_init(tables, &tables->code_index, INDEX_FIRST)
-        && ku__index_init(tables, &tables->frame_index, INDEX_FIRST)
-        && ku__index_init(tables, &tables->node_index, INDEX_FIRST)
-        && ku__bindings_init(tables);
+    return ku__column_init(tables, &tables->strings, sizeof(ku__string)) &&
+           ku__column_init(tables, &tables->codes, sizeof(ku__code)) &&
+           ku__column_init(tables, &tables->frames, sizeof(ku__frame)) &&
+           ku__column_init(tables, &tables->nodes, sizeof(ku__node)) &&
+           ku__column_init(tables, &tables->sites, sizeof(uint32_t)) &&
+           ku__index_init(tables, &tables->string_index, INDEX_FIRST) &&
+           ku__index_init(tables, &tables->code_index, INDEX_FIRST) &&
+           ku__index_init(tables, &tables->frame_index, INDEX_FIRST) &&
+           ku__index_init(tables, &tables->node_index, INDEX_FIRST) && ku__bindings_init(tables);
 }
 
 static void tables_release(ku__tables *tables) {
@@ -122,6 +121,9 @@ static void counts_release(ku__tracer *tracer) {
 
 void ku__tracer_delete(ku__tracer *tracer) {
     if (tracer == NULL) return;
+#ifdef KU_CHECKING
+    ku__tables_check(tracer->tables);
+#endif
     counts_release(tracer);
     ku__metadata_unmap(tracer->tables, tracer->cache, (tracer->cache_mask + 1) * sizeof(ku__cache_entry));
     tables_release(tracer->tables);
@@ -162,9 +164,13 @@ void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost) {
     };
 }
 
-void ku__lane_lock(ku__tracer *tracer, ku__lane_id lane) { pthread_mutex_lock(&tracer->lanes[lane].mutex); }
+void ku__lane_lock(ku__tracer *tracer, ku__lane_id lane) {
+    pthread_mutex_lock(&tracer->lanes[lane].mutex);
+}
 
-void ku__lane_unlock(ku__tracer *tracer, ku__lane_id lane) { pthread_mutex_unlock(&tracer->lanes[lane].mutex); }
+void ku__lane_unlock(ku__tracer *tracer, ku__lane_id lane) {
+    pthread_mutex_unlock(&tracer->lanes[lane].mutex);
+}
 
 void ku__tracer_after_fork_in_child(ku__tracer *tracer) {
     for (int lane = 0; lane < KU__LANE_COUNT; lane++) pthread_mutex_init(&tracer->lanes[lane].mutex, NULL);

@@ -19,14 +19,15 @@
  * about an address outlives what was there. Records with equal contents are one record, so a program that
  * compiles the same source for ever does not grow.
  *
- * Locking. Everything belongs to the holder of the main lane: whoever holds the GIL while one GIL exists; where several
- * exist, entry points take ku__lane_lock(tracer, KU__LANE_MAIN) around the whole sequence above. What runs without
- * any GIL (the raw domain) uses only the KU__LANE_RAW counts, under ku__lane_lock(tracer, KU__LANE_RAW), with a site that
- * was interned before, and never interns. Functions that read sums, and the capture thread, need no lock: counts are relaxed
- * atomic cells, and entries of tables below their published count never change or move.
+ * Locking. Everything belongs to the holder of the main lane: whoever holds the GIL while one GIL exists; where
+ * several exist, entry points take ku__lane_lock(tracer, KU__LANE_MAIN) around the whole sequence above. What runs
+ * without any GIL (the raw domain) uses only the KU__LANE_RAW counts, under ku__lane_lock(tracer, KU__LANE_RAW), with
+ * a site that was interned before, and never interns. Functions that read sums, and the capture thread, need no lock:
+ * counts are relaxed atomic cells, and entries of tables below their published count never change or move.
  *
- * Failure. When the system refuses memory for a table, the tracer is *failed*: interning returns 0 from then on, counts
- * of sites that exist stay usable, and ku__tracer_failure() says what happened. The caller stops tracing when convenient.
+ * Failure. When the system refuses memory for a table, the tracer is *failed*: interning returns 0 from then on,
+ * counts of sites that exist stay usable, and ku__tracer_failure() says what happened. The caller stops tracing when
+ * convenient.
  */
 #ifndef KU__TRACE_H
 #define KU__TRACE_H
@@ -40,8 +41,8 @@
 
 enum {
     KU__FRAMES_MAX = 255,
-    KU__SITE_BITS = 27,       /* a slot of the site table: site, slack << 27, code flag << 31 */
-    KU__SLACK_SHIFT = 27,     /* block size less requested size, 0 to 15 */
+    KU__SITE_BITS = 27,   /* a slot of the site table: site, slack << 27, code flag << 31 */
+    KU__SLACK_SHIFT = 27, /* block size less requested size, 0 to 15 */
     KU__SITE_LAST = (1 << 27) - 1,
     KU__SITE_CHUNK_BITS = 12, /* counts come in chunks of 4096 sites, 256 KiB a lane: small beside a traced program */
     KU__SITE_CHUNKS = 1 << (KU__SITE_BITS - KU__SITE_CHUNK_BITS),
@@ -81,8 +82,9 @@ typedef struct ku__cell {
     uint64_t word;
 } ku__cell;
 
-/* The counts of one site in one lane; one cache line. What is live is allocated less freed. `blocks` are in units of the
- * tracer's block_unit: 1 when exact; when sampled, counts are estimates and blocks have KU__SAMPLED_UNIT fractions. */
+/* The counts of one site in one lane; one cache line. What is live is allocated less freed. `blocks` are in units of
+ * the tracer's block_unit: 1 when exact; when sampled, counts are estimates and blocks have KU__SAMPLED_UNIT
+ * fractions. */
 typedef struct ku__site_counts {
     ku__cell peak_number; /* peak_* hold what was live at this peak; another number than the tracer's: what is live */
     ku__cell allocated_bytes;
@@ -123,14 +125,14 @@ typedef struct ku__tracer {
     double sample_interval; /* mean bytes between samples; 0 is exact */
     unsigned frames;        /* of ku__tracer_options */
     ku__trace_mode mode;
-    uint32_t block_unit;    /* 1, or KU__SAMPLED_UNIT */
-    ku__cell failed;        /* 1 once a table could not grow */
+    uint32_t block_unit;       /* 1, or KU__SAMPLED_UNIT */
+    ku__cell failed;           /* 1 once a table could not grow */
     struct ku__tables *tables; /* code records, frames, stacks: see tables.h */
     ku__lane lanes[KU__LANE_COUNT];
 } ku__tracer;
 
 typedef struct ku__tracer_options {
-    unsigned frames;          /* 1 to KU__FRAMES_MAX; 0 is 1 */
+    unsigned frames; /* 1 to KU__FRAMES_MAX; 0 is 1 */
     ku__trace_mode mode;
     uint64_t sample_interval; /* mean bytes between two samples; 0 traces every block */
     uint64_t seed;            /* of the sampler; 0 takes one from the clock and the process id */
@@ -160,7 +162,8 @@ void ku__code_detach(ku__tracer *tracer, const void *address);
 void ku__epoch_advance(ku__tracer *tracer);
 
 /* The site of a stack of `count` frames, innermost first; counts beyond the tracer's frames are cut. `hash` is what the
- * caller looked up in the cache, 0 to leave the cache alone. Returns 0 when the tracer has failed, and for no frames. */
+ * caller looked up in the cache, 0 to leave the cache alone. Returns 0 when the tracer has failed, and for no
+ * frames. */
 uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned count, uint64_t hash);
 
 /* Sites, 0 included: site numbers are below this. Any thread may ask. */
@@ -169,14 +172,15 @@ uint32_t ku__site_count(const ku__tracer *tracer);
 /* The frames of a site, innermost first; fills up to `capacity` and returns how many there are. Any thread may ask. */
 unsigned ku__site_frames(const ku__tracer *tracer, uint32_t site, ku__frame *frames, unsigned capacity);
 
-/* The facts of a record; pointers stay valid as long as the tracer. False for a number that is none. Any thread may ask. */
+/* The facts of a record; pointers stay valid as long as the tracer. False for a number that is none. Any thread may
+ * ask. */
 bool ku__code_read(const ku__tracer *tracer, uint32_t code, ku__code_facts *facts);
 
 /* What a report shows of a site: the sum of its lanes, peaks resolved. Blocks are in units of block_unit. */
 typedef ku_capture_counts ku__site_sums;
 
-/* Reads the counts of sites first to first + count - 1 (all must exist). Exact for the holder of the locks; anybody else
- * may meet an operation half done. */
+/* Reads the counts of sites first to first + count - 1 (all must exist). Exact for the holder of the locks; anybody
+ * else may meet an operation half done. */
 void ku__sites_read(const ku__tracer *tracer, uint32_t first, uint32_t count, ku__site_sums *sums);
 
 /* Live bytes and the highest they have been (since ku__peak_reset()). Any thread may ask. */
@@ -197,7 +201,8 @@ void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost);
 void ku__lane_lock(ku__tracer *tracer, ku__lane_id lane);
 void ku__lane_unlock(ku__tracer *tracer, ku__lane_id lane);
 
-/* After fork, in the child: makes the mutexes new. capture.h calls it by itself; a tracer without a capture needs it. */
+/* After fork, in the child: makes the mutexes new. capture.h calls it by itself; a tracer without a capture needs
+ * it. */
 void ku__tracer_after_fork_in_child(ku__tracer *tracer);
 
 /* Tests make metadata allocation `n` (from 0) from now on fail, and all after it; a negative number stops that. */

@@ -1,5 +1,5 @@
-/* test_capture.c: the capture file from both ends: what is written is what is read; kills, forks, full disks, programs that
- * close descriptors; damaged files. */
+/* test_capture.c: the capture file from both ends: what is written is what is read; kills, forks, full disks, programs
+ * that close descriptors; damaged files. */
 #include "os/file.h"
 #include "trace/capture.h"
 #include "trace/format.h"
@@ -10,6 +10,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+
 #include <cmocka.h>
 
 #include <dirent.h>
@@ -85,7 +86,8 @@ static uint32_t site_of(ku__tracer *tracer, unsigned number, unsigned depth) {
         char name[32], file[32];
         snprintf(name, sizeof name, "function_%u", function);
         snprintf(file, sizeof file, "module_%u.py", function / 10);
-        ku__code_facts facts = {file, strlen(file), name, strlen(name), TWO_LINES, sizeof TWO_LINES, (int32_t)(100 * function)};
+        ku__code_facts facts = {
+            file, strlen(file), name, strlen(name), TWO_LINES, sizeof TWO_LINES, (int32_t)(100 * function)};
         uint32_t code = ku__code_find(tracer, &places[function]);
         frames[i] = (ku__frame){code ? code : ku__code_add(tracer, &places[function], &facts), 2 * (number % 4)};
     }
@@ -186,7 +188,8 @@ static void test_callbacks_supply_heaps_and_memory(void **state) {
     (void)state;
     ku__tracer *tracer = tracer_of(1);
     uint64_t amount = 12345;
-    ku__capture_options options = {.path = path_of("heaps"), .memory = memory_callback, .heaps = heaps_callback, .context = &amount};
+    ku__capture_options options = {
+        .path = path_of("heaps"), .memory = memory_callback, .heaps = heaps_callback, .context = &amount};
     ku__capture *writer = ku__capture_start(tracer, &options, NULL);
     assert_non_null(writer);
     ku_error error;
@@ -254,7 +257,7 @@ static void test_a_full_disk_switches_the_capture_off(void **state) {
     assert_int_equal(stat(path_of("full"), &status), 0);
     limit = (struct rlimit){.rlim_cur = (rlim_t)status.st_size + 100000, .rlim_max = before.rlim_max};
     int saved = quiet_begin();
-    setrlimit(RLIMIT_FSIZE, &limit); /* its signal would end this test if it came through */
+    setrlimit(RLIMIT_FSIZE, &limit);                            /* its signal would end this test if it came through */
     for (unsigned i = 0; i < 30000; i++) site_of(tracer, i, 1); /* the thread may be the one that fails */
     ku_error error = {0};
     bool written = ku__capture_flush(writer, &error);
@@ -333,8 +336,10 @@ static void test_refused_memory_switches_the_capture_off(void **state) {
         quiet_end(saved);
         refusals += !whole;
         if (!whole) assert_int_equal(error.code, KU_NO_MEMORY);
-        if (writer != NULL) ku__capture_abandon(writer);
-        else assert_int_equal(access(path_of("memory"), F_OK), -1);
+        if (writer != NULL)
+            ku__capture_abandon(writer);
+        else
+            assert_int_equal(access(path_of("memory"), F_OK), -1);
         ku__tracer_delete(tracer);
     }
     assert_true(refusals >= 3);
@@ -398,7 +403,8 @@ static void test_a_fork_finds_one_thread_and_the_child_writes_nothing(void **sta
     assert_int_not_equal(ku__site_intern(tracer, &(ku__frame){0, 1}, 1, hash), 0);
     pid_t child = fork();
     if (child == 0) {
-        bool silent = thread_count() <= threads && !ku__capture_flush(writer, NULL) && ku__capture_finish(writer, 9, NULL);
+        bool silent =
+            thread_count() <= threads && !ku__capture_flush(writer, NULL) && ku__capture_finish(writer, 9, NULL);
         _exit(silent ? 0 : 1);
     }
     assert_int_equal(thread_count(), threads);
@@ -501,7 +507,8 @@ static void test_a_kill_at_any_moment_leaves_a_whole_state(void **state) {
         ku_capture_info_read(capture, &info);
         assert_false(info.finished);
         uint64_t live = 0; /* one thread flushes what it counted itself: sums are exact in every state */
-        for (size_t site = 0; site < ku_capture_site_count(capture); site++) live += ku_capture_counts_of(capture)[site].live_bytes;
+        for (size_t site = 0; site < ku_capture_site_count(capture); site++)
+            live += ku_capture_counts_of(capture)[site].live_bytes;
         assert_int_equal(live, info.live_bytes);
         states += info.updates;
         ku_capture_close(capture);
@@ -535,7 +542,8 @@ static void test_the_thread_writes_by_itself(void **state) {
     ku__tracer_delete(tracer);
 }
 
-/* The program interns and counts while the thread and a flusher write: for ThreadSanitizer, and for half-read entries. */
+/* The program interns and counts while the thread and a flusher write: for ThreadSanitizer, and for half-read
+ * entries. */
 static void test_the_program_runs_on_while_it_is_written(void **state) {
     (void)state;
     ku__tracer *tracer = tracer_of(3);
@@ -601,8 +609,8 @@ static void use_all_of(const ku_capture *capture) {
         ku_groups_free(ku_capture_group(capture, (ku_group_key)key, key != KU_GROUP_STACK, NULL));
 }
 
-/* Every byte of the header and the states, and many of the rest, changed in turn; many lengths tried: the older state is
- * taken, or the damage is named; nothing else happens. The fuzzer (fuzz/fuzz_capture.c) goes further. */
+/* Every byte of the header and the states, and many of the rest, changed in turn; many lengths tried: the older state
+ * is taken, or the damage is named; nothing else happens. The fuzzer (fuzz/fuzz_capture.c) goes further. */
 static size_t step_at(size_t at) {
     if (at < 64 || (at >= 512 && at < 672) || (at >= 1024 && at < 1184)) return 1; /* header and states */
     return at < KU__FILE_CHUNKS_OFFSET ? 16 : at < 8192 ? 3 : 101;

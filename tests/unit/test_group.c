@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -17,12 +18,12 @@
 static void test_every_kind_of_entry_gives_its_line(void **state) {
     (void)state;
     static const uint8_t table[] = {
-        0x80 | 0 << 3 | 0, 0x12,                      /* short: line 10, 1 unit: bytes 0-1 */
-        0x80 | 12 << 3 | 1, 3, 4,                     /* two lines on, 2 units: bytes 2-5, line 12 */
-        0x80 | 15 << 3 | 0,                           /* none: bytes 6-7 */
-        0x80 | 13 << 3 | 0, 5,                        /* -2: bytes 8-9, line 10 */
-        0x80 | 14 << 3 | 7, 0x40 | 8, 3, 0, 1, 2,     /* +100: 8 units, bytes 10-25, line 110 */
-        0x80 | 10 << 3 | 0, 1, 2,                     /* +0: bytes 26-27 */
+        0x80 | 0 << 3 | 0,  0x12,                 /* short: line 10, 1 unit: bytes 0-1 */
+        0x80 | 12 << 3 | 1, 3,        4,          /* two lines on, 2 units: bytes 2-5, line 12 */
+        0x80 | 15 << 3 | 0,                       /* none: bytes 6-7 */
+        0x80 | 13 << 3 | 0, 5,                    /* -2: bytes 8-9, line 10 */
+        0x80 | 14 << 3 | 7, 0x40 | 8, 3, 0, 1, 2, /* +100: 8 units, bytes 10-25, line 110 */
+        0x80 | 10 << 3 | 0, 1,        2,          /* +0: bytes 26-27 */
     };
     static const struct {
         uint32_t instruction;
@@ -31,7 +32,8 @@ static void test_every_kind_of_entry_gives_its_line(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(ku_line_of(table, sizeof table, 10, cases[i].instruction), cases[i].line);
     assert_int_equal(ku_line_of(NULL, 0, 77, 12), 77);
-    for (size_t size = 0; size < sizeof table; size++) ku_line_of(table, size, INT32_MAX, UINT32_MAX); /* cut anywhere */
+    for (size_t size = 0; size < sizeof table; size++)
+        ku_line_of(table, size, INT32_MAX, UINT32_MAX); /* cut anywhere */
 }
 
 /* co_linetable of CPython 3.11.7 for the function below, and what its co_lines() says of every instruction.
@@ -47,12 +49,11 @@ static void test_every_kind_of_entry_gives_its_line(void **state) {
  */
 static void test_a_real_table_gives_what_co_lines_gives(void **state) {
     (void)state;
-    static const uint8_t table[] = {
-        128, 0, 216, 12, 13, 128, 69, 216, 16, 21, 240, 0, 3, 5, 26, 240, 0, 3, 5, 26, 136, 4, 216, 12, 16, 216,
-        18, 19, 242, 3, 1, 13, 20, 240, 0, 1, 13, 20, 224, 12, 17, 144, 84, 137, 77, 136, 69, 248, 216, 12, 17,
-        216, 12, 17, 240, 3, 1, 12, 19, 240, 0, 1, 5, 19};
-    static const int32_t lines[] = {
-        1, 2, 2, 3, 3, 3, 3, 4, 5, 4, 4, 4, 4, 6, 6, 6, 6, 6, 0, 7, 8, 7, 7};
+    static const uint8_t table[] = {128, 0,   216, 12,  13,  128, 69,  216, 16, 21,  240, 0,   3,   5,   26, 240,
+                                    0,   3,   5,   26,  136, 4,   216, 12,  16, 216, 18,  19,  242, 3,   1,  13,
+                                    20,  240, 0,   1,   13,  20,  224, 12,  17, 144, 84,  137, 77,  136, 69, 248,
+                                    216, 12,  17,  216, 12,  17,  240, 3,   1,  12,  19,  240, 0,   1,   5,  19};
+    static const int32_t lines[] = {1, 2, 2, 3, 3, 3, 3, 4, 5, 4, 4, 4, 4, 6, 6, 6, 6, 6, 0, 7, 8, 7, 7};
     static const int32_t first_line = 1;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_int_equal(ku_line_of(table, sizeof table, first_line, (uint32_t)(2 * i)), lines[i]);
@@ -108,13 +109,17 @@ static void check_rows(const ku_groups *groups, const expected *sums, ku_group_k
     size_t nonzero = 0;
     for (int f = 0; f < FILES; f++)
         for (int l = 0; l < (key == KU_GROUP_FILE ? 1 : LINES); l++)
-            nonzero += (key == KU_GROUP_FILE ? sums->by_file[f] : cumulative ? sums->by_line_cumulative[f][l] : sums->by_line[f][l]).live_blocks != 0;
+            nonzero += (key == KU_GROUP_FILE ? sums->by_file[f]
+                        : cumulative         ? sums->by_line_cumulative[f][l]
+                                             : sums->by_line[f][l])
+                           .live_blocks != 0;
     assert_int_equal(groups->count, nonzero);
     for (size_t i = 0; i < groups->count; i++) {
         const ku_group_row *row = &groups->rows[i];
         int f = row->filename.bytes[0] - 'a';
         const ku_capture_counts *sum = key == KU_GROUP_FILE ? &sums->by_file[f]
-            : cumulative ? &sums->by_line_cumulative[f][row->line - 1] : &sums->by_line[f][row->line - 1];
+                                       : cumulative         ? &sums->by_line_cumulative[f][row->line - 1]
+                                                            : &sums->by_line[f][row->line - 1];
         assert_memory_equal(&row->counts, sum, sizeof *sum);
         if (i > 0) assert_true(groups->rows[i - 1].counts.live_bytes >= row->counts.live_bytes);
     }

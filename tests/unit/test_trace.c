@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+
 #include <cmocka.h>
 
 #include <math.h>
@@ -21,7 +22,9 @@ static uint64_t random_word(void) { /* xorshift64*: repeatable */
     return random_state * 0x2545F4914F6CDD1Du;
 }
 
-static unsigned random_below(unsigned bound) { return (unsigned)(random_word() >> 33) % bound; }
+static unsigned random_below(unsigned bound) {
+    return (unsigned)(random_word() >> 33) % bound;
+}
 
 static ku__tracer *tracer_of(unsigned frames, uint64_t interval) {
     ku_error error;
@@ -393,8 +396,8 @@ static void test_samples_are_unbiased_and_give_back_what_they_took(void **state)
         double deviation = sqrt(ROUNDS * (1 - p) / p); /* of the estimated number of blocks */
         double blocks = (double)sums[1].total_blocks / KU__SAMPLED_UNIT;
         assert_true(fabs(blocks - ROUNDS) <= 4.5 * deviation + 2);
-        assert_true(fabs((double)sums[1].total_bytes - (double)ROUNDS * (double)sizes[s])
-                    <= 4.5 * deviation * (double)sizes[s] + samples + 2.0 * (double)sizes[s]);
+        assert_true(fabs((double)sums[1].total_bytes - (double)ROUNDS * (double)sizes[s]) <=
+                    4.5 * deviation * (double)sizes[s] + samples + 2.0 * (double)sizes[s]);
         for (unsigned i = 0; i < samples; i++) ku__sample_freed(tracer, KU__LANE_MAIN, site, sizes[s], &samples);
         ku__sites_read(tracer, 0, 2, sums);
         assert_int_equal(sums[1].live_bytes, 0);
