@@ -1,9 +1,9 @@
 /* fast.h: the half of tracing that runs at every allocation. Include it in entry points only.
  *
- * Counting is written so that each operation is a dozen instructions without a lock or an atomic read-modify-write:
- * one thread at a time changes a lane (the holder of its lock). Other threads only read, so every word is a *cell*:
- * aligned, changed by an ordinary instruction, read and written whole (C11 relaxed atomics; on x86-64 an addition to
- * memory is one instruction).
+ * Counting has neither a lock nor an atomic read-modify-write (gcc 12 at -O2 on x86-64: 13 instructions for an
+ * allocation, 20 for a free, which also looks for a peak and for a temporary block): one thread at a time changes a
+ * lane, the holder of its lock. Other threads only read, so every word is a *cell*: aligned, changed by an ordinary
+ * instruction, read and written whole (C11 relaxed atomics; on x86-64 an addition to memory is one instruction).
  *
  * Peaks are exact and lazy. A peak is the program's total at a moment when it is higher than ever before. Between the
  * last allocation and the next free the total does not move, so it is enough to look when something is about to shrink
