@@ -30,7 +30,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODES = ("stock", "plain", "traced")
-PASSED, FAILED, SKIPPED, CRASHED = "passed", "failed", "skipped", "crashed"
+PASSED, FAILED, SKIPPED, CRASHED, MISSING = "passed", "failed", "skipped", "crashed", "missing"
 # What is wrong with a module as a whole is told under this name, beside its tests.
 WHOLE = "(module)"
 
@@ -155,7 +155,7 @@ def read_expected(version: str) -> dict[tuple[str, str], str]:
 
 def differences(stock: dict[str, str], other: dict[str, str]) -> dict[str, str]:
     """Tests that pass in the stock run and do not in the other; and crashes, whatever the stock run did there."""
-    found = {name: other.get(name, "missing") for name, outcome in stock.items() if outcome == PASSED}
+    found = {name: other.get(name, MISSING) for name, outcome in stock.items() if outcome == PASSED}
     found = {name: outcome for name, outcome in found.items() if outcome != PASSED}
     return found | {
         name: outcome for name, outcome in other.items() if outcome == CRASHED and stock.get(name) != CRASHED
@@ -186,9 +186,13 @@ def compare_module(runner: Runner, module: str, expected: dict[tuple[str, str], 
         for name, outcome in different.items():
             if (name, mode) in expected:
                 tally.expected.append(f"{mode}: {name}: {expected[name, mode]}")
-            else:
-                tally.failed += 1
+                continue
+            tally.failed += 1
+            if outcome != MISSING:
                 tally.different.append(f"{mode}: {name}: {outcome}, but passes on the stock interpreter")
+        lost = sum(outcome == MISSING for outcome in different.values())
+        if lost:
+            tally.different.append(f"{mode}: {module}: {lost} tests gave no result, but pass on the stock interpreter")
         for name, outcome in stock.items():
             tally.passed += outcome == PASSED and name not in different
             tally.skipped += outcome == SKIPPED
