@@ -14,10 +14,10 @@
 #include <string.h>
 
 enum {
-    BUCKETS = 4096,         /* a power of two; a book has some ten thousand different words */
-    WORD_MAX = 63,          /* letters of a word that are kept */
-    SHOWN = 5,              /* the most frequent words that are printed */
-    GUEST_LIMIT = 1 << 20,  /* bytes that the third heap may hold */
+    BUCKETS = 4096,        /* a power of two; a book has some ten thousand different words */
+    WORD_MAX = 63,         /* letters of a word that are kept */
+    SHOWN = 5,             /* the most frequent words that are printed */
+    GUEST_LIMIT = 1 << 20, /* bytes that the third heap may hold */
     GUEST_REQUEST = 32 * 1024,
 };
 

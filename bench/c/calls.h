@@ -2,7 +2,7 @@
  *
  * Every program in this folder is one source compiled three times:
  *
- *   BENCH_MALLOC    malloc and free of the process; a peer (jemalloc, tcmalloc, mimalloc) replaces glibc's by LD_PRELOAD
+ *   BENCH_MALLOC    malloc and free of the process; a peer (jemalloc, tcmalloc, mimalloc) replaces them by LD_PRELOAD
  *   BENCH_PYMALLOC  PyObject_Malloc and PyObject_Free of an embedded libpython
  *   BENCH_KUCHA     ku_heap_malloc and ku_heap_free of one heap, from the shared libkucha
  *

@@ -1,11 +1,11 @@
 /* resident.c: what 112 MiB of mixed sizes weigh in resident memory, and what stays after most of it is freed.
  *
- * Blocks of 16 to 512 bytes are allocated until 112 MiB were asked for; every byte is written. Then 90 % of them, chosen
- * at random, are freed and the allocator is asked to give back what it can. Resident size is Rss of
+ * Blocks of 16 to 512 bytes are allocated until 112 MiB were asked for; every byte is written. Then 90 % of them,
+ * chosen at random, are freed and the allocator is asked to give back what it can. Resident size is Rss of
  * /proc/self/smaps_rollup, which counts pages when it is read (the counters of /proc/self/status lag).
  *
- * Printed, in bytes: payload asked for; `before`, with the program's own table (3.4 MiB) in place and nothing allocated;
- * `peak`; `freed`, after 90 % and the purge; `payload_left`; seconds of CPU, user and system, for filling.
+ * Printed, in bytes: payload asked for; `before`, with the program's own table (3.4 MiB) in place and nothing
+ * allocated; `peak`; `freed`, after 90 % and the purge; `payload_left`; seconds of CPU, user and system, for filling.
  *
  * usage: resident [MiB of payload = 112] [per cent freed = 90]
  */
@@ -93,9 +93,10 @@ int main(int argc, char **argv) {
     uint64_t left = free_most(count, percent);
     bench_purge();
     uint64_t freed = resident_bytes();
-    printf("{\"program\": \"resident\", \"kind\": \"%s\", \"payload\": %llu, \"blocks\": %zu, \"before\": %llu, "
-           "\"peak\": %llu, \"freed\": %llu, \"payload_left\": %llu, \"fill_seconds\": %.4f}\n",
-           bench_kind(), (unsigned long long)asked, count, (unsigned long long)before, (unsigned long long)peak,
-           (unsigned long long)freed, (unsigned long long)left, seconds);
+    printf(
+        "{\"program\": \"resident\", \"kind\": \"%s\", \"payload\": %llu, \"blocks\": %zu, \"before\": %llu, "
+        "\"peak\": %llu, \"freed\": %llu, \"payload_left\": %llu, \"fill_seconds\": %.4f}\n",
+        bench_kind(), (unsigned long long)asked, count, (unsigned long long)before, (unsigned long long)peak,
+        (unsigned long long)freed, (unsigned long long)left, seconds);
     return 0;
 }

@@ -1,9 +1,9 @@
 /* heap.h: heaps, and the blocks that they give out.
  *
- * A heap gives out blocks. Requests of 1 to 512 bytes are rounded up to one of 32 size classes, sixteen bytes apart, and
- * come from pools, each of which holds blocks of a single class; pools are cut from arenas, and arenas come from the
- * operating system, all inside one range of addresses. Larger requests go to the system's allocator and are kept in a
- * registry, so that they too are counted and found. The vocabulary is that of CPython's Objects/obmalloc.c.
+ * A heap gives out blocks. Requests of 1 to 512 bytes are rounded up to one of 32 size classes, sixteen bytes apart,
+ * and come from pools, each of which holds blocks of a single class; pools are cut from arenas, and arenas come from
+ * the operating system, all inside one range of addresses. Larger requests go to the system's allocator and are kept in
+ * a registry, so that they too are counted and found. The vocabulary is that of CPython's Objects/obmalloc.c.
  *
  * Locking. A heap belongs to whoever holds its lock: calls that take a `ku_heap *` must not run at the same time on one
  * heap, and the library does not check. Different heaps are independent and run in parallel. The only call on a block
@@ -44,9 +44,10 @@ typedef enum ku_domain {
 } ku_domain;
 
 typedef enum ku_heap_flags {
-    KU_HEAP_HUGE_PAGES = 1 << 0, /* advise the system to back arenas with huge pages once the heap has grown past its first few */
-    KU_HEAP_FENCES = 1 << 1,     /* debug fences around every block; see fences.h */
-    KU_HEAP_SHARED = 1 << 2,     /* large blocks too may be freed by ku_heap_free_remote(); costs them a lock */
+    KU_HEAP_HUGE_PAGES =
+        1 << 0, /* advise the system to back arenas with huge pages once the heap has grown past its first few */
+    KU_HEAP_FENCES = 1 << 1, /* debug fences around every block; see fences.h */
+    KU_HEAP_SHARED = 1 << 2, /* large blocks too may be freed by ku_heap_free_remote(); costs them a lock */
 } ku_heap_flags;
 
 typedef struct ku_heap_options {
@@ -89,7 +90,7 @@ KU_API void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size)
  * found only if its heap was made with KU_HEAP_SHARED; it is freed at once, under the lock of the heap's registry. */
 KU_API void ku_heap_free_remote(void *block);
 
-/* Bytes that may be used at `block`, at least what was asked for; 0 for an address that is not a live block of `heap`. */
+/* Bytes that may be used at `block`, at least what was asked for; 0 for what is not a live block of `heap`. */
 KU_API size_t ku_heap_usable_size(const ku_heap *heap, const void *block);
 
 /* The heap whose arenas contain `address`, or NULL. Large blocks are not found this way. Any thread may ask. */

@@ -30,24 +30,24 @@ typedef struct ku_arena_stats {
 typedef struct ku_heap_stats {
     char name[32];
     ku_domain domain;
-    size_t limit;              /* bytes; 0 is none */
-    size_t arena_size;         /* bytes of an arena and of a pool in this build */
+    size_t limit;      /* bytes; 0 is none */
+    size_t arena_size; /* bytes of an arena and of a pool in this build */
     size_t pool_size;
-    size_t arenas;             /* arenas now, at most, and ever taken from the system */
+    size_t arenas; /* arenas now, at most, and ever taken from the system */
     size_t arenas_peak;
     size_t arenas_taken;
     size_t pools_used;
     size_t pools_free;
-    size_t blocks_used;        /* live small blocks, and their bytes with rounding */
+    size_t blocks_used; /* live small blocks, and their bytes with rounding */
     size_t bytes_used;
-    size_t blocks_free;        /* blocks of pools in use that are not live */
+    size_t blocks_free; /* blocks of pools in use that are not live */
     size_t bytes_free;
-    size_t large_blocks;       /* live large blocks, and the bytes that were asked for */
+    size_t large_blocks; /* live large blocks, and the bytes that were asked for */
     size_t large_bytes;
     size_t large_bytes_peak;
-    size_t bytes_held;         /* pools in use, whole, plus large blocks: what the limit is compared with */
-    size_t bytes_mapped;       /* arenas, whole, plus large blocks */
-    size_t metadata_bytes;     /* side tables that were touched: pool records, class map, registry, sites */
+    size_t bytes_held;     /* pools in use, whole, plus large blocks: what the limit is compared with */
+    size_t bytes_mapped;   /* arenas, whole, plus large blocks */
+    size_t metadata_bytes; /* side tables that were touched: pool records, class map, registry, sites */
     ku_class_stats classes[KU_CLASS_COUNT]; /* [0] is 16 bytes, [31] is 512 */
 } ku_heap_stats;
 
@@ -62,7 +62,7 @@ KU_API int ku_heap_stats_print(ku_heap *heap, FILE *stream);
 
 typedef struct ku_block {
     void *address;
-    size_t size;   /* block size in bytes: the class for a small block, what was asked for of a large one */
+    size_t size; /* block size in bytes: the class for a small block, what was asked for of a large one */
     bool is_large;
     uint32_t site; /* the block's slot of the site table, as the tracer wrote it; 0 when it is unknown */
 } ku_block;

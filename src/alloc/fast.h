@@ -1,26 +1,26 @@
 /* fast.h: the heap's structure, and the paths that every malloc and free takes, for inlining into entry points.
  *
- * Magazines. For each class: `first`, the block that the next malloc pops, and a stack of those that follow it, in an array whose item 0
- * is NULL while the magazine holds anything:
+ * Magazines. For each class: `first`, the block that the next malloc pops, and a stack of those that follow it, in an
+ * array whose item 0 is NULL while the magazine holds anything:
  *
  *     empty:      first == NULL, top == items
  *     n blocks:   first, then items[n - 1], items[n - 2], ... items[1]; items[0] == NULL, top == items + n <= limit
  *
- * so that "empty" is seen in the value popped. A block in a magazine counts as taken from its pool. That `first` is kept out
- * of the array shortens the chain of loads from a free to the next malloc: pairs of 16 to 512 bytes took 3.2 ns a
- * call instead of 4.4 (an array alone), and a random mix of mallocs and frees, where a list through the blocks or a
- * one-entry cache was slower, stayed as quick.
+ * so that "empty" is seen in the value popped. A block in a magazine counts as taken from its pool. That `first` is
+ * kept out of the array shortens the chain of loads from a free to the next malloc: pairs of 16 to 512 bytes took 3.2
+ * ns a call instead of 4.4 (an array alone), and a random mix of mallocs and frees, where a list through the blocks or
+ * a one-entry cache was slower, stayed as quick.
  *
  * The class map has 16 bits for each pool of the range: 0 where no pool in use lies; else
  *
  *     bits 0-4 the class, bit 5 "some block here was sampled", bits 6-15 the heap's number (1 to 1023).
  *
- * entry ^ heap->tag, with tag == number << 6, is below 32 exactly for a pool of this heap with nothing sampled in it. All
- * else (another heap, no pool, a sampled pool) is 32 or more and takes the slow path. An entry that is 0 gives the tag,
- * which is 64 or more.
+ * entry ^ heap->tag, with tag == number << 6, is below 32 exactly for a pool of this heap with nothing sampled in it.
+ * All else (another heap, no pool, a sampled pool) is 32 or more and takes the slow path. An entry that is 0 gives the
+ * tag, which is 64 or more.
  *
- * A heap whose calls must all be looked at (fences) has front magazines that are empty, and full: top == limit; its blocks
- * wait in `inner`.
+ * A heap whose calls must all be looked at (fences) has front magazines that are empty, and full: top == limit; its
+ * blocks wait in `inner`.
  *
  * Lock: the heap's holder, throughout. Source: Bonwick and Adams, "Magazines and Vmem", USENIX 2001.
  */
@@ -34,8 +34,8 @@
 #define KU__LIKELY(x) __builtin_expect(!!(x), 1)
 #define KU__UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Entry points begin a cache line: where the linker happened to put them elsewhere, a mix of mallocs and frees over 1,000
- * blocks took 5.4 ns a call instead of 3.1. */
+/* Entry points begin a cache line: where the linker happened to put them elsewhere, a mix of mallocs and frees over
+ * 1,000 blocks took 5.4 ns a call instead of 3.1. */
 #define KU__ALIGNED_CODE __attribute__((aligned(64)))
 
 enum {
@@ -58,23 +58,23 @@ typedef struct ku__fences ku__fences;
 
 struct ku_heap {
     /* what the fast paths read: never changes after ku_heap_new() */
-    uintptr_t base;             /* first address of the range */
-    size_t range;               /* its bytes */
-    const uint16_t *class_map;  /* indexed by number of the pool in the range */
-    unsigned tag;               /* number << KU__MAP_SHIFT; a number of no heap where every call is looked at */
-    unsigned number;            /* 1 to KU__HEAPS_MAX */
-    uint32_t *sites;            /* base of the site table; only slots of arenas with sites_on may be touched */
+    uintptr_t base;            /* first address of the range */
+    size_t range;              /* its bytes */
+    const uint16_t *class_map; /* indexed by number of the pool in the range */
+    unsigned tag;              /* number << KU__MAP_SHIFT; a number of no heap where every call is looked at */
+    unsigned number;           /* 1 to KU__HEAPS_MAX */
+    uint32_t *sites;           /* base of the site table; only slots of arenas with sites_on may be touched */
     ku__magazines magazines;
 
     /* the slow path's */
     ku__magazines *inner; /* where free blocks really wait: magazines, or behind them `hidden` */
     ku__magazines hidden;
-    uint32_t partial[KU_CLASS_COUNT];               /* first pool with free blocks, by class; KU__NO_POOL is none */
-    uint32_t by_free[KU__POOLS_PER_ARENA + 1];      /* first arena with so many free pools; KU__NO_ARENA is none */
-    _Atomic(void *) returns;                        /* blocks freed by other threads, linked through their first word */
-    ku__large *large;                               /* registry of large blocks; may be shared with a sibling */
-    size_t limit;                                   /* bytes; SIZE_MAX is none */
-    size_t pools_used;                              /* pools with a class */
+    uint32_t partial[KU_CLASS_COUNT];          /* first pool with free blocks, by class; KU__NO_POOL is none */
+    uint32_t by_free[KU__POOLS_PER_ARENA + 1]; /* first arena with so many free pools; KU__NO_ARENA is none */
+    _Atomic(void *) returns;                   /* blocks freed by other threads, linked through their first word */
+    ku__large *large;                          /* registry of large blocks; may be shared with a sibling */
+    size_t limit;                              /* bytes; SIZE_MAX is none */
+    size_t pools_used;                         /* pools with a class */
     size_t arenas, arenas_peak, arenas_taken;
     size_t arenas_idle;  /* arenas of which no pool is in use */
     uint64_t idle_check; /* no idle arena is due to go back before this time, in milliseconds */
@@ -86,15 +86,15 @@ struct ku_heap {
     bool shared;     /* the registry is used under its lock */
     ku_domain domain;
     char name[32];
-    ku__fences *fences;        /* NULL without KU_HEAP_FENCES */
-    const void *caller;        /* return address of the public call that took a slow path, for fences */
-    struct ku_heap *next;      /* list of all heaps, under the process's lock */
-    void *mapping;             /* the pages that hold this structure and the magazines' items */
+    ku__fences *fences;   /* NULL without KU_HEAP_FENCES */
+    const void *caller;   /* return address of the public call that took a slow path, for fences */
+    struct ku_heap *next; /* list of all heaps, under the process's lock */
+    void *mapping;        /* the pages that hold this structure and the magazines' items */
     size_t mapping_bytes;
 };
 
-/* Every block's index is offset * reciprocal >> 32: exact for offsets below 2^16 and sizes to 512, because the error of the
- * rounded-up reciprocal, under size / 2^32 for each byte of offset, stays below one part in `size`. */
+/* Every block's index is offset * reciprocal >> 32: exact for offsets below 2^16 and sizes to 512, because the error
+ * of the rounded-up reciprocal, under size / 2^32 for each byte of offset, stays below one part in `size`. */
 #define KU__RECIPROCAL(size) ((uint32_t)(((uint64_t)1 << 32) / (size) + ((((uint64_t)1 << 32) % (size)) != 0)))
 #define KU__R(i) KU__RECIPROCAL(((i) + 1) * KU_CLASS_STEP)
 static const uint32_t ku__reciprocals[KU_CLASS_COUNT] = {
@@ -123,8 +123,8 @@ static inline void *ku__fast_malloc(ku_heap *heap, size_t size) {
     return block;
 }
 
-/* The class-map entry of an address xor the heap's tag: the class (0 to 31) of a block of this heap in a pool with nothing
- * sampled; 32 to 63 the same with KU__MAP_SAMPLED; more for everything else. */
+/* The class-map entry of an address xor the heap's tag: the class (0 to 31) of a block of this heap in a pool with
+ * nothing sampled; 32 to 63 the same with KU__MAP_SAMPLED; more for everything else. */
 static inline unsigned ku__class_of(const ku_heap *heap, const void *block) {
     uintptr_t offset = (uintptr_t)block - heap->base;
     if (KU__UNLIKELY(offset >= heap->range)) {
@@ -151,9 +151,9 @@ static inline bool ku__fast_free(ku_heap *heap, void *block) {
     return KU__LIKELY(class_index < KU_CLASS_COUNT) && ku__fast_push(heap, block, class_index);
 }
 
-/* The slot of a small block in the site table: that of its offset in the pool divided by its size. Where the first block begins does not matter:
- * it shifts all slots of a pool by the same number, and (KU__POOL_SIZE - 1) / size is still below KU__SITES_PER_POOL.
- * `class_index` is that of the block. Needs sites_on. */
+/* The slot of a small block in the site table: that of its offset in the pool divided by its size. Where the first
+ * block begins does not matter: it shifts all slots of a pool by the same number, and (KU__POOL_SIZE - 1) / size is
+ * still below KU__SITES_PER_POOL. `class_index` is that of the block. Needs sites_on. */
 static inline uint32_t *ku__site_slot(const ku_heap *heap, const void *block, unsigned class_index) {
     uintptr_t offset = (uintptr_t)block - heap->base;
     uint64_t index = (offset & (KU__POOL_SIZE - 1)) * ku__reciprocals[class_index] >> 32;
@@ -175,17 +175,17 @@ typedef enum ku__freed {
 /* Frees anything: a block whose magazine is full, of a sampled pool, of another heap, or a large one. */
 ku__freed ku__slow_free(ku_heap *heap, void *block);
 
-/* Resizes in place or by moving. For a block that is not this library's it returns NULL with *foreign true. The site of a block that moved is
- * 0 in its new slot unless the caller writes it. */
+/* Resizes in place or by moving. For a block that is not this library's it returns NULL with *foreign true. The site
+ * of a block that moved is 0 in its new slot unless the caller writes it. */
 void *ku__resize(ku_heap *heap, void *block, size_t size, bool *foreign);
 
 /* What the caller needs to know of any block before it frees or resizes it. */
 typedef struct ku__block_facts {
-    ku_heap *owner;   /* NULL: foreign */
-    size_t size;      /* of the class, or what was asked for of a large block */
-    uint32_t *site;   /* slot, NULL when the owner has no site table */
+    ku_heap *owner; /* NULL: foreign */
+    size_t size;    /* of the class, or what was asked for of a large block */
+    uint32_t *site; /* slot, NULL when the owner has no site table */
     bool is_large;
-    bool is_sampled;  /* its pool's sampled bit is set */
+    bool is_sampled; /* its pool's sampled bit is set */
 } ku__block_facts;
 bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts);
 

@@ -208,8 +208,8 @@ static bool is_registered(ku_heap *heap, const void *plain) {
     return ku__block_find(heap, plain, &facts);
 }
 
-/* Of a wild address even the header may not be readable. The plain block of a large one lies 48 bytes before it, or as many
- * as its alignment, at least 64. */
+/* Of a wild address even the header may not be readable. The plain block of a large one lies 48 bytes before it, or
+ * as many as its alignment, at least 64. */
 static bool is_readable(ku_heap *heap, const void *payload) {
     if (ku__in_range(payload)) {
         return ku__process_tables.class_map[ku__pool_number(payload)] != 0;
@@ -264,11 +264,8 @@ static void *refuse_size(ku_heap *heap) {
 
 /* Fences a block whose header is to lie at `block`, inside the plain block. */
 static void *fence(ku_heap *heap, void *plain, header *block, size_t size) {
-    *block = (header){.mark = MARK_LIVE,
-                      .size = size,
-                      .plain = plain,
-                      .allocated_at = heap->caller,
-                      .heap = (uint16_t)heap->number};
+    *block = (header){
+        .mark = MARK_LIVE, .size = size, .plain = plain, .allocated_at = heap->caller, .heap = (uint16_t)heap->number};
     memset(block->guard, FILL_GUARD, sizeof block->guard);
     memset(payload_of(block), FILL_NEW, size);
     memset(payload_of(block) + size, FILL_GUARD, TAIL_BYTES);

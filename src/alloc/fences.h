@@ -4,8 +4,9 @@
  *
  *     [ ku__fence header, 48 bytes ][ payload, size bytes ][ 16 guard bytes ]
  *
- * The header's last 8 bytes are guard bytes too. A block with an alignment over 16 is always a large one: the payload lies as many
- * bytes into the plain block as its alignment, at least 64, the header just before it, and the plain block begins with the header's address.
+ * The header's last 8 bytes are guard bytes too. A block with an alignment over 16 is always a large one: the payload
+ * lies as many bytes into the plain block as its alignment, at least 64, the header just before it, and the plain block
+ * begins with the header's address.
  */
 #ifndef KU__FENCES_H
 #define KU__FENCES_H
@@ -21,7 +22,7 @@ ku__freed ku__fence_free(ku_heap *heap, void *payload);
 void *ku__fence_resize(ku_heap *heap, void *payload, size_t size, bool *foreign);
 size_t ku__fence_usable_size(ku_heap *heap, const void *payload);
 
-/* For walks: the payload of a plain block, and its size; NULL when the block is not live (in quarantine, or damaged). */
+/* For walks: the payload of a plain block, and its size; NULL when it is not live (in quarantine, or damaged). */
 void *ku__fence_payload(void *plain, size_t *size);
 
 /* Plain blocks, for the layer above. */

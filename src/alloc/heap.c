@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* A magazine holds blocks worth 32 KiB (a core's first-level cache), but at least 64, so that the slow path is rare for every
- * class, and at most 512. The hostile build has 2, so that every path is the slow one. */
+/* A magazine holds blocks worth 32 KiB (a core's first-level cache), but at least 64, so that the slow path is rare
+ * for every class, and at most 512. The hostile build has 2, so that every path is the slow one. */
 #ifdef KU_HOSTILE
 enum { MAGAZINE_BYTES = 32, MAGAZINE_LEAST = 2, MAGAZINE_MOST = 2 };
 #else
@@ -35,8 +35,8 @@ static size_t items_bytes(void) {
 
 /* ---- making and ending heaps ---- */
 
-/* Blocks at the beginnings of pools are at the beginnings of pages. The heap's own hot words are elsewhere in theirs, so that a load of
- * one does not wait for a store to a block that has the same low twelve bits. */
+/* Blocks at the beginnings of pools are at the beginnings of pages. The heap's own hot words are elsewhere in
+ * theirs, so that a load of one does not wait for a store to a block that has the same low twelve bits. */
 enum { PAGE_OFFSET = 2048 };
 
 static void lay_magazines(ku__magazines *magazines, void **items) {
@@ -87,7 +87,8 @@ static ku_heap *new_heap(const ku_heap_options *options, ku_error *error) {
     size_t bytes = PAGE_OFFSET + sizeof(ku_heap) + items_bytes();
     char *mapping = ku__tables_open() ? ku__pages_map(bytes) : NULL;
     if (mapping == NULL) {
-        fail(error, KU_NO_MEMORY, "a heap could not be made: the system refused memory; free some or raise the limit (ulimit -v)");
+        fail(error, KU_NO_MEMORY,
+             "a heap could not be made: the system refused memory; free some or raise the limit (ulimit -v)");
         return NULL;
     }
     ku_heap *heap = (ku_heap *)(void *)(mapping + PAGE_OFFSET);
@@ -387,8 +388,8 @@ static bool large_find(ku_heap *heap, const void *block, ku__block_facts *facts)
     if (!ku__large_find(heap, block, &entry, &site)) {
         return false;
     }
-    *facts = (ku__block_facts){
-        .owner = ku__heap_numbered(entry.heap), .size = entry.size, .site = site, .is_large = true};
+    *facts =
+        (ku__block_facts){.owner = ku__heap_numbered(entry.heap), .size = entry.size, .site = site, .is_large = true};
     return true;
 }
 

@@ -1,10 +1,12 @@
 /* large.h: blocks over 512 bytes, from the system's allocator, and the registry that knows them.
  *
- * The registry is a hash table with open addressing and linear probing, keyed by address; sites lie in a second array beside it, present
- * only while tracing. Deletion moves later entries of the run back, so there are no tombstones (Knuth, The Art of
- * Computer Programming, volume 3, section 6.4, algorithm R). Its memory comes from pages, never from malloc.
+ * The registry is a hash table with open addressing and linear probing, keyed by address; sites lie in a second array
+ * beside it, present only while tracing. Deletion moves later entries of the run back, so there are no tombstones
+ * (Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R). Its memory comes from pages, never from
+ * malloc.
  *
- * Two heaps under one lock may share a registry, so that an address is looked up once; each entry says which heap made it.
+ * Two heaps under one lock may share a registry, so that an address is looked up once; each entry says which heap made
+ * it.
  *
  * Invariants: used <= capacity * 5 / 8; every entry is reachable from its home without passing an empty one.
  *

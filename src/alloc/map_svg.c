@@ -1,7 +1,7 @@
 /* map_svg.c: a picture of a heap's arenas. See kucha/stats.h.
  *
- * A row for each arena, a cell for each of its 64 pools: the hue is the size class, the height of the filling is the share
- * of its blocks that are live, grey is a pool without a class.
+ * A row for each arena, a cell for each of its 64 pools: the hue is the size class, the height of the filling is the
+ * share of its blocks that are live, grey is a pool without a class.
  */
 #include "alloc/fences.h"
 #include "alloc/tables.h"
@@ -23,15 +23,17 @@ static void draw_pool(FILE *stream, uint32_t number, unsigned column, size_t row
     }
     const ku__pool *pool = ku__pool_at(number);
     double height = (CELL - 1) * (double)pool->taken / pool->capacity;
-    fprintf(stream,
-            "<rect x=\"%u\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"hsl(%u,70%%,45%%)\"><title>%zu bytes: %u of %u "
-            "live</title></rect>\n",
-            x, (double)y + CELL - 1 - height, CELL - 1, height, hue_of(pool->class_index), ku__class_size(pool->class_index),
-            pool->taken, pool->capacity);
+    fprintf(
+        stream,
+        "<rect x=\"%u\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"hsl(%u,70%%,45%%)\"><title>%zu bytes: %u of %u "
+        "live</title></rect>\n",
+        x, (double)y + CELL - 1 - height, CELL - 1, height, hue_of(pool->class_index),
+        ku__class_size(pool->class_index), pool->taken, pool->capacity);
 }
 
 static void draw_arena(FILE *stream, uint32_t arena, size_t row) {
-    fprintf(stream, "<text x=\"8\" y=\"%zu\">%p</text>\n", TOP + row * CELL + CELL - 3, (void *)ku__arena_address(arena));
+    fprintf(stream, "<text x=\"8\" y=\"%zu\">%p</text>\n", TOP + row * CELL + CELL - 3,
+            (void *)ku__arena_address(arena));
     for (unsigned i = 0; i < KU__POOLS_PER_ARENA; i++) {
         draw_pool(stream, arena * KU__POOLS_PER_ARENA + i, i, row);
     }
@@ -40,8 +42,8 @@ static void draw_arena(FILE *stream, uint32_t arena, size_t row) {
 static void draw_legend(FILE *stream, size_t y) {
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
         unsigned x = LEFT + c * 2 * CELL;
-        fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"%d\" height=\"%d\" fill=\"hsl(%u,70%%,45%%)\"/>\n", x, y, 2 * CELL - 1,
-                CELL, hue_of(c));
+        fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"%d\" height=\"%d\" fill=\"hsl(%u,70%%,45%%)\"/>\n", x, y,
+                2 * CELL - 1, CELL, hue_of(c));
         if (c % 4 == 3) {
             fprintf(stream, "<text x=\"%u\" y=\"%zu\">%zu</text>\n", x, y + 2 * CELL, ku__class_size(c));
         }
@@ -56,7 +58,9 @@ int ku_heap_map_svg(ku_heap *heap, FILE *stream) {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\" font-family=\"monospace\" "
             "font-size=\"10\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
             LEFT + KU__POOLS_PER_ARENA * CELL + 20, height);
-    fprintf(stream, "<text x=\"8\" y=\"24\" font-size=\"14\">Heap \"%s\": %zu arenas, %zu pools in use, %zu live blocks, %zu bytes</text>\n",
+    fprintf(stream,
+            "<text x=\"8\" y=\"24\" font-size=\"14\">Heap \"%s\": %zu arenas, %zu pools in use, %zu live blocks, %zu "
+            "bytes</text>\n",
             stats.name, stats.arenas, stats.pools_used, stats.blocks_used, stats.bytes_used);
     size_t row = 0;
     for (uint32_t n = 0; row < stats.arenas && n < ku__process_tables.arena_slots; n++) {

@@ -164,8 +164,8 @@ static bool walk_arena(ku_heap *heap, uint32_t arena, void *argument) {
 
 static bool walk_large(const ku__large_entry *entry, uint32_t site, void *argument) {
     walk *run = argument;
-    visit_block(run, (ku_block){
-                         .address = (void *)entry->address, .size = entry->size, .is_large = true, .site = site});
+    visit_block(run,
+                (ku_block){.address = (void *)entry->address, .size = entry->size, .is_large = true, .site = site});
     return !run->stopped;
 }
 

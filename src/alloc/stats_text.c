@@ -2,14 +2,15 @@
 #include <kucha/stats.h>
 
 static int print_totals(const ku_heap_stats *s, FILE *stream) {
-    fprintf(stream, "heap \"%s\": %zu arenas of %zu KiB (at most %zu, %zu taken in all), pools of %zu KiB\n", s->name, s->arenas,
-            s->arena_size >> 10, s->arenas_peak, s->arenas_taken, s->pool_size >> 10);
+    fprintf(stream, "heap \"%s\": %zu arenas of %zu KiB (at most %zu, %zu taken in all), pools of %zu KiB\n", s->name,
+            s->arenas, s->arena_size >> 10, s->arenas_peak, s->arenas_taken, s->pool_size >> 10);
     fprintf(stream, "  small blocks  %12zu live, %14zu bytes; %zu free in pools in use, %zu bytes\n", s->blocks_used,
             s->bytes_used, s->blocks_free, s->bytes_free);
     fprintf(stream, "  large blocks  %12zu live, %14zu bytes; %zu bytes at most\n", s->large_blocks, s->large_bytes,
             s->large_bytes_peak);
     fprintf(stream, "  pools         %12zu in use, %12zu free\n", s->pools_used, s->pools_free);
-    fprintf(stream, "  held %zu bytes, mapped %zu, tables %zu, limit ", s->bytes_held, s->bytes_mapped, s->metadata_bytes);
+    fprintf(stream, "  held %zu bytes, mapped %zu, tables %zu, limit ", s->bytes_held, s->bytes_mapped,
+            s->metadata_bytes);
     return s->limit != 0 ? fprintf(stream, "%zu\n", s->limit) : fprintf(stream, "none\n");
 }
 

@@ -10,12 +10,13 @@
 #include <string.h>
 
 enum {
-    ARENAS_PER_CLAIM = 16,  /* pool records are taken for so many arenas: whole pages, even of 64 KiB, in every geometry */
-    HUGE_FROM_ARENA = 4,    /* a heap's first arenas stay on small pages: a small program must not grow by them */
-    TABLE_ALIGN = 1 << 16,  /* largest page size in use */
-    /* An idle arena stays so long before it goes back: a program that swings between full and empty in less would pay for
-     * the page faults each time (10^6 blocks of 64 bytes, filled and emptied: 16 ns a call when arenas went back at once,
-     * 6 when they stayed). */
+    ARENAS_PER_CLAIM =
+        16,              /* pool records are taken for so many arenas: whole pages, even of 64 KiB, in every geometry */
+    HUGE_FROM_ARENA = 4, /* a heap's first arenas stay on small pages: a small program must not grow by them */
+    TABLE_ALIGN = 1 << 16, /* largest page size in use */
+    /* An idle arena stays so long before it goes back: a program that swings between full and empty in less would
+     * pay for the page faults each time (10^6 blocks of 64 bytes, filled and emptied: 16 ns a call when arenas went
+     * back at once, 6 when they stayed). */
     IDLE_MILLISECONDS = 200,
 };
 
@@ -230,8 +231,11 @@ uint32_t ku__arena_take(ku_heap *heap) {
     ku__process_lock();
     uint32_t number = claim_slot();
     if (number != KU__NONE) {
-        ku__process_tables.arenas[number] = (ku__arena){
-            .heap = heap, .free_pools = UINT64_MAX, .free_count = KU__POOLS_PER_ARENA, .next = KU__NONE, .prev = KU__NONE};
+        ku__process_tables.arenas[number] = (ku__arena){.heap = heap,
+                                                        .free_pools = UINT64_MAX,
+                                                        .free_count = KU__POOLS_PER_ARENA,
+                                                        .next = KU__NONE,
+                                                        .prev = KU__NONE};
     }
     ku__process_unlock();
     if (number == KU__NONE) {

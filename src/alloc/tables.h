@@ -1,7 +1,7 @@
 /* tables.h: arenas and pools, and the tables in which they are described.
  *
- * The process has one window of addresses (os/range.h). Behind the arenas lie, each at a fixed place, so that an address
- * finds its entry by a subtraction and a shift:
+ * The process has one window of addresses (os/range.h). Behind the arenas lie, each at a fixed place, so that an
+ * address finds its entry by a subtraction and a shift:
  *
  *     class map     16 bits a pool       whole, mapped at start (8 MiB of addresses, touched where pools are)
  *     arena table   64 bytes an arena    whole, mapped at start
@@ -35,8 +35,8 @@ struct ku__arena {
     uint32_t next, prev;  /* arenas of the heap with the same free_count */
     uint32_t free_count;
     uint64_t idle_since; /* milliseconds: when its last pool became free */
-    bool has_sites; /* its part of the site table is there */
-    bool blocked;   /* something else lies at these addresses */
+    bool has_sites;      /* its part of the site table is there */
+    bool blocked;        /* something else lies at these addresses */
 };
 
 struct ku__pool {
@@ -87,7 +87,7 @@ void ku__process_lock(void);
 void ku__process_unlock(void);
 bool ku__heap_enlist(ku_heap *heap); /* gives it a number; false when 1023 heaps are alive */
 void ku__heap_delist(ku_heap *heap);
-ku_heap *ku__heaps_first(void); /* walk with heap->next, under the lock */
+ku_heap *ku__heaps_first(void);              /* walk with heap->next, under the lock */
 ku_heap *ku__heap_numbered(unsigned number); /* NULL: none has this number now */
 
 /* ---- arenas ---- */
@@ -109,8 +109,8 @@ void ku__arena_sites_give(uint32_t arena);
 ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index);
 /* Takes up to `count` free blocks, lowest addresses first, into items[0 .. n-1] such that items[n-1] is the lowest. */
 size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t count);
-/* Gives blocks of one class back to their pools, and pools of which nothing is taken any more to their arenas. The pools may be
- * of any heap whose lock is held. */
+/* Gives blocks of one class back to their pools, and pools of which nothing is taken any more to their arenas. The
+ * pools may be of any heap whose lock is held. */
 void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index);
 /* Releases the pools of which nothing is taken, which the normal path keeps as the last of their class. */
 void ku__pools_release_empty(ku_heap *heap);

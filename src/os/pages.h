@@ -1,11 +1,11 @@
 /* pages.h: memory from the operating system, in pages.
  *
- * Everything the library keeps beside the heap (tables, registries, magazines) and the arenas themselves comes from here,
- * never from malloc, so that an instrument never disturbs what it measures. All memory arrives zeroed. Any thread may
- * call; nothing is locked.
+ * Everything the library keeps beside the heap (tables, registries, magazines) and the arenas themselves comes from
+ * here, never from malloc, so that an instrument never disturbs what it measures. All memory arrives zeroed. Any thread
+ * may call; nothing is locked.
  *
- * Sources: mmap(2), madvise(2); MAP_FIXED_NOREPLACE is Linux 4.17 (an older kernel takes the address as a hint, which is
- * seen and undone).
+ * Sources: mmap(2), madvise(2); MAP_FIXED_NOREPLACE is Linux 4.17 (an older kernel takes the address as a hint, which
+ * is seen and undone).
  */
 #ifndef KU__PAGES_H
 #define KU__PAGES_H

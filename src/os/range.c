@@ -3,9 +3,9 @@
 
 #include "os/pages.h"
 
-/* Windows are looked for here: far above where programs are loaded, far below where the system maps downwards from the
- * stack, and clear of AddressSanitizer's shadow (which ends at 0x10007fff8000) and of its own allocator (0x500000000000).
- * The second is for systems with 39 bits of addresses. */
+/* Windows are looked for here: far above where programs are loaded, far below where the system maps downwards from
+ * the stack, and clear of AddressSanitizer's shadow (which ends at 0x10007fff8000) and of its own allocator
+ * (0x500000000000). The second is for systems with 39 bits of addresses. */
 static const struct {
     uintptr_t low;
     uintptr_t high;

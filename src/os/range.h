@@ -23,8 +23,9 @@ typedef struct ku__range {
     bool reserved; /* the window is one reservation; else its parts are claimed */
 } ku__range;
 
-/* Finds a window for `arenas_bytes` of arenas (a power of two) and `tables_for(arenas_bytes)` of tables, at a multiple of
- * `alignment`. The result may be smaller, halved down to `least` bytes of arenas. False when the system gives nothing. */
+/* Finds a window for `arenas_bytes` of arenas (a power of two) and `tables_for(arenas_bytes)` of tables, at a
+ * multiple of `alignment`. The result may be smaller, halved down to `least` bytes of arenas. False when the system
+ * gives nothing. */
 bool ku__range_find(ku__range *range, size_t arenas_bytes, size_t least, size_t alignment,
                     size_t (*tables_for)(size_t arenas_bytes));
 

@@ -1,5 +1,5 @@
-/* test_faults.c: every request for memory that the library makes of the system is refused in turn; and starts and forks under
- * limits that a user may have set. */
+/* test_faults.c: every request for memory that the library makes of the system is refused in turn; and starts and
+ * forks under limits that a user may have set. */
 #include "support.h"
 
 #include "alloc/fast.h"
@@ -16,8 +16,8 @@
 #ifdef KU_CHECKING
 enum { KEPT = 3000 };
 
-/* Uses most of the library; whatever is refused must be reported, and all that was given must go back. Returns whether nothing was
- * refused. */
+/* Uses most of the library; whatever is refused must be reported, and all that was given must go back. Returns
+ * whether nothing was refused. */
 static bool scenario(unsigned flags) {
     static void *kept[KEPT];
     ku_error error = {0};

@@ -1,10 +1,12 @@
-/* test_fences.c: every kind of misuse is found, and named with the places where the block was made, freed and looked at. */
+/* test_fences.c: every kind of misuse is found, and named with the places where the block was made, freed and looked
+ * at. */
 #include "support.h"
 
 #include <kucha/kucha.h>
 #include <string.h>
 
-/* Not static: the report names these functions by their dynamic symbols. Weak: so the compiler makes no copy of its own. */
+/* Not static: the report names these functions by their dynamic symbols. Weak: so the compiler makes no copy of its
+ * own. */
 void *make_a_block(ku_heap *heap, size_t size);
 void free_a_block(ku_heap *heap, void *block);
 
