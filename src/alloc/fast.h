@@ -27,6 +27,7 @@
 #ifndef KU__FAST_H
 #define KU__FAST_H
 
+#include "alloc/annotate.h"
 #include "alloc/geometry.h"
 
 #include <stdatomic.h>
@@ -78,7 +79,8 @@ struct ku_heap {
     size_t arenas, arenas_peak, arenas_taken;
     size_t arenas_idle;  /* arenas of which no pool is in use */
     uint64_t idle_check; /* no idle arena is due to go back before this time, in milliseconds */
-    size_t large_blocks, large_bytes, large_bytes_peak;
+    _Atomic size_t large_blocks, large_bytes; /* a remote free changes them, under the registry's lock */
+    size_t large_bytes_peak;
     ku_code last_refusal;
     unsigned flags;
     bool sites_on;   /* arenas have site tables */
@@ -119,6 +121,7 @@ static inline void *ku__fast_malloc(ku_heap *heap, size_t size) {
         void **top = heap->magazines.top[class_index] - 1;
         heap->magazines.first[class_index] = *top;
         heap->magazines.top[class_index] = top;
+        ku__note_taken(heap, block, ku__class_size(class_index));
     }
     return block;
 }
@@ -142,6 +145,7 @@ static inline bool ku__fast_push(ku_heap *heap, void *block, unsigned class_inde
     *top = heap->magazines.first[class_index];
     heap->magazines.first[class_index] = block;
     heap->magazines.top[class_index] = top + 1;
+    ku__note_freed(heap, block, ku__class_size(class_index));
     return true;
 }
 

@@ -32,6 +32,8 @@ typedef struct header {
     const void *allocated_at;
     uint16_t heap; /* number of the heap that made it */
     uint16_t spare[3];
+    void *next_return;       /* on the heap's list of returns; not in the payload, which may be too small and is guarded */
+    uint64_t unused;
     unsigned char guard[8];
 } header;
 
@@ -185,11 +187,32 @@ static const void *freed_at(const ku__fences *fences, const header *block) {
     return NULL;
 }
 
+/* Whether a small address is the payload of a block that its pool has given away. */
+static bool is_small_payload(const void *payload) {
+    const void *plain = header_of(payload);
+    return ku__in_range(plain) && ku__small_is_taken(plain);
+}
+
+/* A small address in a heap that has no fences, and so no headers. */
+static bool is_unfenced(const void *payload) {
+    const ku_heap *owner = ku_heap_find(payload);
+    return owner != NULL && owner->fences == NULL;
+}
+
+static bool has_header(const void *payload) {
+    const header *block = header_of(payload);
+    bool small = ku__in_range(payload);
+    return ((uintptr_t)payload & (KU_CLASS_STEP - 1)) == 0 && (!small || is_small_payload(payload)) &&
+           (block->mark == MARK_LIVE || block->mark == MARK_FREED);
+}
+
 /* Whether `payload` may be freed or resized through this heap; reports why not. */
 static bool is_mine(ku_heap *heap, const void *payload) {
     const header *block = header_of(payload);
     ku_fault fault = {.block = payload};
-    if (((uintptr_t)payload & (KU_CLASS_STEP - 1)) != 0 || (block->mark != MARK_LIVE && block->mark != MARK_FREED)) {
+    if (is_unfenced(payload)) {
+        fault.kind = KU_FAULT_WRONG_HEAP;
+    } else if (!has_header(payload)) {
         fault.kind = KU_FAULT_FOREIGN;
     } else if (block->mark == MARK_FREED) {
         fault = fault_of(KU_FAULT_DOUBLE_FREE, block, 0);
@@ -203,22 +226,42 @@ static bool is_mine(ku_heap *heap, const void *payload) {
     return false;
 }
 
+typedef bool plain_finder(ku_heap *heap, const void *plain);
+
 static bool is_registered(ku_heap *heap, const void *plain) {
     ku__block_facts facts;
     return ku__block_find(heap, plain, &facts);
 }
 
-/* Of a wild address even the header may not be readable. The plain block of a large one lies 48 bytes before it, or
- * as many as its alignment, at least 64. */
+static bool is_own_large(ku_heap *heap, const void *plain) {
+    ku__large_entry entry;
+    uint32_t *site;
+    return ku__large_find(heap, plain, &entry, &site);
+}
+
+/* The plain block of a large one begins with its header, or as many bytes before the payload as its alignment. */
+static bool has_large_plain(ku_heap *heap, const void *payload, plain_finder *find) {
+    bool found = find(heap, header_of(payload));
+    for (size_t before = LEAST_OFFSET; before <= ALIGNMENT_MAX && !found; before *= 2) {
+        found = find(heap, (const char *)payload - before);
+    }
+    return found;
+}
+
+/* Of a wild address even the header may not be readable. */
 static bool is_readable(ku_heap *heap, const void *payload) {
     if (ku__in_range(payload)) {
         return ku__process_tables.class_map[ku__pool_number(payload)] != 0;
     }
-    bool found = is_registered(heap, header_of(payload));
-    for (size_t before = LEAST_OFFSET; before <= ALIGNMENT_MAX && !found; before *= 2) {
-        found = is_registered(heap, (const char *)payload - before);
-    }
-    return found;
+    return has_large_plain(heap, payload, is_registered);
+}
+
+bool ku__fence_owns_large(ku_heap *heap, const void *payload) {
+    return has_large_plain(heap, payload, is_own_large);
+}
+
+void **ku__fence_return_link(void *payload) {
+    return &header_of(payload)->next_return;
 }
 
 /* ---- quarantine ---- */
@@ -326,7 +369,8 @@ void *ku__fence_resize(ku_heap *heap, void *payload, size_t size, bool *foreign)
 }
 
 size_t ku__fence_usable_size(ku_heap *heap, const void *payload) {
-    bool live = is_readable(heap, payload) && header_of(payload)->mark == MARK_LIVE;
+    bool live = is_readable(heap, payload) && !is_unfenced(payload) && has_header(payload) &&
+                header_of(payload)->mark == MARK_LIVE && header_of(payload)->heap == heap->number;
     return live ? header_of(payload)->size : 0;
 }
 
@@ -356,6 +400,7 @@ size_t ku_heap_check_fences(ku_heap *heap) {
     if (heap->fences == NULL) {
         return 0;
     }
+    heap->caller = __builtin_extract_return_addr(__builtin_return_address(0));
     check run = {.heap = heap};
     ku_heap_walk(heap, check_block, &run);
     ku__fences *fences = heap->fences;

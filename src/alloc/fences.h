@@ -2,7 +2,7 @@
  *
  * A fenced block is a plain block that holds
  *
- *     [ ku__fence header, 48 bytes ][ payload, size bytes ][ 16 guard bytes ]
+ *     [ ku__fence header, 64 bytes ][ payload, size bytes ][ 16 guard bytes ]
  *
  * The header's last 8 bytes are guard bytes too. A block with an alignment over 16 is always a large one: the payload
  * lies as many bytes into the plain block as its alignment, at least 64, the header just before it, and the plain block
@@ -22,10 +22,16 @@ ku__freed ku__fence_free(ku_heap *heap, void *payload);
 void *ku__fence_resize(ku_heap *heap, void *payload, size_t size, bool *foreign);
 size_t ku__fence_usable_size(ku_heap *heap, const void *payload);
 
-/* For walks: the payload of a plain block, and its size; NULL when it is not live (in quarantine, or damaged). */
+/* Whether the payload's plain block is a large one of this heap's own registry; takes no lock but the registry's. */
+bool ku__fence_owns_large(ku_heap *heap, const void *payload);
+/* Where a payload keeps its link in a list of returns. */
+void **ku__fence_return_link(void *payload);
+
+/* For walks: the payload of a plain block, and its size; NULL when the block is not live (in quarantine, or damaged). */
 void *ku__fence_payload(void *plain, size_t *size);
 
 /* Plain blocks, for the layer above. */
+bool ku__small_is_taken(const void *block); /* the start of a block that its pool has given away */
 void *ku__plain_malloc(ku_heap *heap, size_t size);
 void *ku__plain_resize(ku_heap *heap, void *block, size_t size, bool *foreign);
 ku__freed ku__plain_free(ku_heap *heap, void *block);

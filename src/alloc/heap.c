@@ -1,4 +1,5 @@
 /* heap.c: heaps, the slow paths behind the magazines, and the public calls. See kucha/heap.h and fast.h. */
+#include "alloc/check.h"
 #include "alloc/fault.h"
 #include "alloc/fences.h"
 #include "alloc/large.h"
@@ -81,6 +82,7 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
     } else {
         heap->tag = heap->number << KU__MAP_SHIFT;
     }
+    ku__note_heap_made(heap);
 }
 
 static ku_heap *new_heap(const ku_heap_options *options, ku_error *error) {
@@ -144,10 +146,13 @@ void ku_heap_delete(ku_heap *heap) {
     if (heap == NULL) {
         return;
     }
+    ku__heap_check(heap);
+    ku__heap_delist(heap);
     ku__fences_close(heap);
     ku__large_delete(heap);
+    ku__note_heap_ended(heap);
     give_arenas(heap);
-    ku__heap_delist(heap);
+    ku__heap_number_release(heap);
     ku__pages_unmap(heap->mapping, heap->mapping_bytes);
 }
 
@@ -188,6 +193,13 @@ static void put(ku_heap *heap, void *block, unsigned class_index) {
     }
     *magazines->top[class_index]++ = magazines->first[class_index];
     magazines->first[class_index] = block;
+    ku__note_freed(heap, block, ku__class_size(class_index));
+    ku__class_check(heap, class_index);
+}
+
+/* Where a returned block keeps its link: in its first word, which is free for use, but for fenced ones. */
+static void *return_link(const ku_heap *owner, void *block) {
+    return owner->fences != NULL ? (void *)ku__fence_return_link(block) : block;
 }
 
 void ku__returns_drain(ku_heap *heap) {
@@ -197,7 +209,7 @@ void ku__returns_drain(ku_heap *heap) {
     void *block = atomic_exchange_explicit(&heap->returns, NULL, memory_order_acquire);
     while (block != NULL) {
         void *next;
-        memcpy(&next, block, sizeof next);
+        memcpy(&next, return_link(heap, block), sizeof next);
         if (heap->fences != NULL) {
             ku__fence_free(heap, block);
         } else {
@@ -210,6 +222,7 @@ void ku__returns_drain(ku_heap *heap) {
 /* Fills an empty magazine to half from one pool, so that as many frees as mallocs fit before the next slow path. */
 static bool refill(ku_heap *heap, unsigned class_index) {
     ku__magazines *magazines = heap->inner;
+    ku__class_check(heap, class_index);
     ku__returns_drain(heap);
     if (magazines->first[class_index] != NULL) {
         return true;
@@ -224,6 +237,7 @@ static bool refill(ku_heap *heap, unsigned class_index) {
     size_t count = ku__pool_gather(ku__pool_at(number), number, items + 1, wanted);
     magazines->first[class_index] = items[count];
     magazines->top[class_index] = items + count;
+    ku__class_check(heap, class_index);
     return true;
 }
 
@@ -248,6 +262,7 @@ void *ku__plain_malloc(ku_heap *heap, size_t size) {
     }
     void *block = magazines->first[class_index];
     magazines->first[class_index] = *--magazines->top[class_index];
+    ku__note_taken(heap, block, ku__class_size(class_index));
     return block;
 }
 
@@ -268,7 +283,7 @@ static unsigned own_class(const ku_heap *heap, const void *block) {
 static void push_return(ku_heap *owner, void *block) {
     void *head = atomic_load_explicit(&owner->returns, memory_order_relaxed);
     do {
-        memcpy(block, &head, sizeof head);
+        memcpy(return_link(owner, block), &head, sizeof head);
     } while (!atomic_compare_exchange_weak_explicit(&owner->returns, &head, block, memory_order_release,
                                                     memory_order_relaxed));
 }
@@ -278,8 +293,14 @@ static bool free_large_elsewhere(const ku_heap *heap, void *block) {
     bool freed = false;
     ku__process_lock();
     for (ku_heap *other = ku__heaps_first(); other != NULL && !freed; other = other->next) {
-        if (other->shared && (heap == NULL || other->large != heap->large)) {
+        if (!other->shared || (heap != NULL && other->large == heap->large)) {
+            continue;
+        }
+        if (other->fences == NULL) {
             freed = ku__large_free(other, block);
+        } else if (ku__fence_owns_large(other, block)) {
+            push_return(other, block); /* its guards are its owner's to look at */
+            freed = true;
         }
     }
     ku__process_unlock();
@@ -366,6 +387,18 @@ ku_heap *ku_heap_find(const void *address) {
     return ku__process_tables.arenas[ku__arena_of_pool(ku__pool_number(address))].heap;
 }
 
+bool ku__small_is_taken(const void *block) {
+    uint32_t number = ku__pool_number(block);
+    if (ku__process_tables.class_map[number] == 0) {
+        return false;
+    }
+    const ku__pool *pool = ku__pool_at(number);
+    size_t size = ku__class_size(pool->class_index);
+    size_t offset = (size_t)((const char *)block - ku__pool_address(number)) - ku__pool_first(number);
+    size_t index = offset / size; /* before the first block, the difference wraps around and is far over any index */
+    return offset % size == 0 && index < pool->capacity && (pool->free_bits[index / 64] >> (index % 64) & 1) == 0;
+}
+
 static bool small_find(const void *block, ku__block_facts *facts) {
     uint32_t number = ku__pool_number(block);
     unsigned entry = ku__process_tables.class_map[number];
@@ -411,13 +444,17 @@ bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts) {
 /* ---- sharing and sites ---- */
 
 void ku__heap_share(ku_heap *heap) {
+    ku__process_lock(); /* other threads look for shared heaps under it */
     heap->shared = true;
+    ku__process_unlock();
 }
 
 void ku__heap_join_registry(ku_heap *heap, ku_heap *sibling) {
+    ku__process_lock(); /* and for registries: a fork, a free of a large block elsewhere */
     ku__large_delete(heap);
     heap->large = ku__large_retain(sibling->large);
     heap->shared = heap->shared || sibling->shared;
+    ku__process_unlock();
 }
 
 static void each_arena(ku_heap *heap, void (*act)(ku_heap *heap, uint32_t arena)) {
@@ -563,7 +600,8 @@ size_t ku_heap_usable_size(const ku_heap *heap, const void *block) {
     if (heap->fences != NULL) {
         return ku__fence_usable_size(asked, block);
     }
-    return ku__block_find(asked, block, &facts) ? facts.size : 0;
+    bool live = ku__block_find(asked, block, &facts) && facts.owner == heap && (facts.is_large || ku__small_is_taken(block));
+    return live ? facts.size : 0;
 }
 
 ku_code ku_heap_last_refusal(const ku_heap *heap) {

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "alloc/large.h"
 
+#include "alloc/check.h"
 #include "alloc/tables.h"
 #include "os/pages.h"
 
@@ -100,6 +101,29 @@ static void unmap_tables(ku__large_entry *entries, uint32_t *sites, size_t capac
     ku__pages_unmap(sites, capacity * sizeof *sites);
 }
 
+#ifdef KU_CHECKING
+void ku__large_check(ku_heap *heap) {
+    size_t used = 0, blocks = 0, bytes = 0;
+    lock_shared(heap);
+    const ku__large *large = heap->large;
+    KU__CHECK((large->capacity & (large->capacity - 1)) == 0 && large->capacity >> (64 - large->shift) == 1);
+    for (size_t i = 0; i < large->capacity; i++) {
+        const ku__large_entry *entry = &large->entries[i];
+        if (entry->address == 0) {
+            continue;
+        }
+        KU__CHECK(place_of(large, entry->address) == i);
+        KU__CHECK(ku__heap_numbered(entry->heap) != NULL);
+        used++;
+        blocks += entry->heap == heap->number;
+        bytes += entry->heap == heap->number ? entry->size : 0;
+    }
+    KU__CHECK(used == large->used && used <= large->capacity / 8 * 5);
+    KU__CHECK(blocks == heap->large_blocks && bytes == heap->large_bytes && bytes <= heap->large_bytes_peak);
+    unlock_shared(heap);
+}
+#endif
+
 static bool grow(ku__large *large) {
     ku__large old = *large;
     size_t capacity = old.capacity * 2;
@@ -130,6 +154,15 @@ static bool make_room(ku__large *large) {
     return large->used < large->capacity / 8 * 5 || grow(large);
 }
 
+/* Sums change under the registry's lock but are read by the heap's holder, who need not have it: hence atomic stores. */
+static void count(ku_heap *heap, size_t blocks, size_t bytes) {
+    size_t now = atomic_load_explicit(&heap->large_bytes, memory_order_relaxed) + bytes;
+    atomic_store_explicit(&heap->large_bytes, now, memory_order_relaxed);
+    blocks += atomic_load_explicit(&heap->large_blocks, memory_order_relaxed);
+    atomic_store_explicit(&heap->large_blocks, blocks, memory_order_relaxed);
+    heap->large_bytes_peak = now > heap->large_bytes_peak ? now : heap->large_bytes_peak;
+}
+
 static void insert(ku_heap *heap, uintptr_t address, size_t size) {
     ku__large *large = heap->large;
     size_t at = place_of(large, address);
@@ -138,11 +171,7 @@ static void insert(ku_heap *heap, uintptr_t address, size_t size) {
         large->sites[at] = 0;
     }
     large->used++;
-    heap->large_blocks++;
-    heap->large_bytes += size;
-    if (heap->large_bytes > heap->large_bytes_peak) {
-        heap->large_bytes_peak = heap->large_bytes;
-    }
+    count(heap, 1, size);
 }
 
 /* Whether an entry whose home is `home` may move from `from` back to `to` without its run being broken. */
@@ -173,15 +202,15 @@ static ku_heap *maker_of(ku_heap *heap, const ku__large_entry *entry) {
 static void forget(ku_heap *heap, size_t at) {
     ku__large_entry *entry = &heap->large->entries[at];
     ku_heap *maker = maker_of(heap, entry);
-    maker->large_blocks--;
-    maker->large_bytes -= entry->size;
+    KU__CHECK(maker != NULL && maker->large_bytes >= entry->size);
+    count(maker, (size_t)0 - 1, (size_t)0 - entry->size);
     delete_at(heap->large, at);
 }
 
 /* ---- blocks ---- */
 
 static bool over_limit(ku_heap *heap, size_t more) {
-    size_t held = heap->pools_used * KU__POOL_SIZE + heap->large_bytes;
+    size_t held = heap->pools_used * KU__POOL_SIZE + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
     if (held > heap->limit || more > heap->limit - held) {
         heap->last_refusal = KU_LIMIT;
         return true;
@@ -260,7 +289,10 @@ void *ku__large_realloc(ku_heap *heap, void *block, size_t size, bool *known) {
     size_t old_size = heap->large->entries[at].size;
     *known = heap->large->entries[at].address != 0;
     void *moved = NULL;
-    if (*known && (size <= old_size || !over_limit(heap, size - old_size))) {
+    ku_heap *maker = *known ? maker_of(heap, &heap->large->entries[at]) : NULL;
+    if (*known && size > old_size && over_limit(maker, size - old_size)) {
+        heap->last_refusal = KU_LIMIT;
+    } else if (*known) {
         moved = realloc_known(heap, at, block, size);
     }
     unlock_shared(heap);
@@ -279,7 +311,7 @@ bool ku__large_find(ku_heap *heap, const void *block, ku__large_entry *entry, ui
 
 void ku__large_walk(ku_heap *heap, ku__large_visitor *visit, void *argument) {
     lock_shared(heap);
-    const ku__large *large = heap->large;
+    ku__large *large = heap->large;
     for (size_t i = 0; i < large->capacity; i++) {
         const ku__large_entry *entry = &large->entries[i];
         uint32_t site = large->sites != NULL ? large->sites[i] : 0;
@@ -295,7 +327,8 @@ void ku__large_walk(ku_heap *heap, ku__large_visitor *visit, void *argument) {
 static void free_blocks_of(ku_heap *heap) {
     ku__large *large = heap->large;
     for (size_t i = 0; i < large->capacity; i++) {
-        /* deleting may move a later entry of the run to this place, so the place is looked at until it holds still */
+        /* Deleting may move a later entry of the run to this place, so the place is looked at until it holds still. An entry that
+         * moves from the start of the table to its end, where a run wraps around, was looked at before and is another heap's. */
         while (large->entries[i].address != 0 && large->entries[i].heap == heap->number) {
             void *block = (void *)large->entries[i].address;
             forget(heap, i);
@@ -306,9 +339,9 @@ static void free_blocks_of(ku_heap *heap) {
 
 void ku__large_delete(ku_heap *heap) {
     ku__large *large = heap->large;
-    /* a run may wrap around the end of the table: the second pass finds what the first moved behind it */
+    lock_shared(heap);
     free_blocks_of(heap);
-    free_blocks_of(heap);
+    unlock_shared(heap);
     heap->large = NULL;
     if (--large->owners == 0) {
         unmap_tables(large->entries, large->sites, large->capacity);

@@ -47,6 +47,10 @@ bool ku__large_sites_enable(ku__large *large);
 void ku__large_sites_disable(ku__large *large);
 size_t ku__large_metadata_bytes(const ku__large *large);
 
+#ifdef KU_CHECKING
+void ku__large_check(ku_heap *heap);
+#endif
+
 /* Around fork(2): every registry's lock is held once, by the thread that forks, however many heaps share it. */
 void ku__large_lock_for_fork(ku__large *large);
 void ku__large_unlock_after_fork(ku__large *large);

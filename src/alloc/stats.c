@@ -1,4 +1,6 @@
 /* stats.c: statistics as data, walks over live blocks, and purging. See kucha/stats.h. */
+#include "alloc/arenas.h"
+#include "alloc/check.h"
 #include "alloc/fences.h"
 #include "alloc/large.h"
 #include "alloc/tables.h"
@@ -67,6 +69,7 @@ static void add_totals(const ku_heap *heap, ku_heap_stats *stats) {
 
 void ku_heap_stats_read(ku_heap *heap, ku_heap_stats *stats) {
     ku__heap_flush(heap);
+    ku__heap_check(heap);
     *stats = (ku_heap_stats){.domain = heap->domain,
                              .limit = heap->limit != SIZE_MAX ? heap->limit : 0,
                              .arena_size = KU__ARENA_SIZE,
@@ -86,34 +89,56 @@ void ku_heap_stats_read(ku_heap *heap, ku_heap_stats *stats) {
     add_totals(heap, stats);
 }
 
+static ku_arena_stats arena_stats(uint32_t arena) {
+    size_t pools_free = ku__process_tables.arenas[arena].free_count;
+    ku_arena_stats stats = {.address = (uintptr_t)ku__arena_address(arena),
+                            .pools_used = KU__POOLS_PER_ARENA - pools_free,
+                            .pools_free = pools_free};
+    for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
+        const ku__pool *pool = ku__pool_at(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left));
+        stats.blocks_used += pool->taken;
+        stats.bytes_used += pool->taken * ku__class_size(pool->class_index);
+    }
+    return stats;
+}
+
+typedef struct arena_call {
+    ku__arena_reader *read;
+    void *argument;
+} arena_call;
+
+static bool call_reader(ku_heap *heap, uint32_t arena, void *argument) {
+    (void)heap;
+    const arena_call *call = argument;
+    ku_arena_stats stats = arena_stats(arena);
+    call->read(arena, &stats, call->argument);
+    return true;
+}
+
+void ku__arenas_visit(ku_heap *heap, ku__arena_reader *read, void *argument) {
+    arena_call call = {read, argument};
+    each_arena_in_order(heap, call_reader, &call);
+}
+
 typedef struct arena_list {
     ku_arena_stats *arenas;
     size_t capacity, count;
 } arena_list;
 
-static bool list_arena(ku_heap *heap, uint32_t arena, void *argument) {
-    (void)heap;
+static void list_arena(uint32_t number, const ku_arena_stats *stats, void *argument) {
+    (void)number;
     arena_list *list = argument;
-    if (list->count++ >= list->capacity) {
-        return true;
+    if (list->count < list->capacity) {
+        list->arenas[list->count] = *stats;
     }
-    ku_arena_stats *stats = &list->arenas[list->count - 1];
-    size_t pools_free = ku__process_tables.arenas[arena].free_count;
-    *stats = (ku_arena_stats){.address = (uintptr_t)ku__arena_address(arena),
-                              .pools_used = KU__POOLS_PER_ARENA - pools_free,
-                              .pools_free = pools_free};
-    for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
-        const ku__pool *pool = ku__pool_at(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left));
-        stats->blocks_used += pool->taken;
-        stats->bytes_used += pool->taken * ku__class_size(pool->class_index);
-    }
-    return true;
+    list->count++;
 }
 
 size_t ku_heap_arenas_read(ku_heap *heap, ku_arena_stats *arenas, size_t capacity) {
     ku__heap_flush(heap);
+    ku__heap_check(heap);
     arena_list list = {arenas, capacity, 0};
-    each_arena_in_order(heap, list_arena, &list);
+    ku__arenas_visit(heap, list_arena, &list);
     return list.count;
 }
 
@@ -171,6 +196,7 @@ static bool walk_large(const ku__large_entry *entry, uint32_t site, void *argume
 
 size_t ku_heap_walk(ku_heap *heap, ku_block_visitor *visit, void *argument) {
     ku__heap_flush(heap);
+    ku__heap_check(heap);
     walk run = {.heap = heap, .visit = visit, .argument = argument};
     if (each_arena_in_order(heap, walk_arena, &run)) {
         ku__large_walk(heap, walk_large, &run);
@@ -206,7 +232,9 @@ static bool purge_arena(ku_heap *heap, uint32_t number, void *argument) {
 size_t ku_heap_purge(ku_heap *heap) {
     size_t given = 0;
     ku__heap_flush(heap);
+    ku__heap_check(heap);
     ku__pools_release_empty(heap);
     each_arena_in_order(heap, purge_arena, &given);
+    ku__heap_check(heap);
     return given;
 }

@@ -1,35 +1,118 @@
-/* stats_text.c: a heap's statistics as a table for people. See kucha/stats.h. */
-#include <kucha/stats.h>
+/* stats_text.c: a heap's statistics as a table for people. See kucha/stats.h.
+ *
+ * Sums first, then a line for each size class in use, then how full the arenas are: an arena goes back to the system only when it
+ * is empty, so many arenas in the first rows of the last table are memory that a few blocks hold.
+ */
+#include "alloc/arenas.h"
 
-static int print_totals(const ku_heap_stats *s, FILE *stream) {
-    fprintf(stream, "heap \"%s\": %zu arenas of %zu KiB (at most %zu, %zu taken in all), pools of %zu KiB\n", s->name,
-            s->arenas, s->arena_size >> 10, s->arenas_peak, s->arenas_taken, s->pool_size >> 10);
-    fprintf(stream, "  small blocks  %12zu live, %14zu bytes; %zu free in pools in use, %zu bytes\n", s->blocks_used,
-            s->bytes_used, s->blocks_free, s->bytes_free);
-    fprintf(stream, "  large blocks  %12zu live, %14zu bytes; %zu bytes at most\n", s->large_blocks, s->large_bytes,
-            s->large_bytes_peak);
-    fprintf(stream, "  pools         %12zu in use, %12zu free\n", s->pools_used, s->pools_free);
-    fprintf(stream, "  held %zu bytes, mapped %zu, tables %zu, limit ", s->bytes_held, s->bytes_mapped,
-            s->metadata_bytes);
-    return s->limit != 0 ? fprintf(stream, "%zu\n", s->limit) : fprintf(stream, "none\n");
+enum {
+    BUCKETS = 10, /* of occupancy, ten per cent each */
+    BAR = 40,     /* characters of the longest bar */
+};
+
+typedef struct amount {
+    char text[16];
+} amount;
+
+/* Bytes as a person reads them: three or four digits and a unit. */
+static amount bytes_of(size_t bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    unsigned unit = 0;
+    while (value >= 9999.5 && unit + 1 < sizeof units / sizeof *units) {
+        value /= 1024;
+        unit++;
+    }
+    amount result;
+    snprintf(result.text, sizeof result.text, value < 100 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    return result;
 }
 
-static int print_classes(const ku_heap_stats *s, FILE *stream) {
-    int result = fprintf(stream, "\n  class   size    pools   blocks used   blocks free   in use   tail bytes\n");
-    for (unsigned i = 0; i < KU_CLASS_COUNT && result >= 0; i++) {
+static double share(size_t part, size_t whole) {
+    return whole != 0 ? 100 * (double)part / (double)whole : 0;
+}
+
+static void print_totals(const ku_heap_stats *s, FILE *stream) {
+    size_t tail = 0;
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        tail += s->classes[c].tail_bytes;
+    }
+    size_t arenas = s->arenas * s->arena_size;
+    fprintf(stream, "Heap \"%s\"\n", s->name);
+    fprintf(stream, "  %-22s %12zu blocks  %10s  %5.1f%% of the arenas\n", "small, live", s->blocks_used,
+            bytes_of(s->bytes_used).text, share(s->bytes_used, arenas));
+    fprintf(stream, "  %-22s %12zu blocks  %10s  %5.1f%%\n", "small, free in pools", s->blocks_free,
+            bytes_of(s->bytes_free).text, share(s->bytes_free, arenas));
+    fprintf(stream, "  %-22s %12s         %10s  %5.1f%%\n", "ends of pools", "", bytes_of(tail).text, share(tail, arenas));
+    fprintf(stream, "  %-22s %12zu pools   %10s  %5.1f%%\n", "free pools", s->pools_free,
+            bytes_of(s->pools_free * s->pool_size).text, share(s->pools_free * s->pool_size, arenas));
+    fprintf(stream, "  %-22s %12zu arenas  %10s  (%zu at most, %zu taken in all; %s each, pools of %s)\n", "arenas", s->arenas,
+            bytes_of(arenas).text, s->arenas_peak, s->arenas_taken, bytes_of(s->arena_size).text,
+            bytes_of(s->pool_size).text);
+    fprintf(stream, "  %-22s %12zu blocks  %10s  (%s at most)\n", "large, live", s->large_blocks,
+            bytes_of(s->large_bytes).text, bytes_of(s->large_bytes_peak).text);
+    fprintf(stream, "  %-22s %12s         %10s\n", "tables beside them", "", bytes_of(s->metadata_bytes).text);
+    fprintf(stream, "  %-22s %12s         %10s  ", "held", "", bytes_of(s->bytes_held).text);
+    fprintf(stream, s->limit != 0 ? "(limit %s)\n" : "(no limit)\n", bytes_of(s->limit).text);
+}
+
+static void print_classes(const ku_heap_stats *s, FILE *stream) {
+    fprintf(stream, "\n  %5s  %8s  %12s  %12s  %6s  %10s  %10s\n", "size", "pools", "blocks used", "blocks free", "in use",
+            "free", "pool ends");
+    for (unsigned i = 0; i < KU_CLASS_COUNT; i++) {
         const ku_class_stats *of = &s->classes[i];
         if (of->pools != 0) {
-            double all = (double)(of->blocks_used + of->blocks_free);
-            result = fprintf(stream, "  %5u  %5zu  %7zu  %12zu  %12zu   %5.1f%%  %11zu\n", i, of->block_size, of->pools,
-                             of->blocks_used, of->blocks_free, 100 * (double)of->blocks_used / all, of->tail_bytes);
+            fprintf(stream, "  %5zu  %8zu  %12zu  %12zu  %5.1f%%  %10s  %10s\n", of->block_size, of->pools,
+                    of->blocks_used, of->blocks_free, share(of->blocks_used, of->blocks_used + of->blocks_free),
+                    bytes_of(of->blocks_free * of->block_size).text, bytes_of(of->tail_bytes).text);
         }
     }
-    return result;
+}
+
+typedef struct histogram {
+    size_t arenas[BUCKETS];
+    size_t bytes[BUCKETS];
+} histogram;
+
+static void count_arena(uint32_t number, const ku_arena_stats *arena, void *argument) {
+    (void)number;
+    histogram *of = argument;
+    size_t bucket = arena->bytes_used * BUCKETS / KU__ARENA_SIZE;
+    bucket = bucket < BUCKETS ? bucket : BUCKETS - 1;
+    of->arenas[bucket]++;
+    of->bytes[bucket] += arena->bytes_used;
+}
+
+static void print_bar(FILE *stream, size_t part, size_t most) {
+    for (size_t i = 0; i < (part * BAR + most - 1) / most; i++) {
+        fputc('#', stream);
+    }
+}
+
+static void print_histogram(const histogram *of, FILE *stream) {
+    size_t most = 1;
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        most = of->arenas[i] > most ? of->arenas[i] : most;
+    }
+    fprintf(stream, "\n  %11s  %8s  %10s\n", "bytes live", "arenas", "live");
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        fprintf(stream, "  %3u to %3u%%  %8zu  %10s  ", i * 10, i * 10 + 10, of->arenas[i], bytes_of(of->bytes[i]).text);
+        print_bar(stream, of->arenas[i], most);
+        fputc('\n', stream);
+    }
 }
 
 int ku_heap_stats_print(ku_heap *heap, FILE *stream) {
     ku_heap_stats stats;
     ku_heap_stats_read(heap, &stats);
-    bool written = print_totals(&stats, stream) >= 0 && print_classes(&stats, stream) >= 0;
-    return written && !ferror(stream) ? 0 : -1;
+    print_totals(&stats, stream);
+    if (stats.pools_used != 0) {
+        print_classes(&stats, stream);
+    }
+    if (stats.arenas != 0) {
+        histogram of = {0};
+        ku__arenas_visit(heap, count_arena, &of);
+        print_histogram(&of, stream);
+    }
+    return ferror(stream) ? -1 : 0;
 }

@@ -1,6 +1,7 @@
 /* tables.c: the window of addresses, the process's lock, and arenas. See tables.h. */
 #include "alloc/tables.h"
 
+#include "alloc/annotate.h"
 #include "alloc/large.h"
 #include "os/clock.h"
 #include "os/pages.h"
@@ -84,6 +85,7 @@ static bool open_tables(void) {
     char *at = (char *)tables->range.base + arenas_bytes;
     size_t mapped = class_map_bytes(arenas_bytes) + arena_table_bytes(arenas_bytes);
     if (!ku__range_take(&tables->range, at, mapped)) {
+        ku__range_drop(&tables->range);
         return false;
     }
     tables->class_map = (uint16_t *)(void *)at;
@@ -94,7 +96,12 @@ static bool open_tables(void) {
     at += records_bytes(arenas_bytes);
     tables->sites = (uint32_t *)(void *)at;
     tables->arena_slots = (uint32_t)(arenas_bytes >> KU__ARENA_BITS);
-    return pthread_atfork(before_fork, after_fork, after_fork) == 0;
+    if (pthread_atfork(before_fork, after_fork, after_fork) != 0) {
+        ku__range_give(&tables->range, tables->class_map, mapped);
+        ku__range_drop(&tables->range);
+        return false;
+    }
+    return true;
 }
 
 bool ku__tables_open(void) {
@@ -128,6 +135,11 @@ void ku__heap_delist(ku_heap *heap) {
         link = &(*link)->next;
     }
     *link = heap->next;
+    ku__process_unlock();
+}
+
+void ku__heap_number_release(const ku_heap *heap) {
+    ku__process_lock();
     by_number[heap->number] = NULL;
     ku__process_unlock();
 }
@@ -203,8 +215,8 @@ static bool records_take(uint32_t number) {
     return true;
 }
 
-/* The lowest free slot whose addresses could be taken, under the process's lock. A slot on which something else lies is
- * passed over for good; any other refusal ends the search. */
+/* The lowest free slot whose addresses could be taken, under the process's lock. A slot on which something else lies, or on whose
+ * pool records, is passed over for good; any other refusal ends the search. */
 static uint32_t claim_slot(void) {
     for (uint32_t n = first_candidate; n < ku__process_tables.arena_slots; n++) {
         ku__arena *arena = &ku__process_tables.arenas[n];
@@ -212,10 +224,7 @@ static uint32_t claim_slot(void) {
             continue;
         }
         first_candidate = n;
-        if (!records_take(n)) {
-            return KU__NONE;
-        }
-        if (ku__range_take(&ku__process_tables.range, ku__arena_address(n), KU__ARENA_SIZE)) {
+        if (records_take(n) && ku__range_take(&ku__process_tables.range, ku__arena_address(n), KU__ARENA_SIZE)) {
             first_candidate = n + 1;
             return n;
         }
@@ -241,6 +250,7 @@ uint32_t ku__arena_take(ku_heap *heap) {
     if (number == KU__NONE) {
         return number;
     }
+    ku__note_arena_taken(ku__arena_address(number), KU__ARENA_SIZE);
     heap->arenas++;
     heap->arenas_idle++;
     heap->arenas_taken++;
@@ -258,6 +268,7 @@ uint32_t ku__arena_take(ku_heap *heap) {
 void ku__arena_give(ku_heap *heap, uint32_t number) {
     ku__arena_unlist(heap, number);
     ku__arena_sites_give(number);
+    ku__note_arena_given(ku__arena_address(number), KU__ARENA_SIZE);
     ku__range_give(&ku__process_tables.range, ku__arena_address(number), KU__ARENA_SIZE);
     heap->arenas--;
     heap->arenas_idle -= ku__process_tables.arenas[number].free_count == KU__POOLS_PER_ARENA;

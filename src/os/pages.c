@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "os/pages.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -24,7 +25,9 @@ size_t ku__pages_fail_at(size_t countdown) {
 
 static bool refused(void) {
     size_t number = atomic_fetch_add(&requests, 1) + 1;
-    return number == atomic_load(&fail_at);
+    bool now = number == atomic_load(&fail_at);
+    errno = now ? ENOMEM : errno;
+    return now;
 }
 #else
 static bool refused(void) {
@@ -71,6 +74,7 @@ bool ku__pages_claim(void *address, size_t bytes) {
     }
     if (p != MAP_FAILED) { /* an old kernel took the address as a hint */
         munmap(p, bytes);
+        errno = EEXIST;
     }
     return false;
 }

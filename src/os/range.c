@@ -59,14 +59,30 @@ bool ku__range_find(ku__range *range, size_t arenas_bytes, size_t least, size_t 
     }
     for (size_t bytes = arenas_bytes; bytes >= least; bytes /= 2) {
         size_t tables = tables_for(bytes);
-        void *p = ku__pages_reserve(bytes + tables + alignment);
+        /* under a small limit the slack for a generous alignment may be what does not fit */
+        size_t multiple = alignment < bytes ? alignment : bytes;
+        char *p = ku__pages_reserve(bytes + tables + multiple);
         if (p != NULL) {
-            uintptr_t base = ((uintptr_t)p + alignment - 1) & ~(uintptr_t)(alignment - 1);
-            *range = (ku__range){base, bytes, tables, true};
+            char *base = (char *)(((uintptr_t)p + multiple - 1) & ~(uintptr_t)(multiple - 1));
+            size_t before = (size_t)(base - p);
+            if (before != 0) {
+                ku__pages_unmap(p, before);
+            }
+            if (before != multiple) {
+                ku__pages_unmap(base + bytes + tables, multiple - before);
+            }
+            *range = (ku__range){(uintptr_t)base, bytes, tables, true};
             return true;
         }
     }
     return false;
+}
+
+void ku__range_drop(ku__range *range) {
+    if (range->reserved) {
+        ku__pages_unmap((void *)range->base, range->arenas_bytes + range->tables_bytes);
+    }
+    *range = (ku__range){0};
 }
 
 bool ku__range_take(const ku__range *range, void *address, size_t bytes) {

@@ -199,8 +199,47 @@ static void a_heap_without_fences_has_nothing_to_check(void **state) {
     ku_heap_delete(heap);
 }
 
+static void blocks_returned_by_others_keep_their_guards(void **state) {
+    (void)state;
+    faults seen;
+    ku_heap_options options = {.name = "fenced", .flags = KU_HEAP_FENCES | KU_HEAP_SHARED};
+    ku_heap *heap = ku_heap_new(&options, NULL);
+    memset(&seen, 0, sizeof seen);
+    ku_heap_set_fault_handler(heap, remember, &seen);
+    for (size_t size = 1; size < 2000; size += 7) {
+        ku_heap_free_remote(make_a_block(heap, size));
+    }
+    ku_heap_free_remote(ku_heap_aligned_alloc(heap, 4096, 100));
+    ku_heap_stats stats;
+    ku_heap_stats_read(heap, &stats); /* takes the returns in */
+    assert_int_equal(seen.count, 0);
+    unsigned char *damaged = make_a_block(heap, 3);
+    damaged[3] = 1;
+    ku_heap_free_remote(damaged);
+    ku_heap_stats_read(heap, &stats);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.last.kind, KU_FAULT_OVERRUN);
+    ku_heap_delete(heap);
+}
+
+static void a_block_of_a_heap_without_fences_is_the_wrong_domain(void **state) {
+    (void)state;
+    faults seen;
+    ku_heap *heap = fenced_heap(&seen), *plain = ku_heap_new(NULL, NULL);
+    void *first = ku_heap_malloc(plain, 16); /* no header can lie before the first block of an arena */
+    free_a_block(heap, first);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.last.kind, KU_FAULT_WRONG_HEAP);
+    assert_int_equal(ku_heap_usable_size(heap, first), 0);
+    assert_int_equal(ku_heap_usable_size(plain, first), 16);
+    ku_heap_delete(plain);
+    ku_heap_delete(heap);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_returned_by_others_keep_their_guards),
+        cmocka_unit_test(a_block_of_a_heap_without_fences_is_the_wrong_domain),
         cmocka_unit_test(a_write_after_the_end_is_found_when_the_block_is_freed),
         cmocka_unit_test(a_write_before_the_start_is_found),
         cmocka_unit_test(a_block_freed_twice_is_found_with_both_places),
