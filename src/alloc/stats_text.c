@@ -14,17 +14,17 @@ typedef struct amount {
     char text[16];
 } amount;
 
-/* Bytes as a person reads them: three or four digits and a unit. */
+/* Bytes as a person reads them: up to four digits and a unit. */
 static amount bytes_of(size_t bytes) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     double value = (double)bytes;
     unsigned unit = 0;
-    while (value >= 9999.5 && unit + 1 < sizeof units / sizeof *units) {
+    while (value >= 1024 && unit + 1 < sizeof units / sizeof *units) {
         value /= 1024;
         unit++;
     }
     amount result;
-    snprintf(result.text, sizeof result.text, value < 100 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    snprintf(result.text, sizeof result.text, value < 99.95 && value != (double)(size_t)value ? "%.1f %s" : "%.0f %s", value, units[unit]);
     return result;
 }
 
@@ -96,7 +96,8 @@ static void print_histogram(const histogram *of, FILE *stream) {
     }
     fprintf(stream, "\n  %11s  %8s  %10s\n", "bytes live", "arenas", "live");
     for (unsigned i = 0; i < BUCKETS; i++) {
-        fprintf(stream, "  %3u to %3u%%  %8zu  %10s  ", i * 10, i * 10 + 10, of->arenas[i], bytes_of(of->bytes[i]).text);
+        fprintf(stream, "  %3u to %3u%%  %8zu  %10s", i * 10, i * 10 + 10, of->arenas[i], bytes_of(of->bytes[i]).text);
+        fputs(of->arenas[i] != 0 ? "  " : "", stream);
         print_bar(stream, of->arenas[i], most);
         fputc('\n', stream);
     }

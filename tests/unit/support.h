@@ -6,15 +6,19 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "alloc/geometry.h"
 
-/* Operations of a test against a model; `make test-long` asks for more. */
-#ifndef OPERATIONS
-#define OPERATIONS 400000
-#endif
+/* Operations of a test against a model. KUCHA_OPERATIONS in the environment asks for more: a long campaign takes millions. */
+static inline size_t operations_wanted(void) {
+    const char *text = getenv("KUCHA_OPERATIONS");
+    unsigned long long number = text != NULL ? strtoull(text, NULL, 10) : 0;
+    return number != 0 ? (size_t)number : 400000;
+}
+#define OPERATIONS operations_wanted()
 
 /* xorshift64* (Marsaglia 2003, Vigna 2016): small, and the same everywhere. */
 static inline uint64_t next_random(uint64_t *state) {

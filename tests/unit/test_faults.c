@@ -33,7 +33,7 @@ static bool scenario(unsigned flags) {
         whole = ku__sites_enable(heap);
     }
     for (size_t i = 0; i < KEPT; i++) {
-        kept[i] = ku_heap_malloc(heap, i % 40 == 0 ? 600 + i : i % 513);
+        kept[i] = ku_heap_malloc(heap, i % 10 == 0 ? 600 + i : i % 513);
         if (kept[i] == NULL) {
             assert_int_equal(ku_heap_last_refusal(heap), KU_NO_MEMORY);
             whole = false;
@@ -129,6 +129,10 @@ static int start_under_a_gibibyte(void) {
     return limit_addresses((size_t)1 << 30) != 0 ? 9 : use_some((size_t)100 << 20);
 }
 
+static int start_under_64_mebibytes(void) {
+    return limit_addresses((size_t)64 << 20) != 0 ? 9 : use_some((size_t)10 << 20);
+}
+
 static int lower_the_limit_later(void) {
     ku_heap *heap = ku_heap_new(NULL, NULL);
     if (heap == NULL || ku_heap_malloc(heap, 100) == NULL || limit_addresses((size_t)1 << 30) != 0) {
@@ -167,6 +171,11 @@ static void it_starts_and_works_under_a_gibibyte_of_addresses(void **state) {
     assert_int_equal(in_child(start_under_a_gibibyte), 0);
 }
 
+static void it_starts_and_works_under_64_mebibytes(void **state) {
+    (void)state;
+    assert_int_equal(in_child(start_under_64_mebibytes), 0);
+}
+
 static void a_limit_lowered_later_leaves_room(void **state) {
     (void)state;
     assert_int_equal(in_child(lower_the_limit_later), 0);
@@ -175,6 +184,29 @@ static void a_limit_lowered_later_leaves_room(void **state) {
 static void the_limit_of_addresses_is_an_error_to_report(void **state) {
     (void)state;
     assert_int_equal(in_child(run_into_the_limit), 0);
+}
+#endif
+
+/* Inside of AddressSanitizer or Valgrind a child that was refused at its very start reports so, as here. */
+#ifdef KU_CHECKING
+static size_t refused_request;
+
+static int first_use(void) {
+    ku__pages_fail_at(refused_request);
+    bool whole = scenario(0);
+    bool came = ku__pages_fail_at(0) >= refused_request;
+    return scenario(0) ? (came ? 1 + whole : 0) : 20; /* afterwards all is well again */
+}
+
+static void each_refusal_at_the_very_start(void **state) {
+    (void)state;
+    size_t refused = 0;
+    int code;
+    for (refused_request = 1; (code = in_child(first_use)) != 0; refused_request++) {
+        assert_in_range(code, 1, 2);
+        refused += code == 1;
+    }
+    assert_true(refused >= 3);
 }
 #endif
 
@@ -219,11 +251,13 @@ static void a_forked_child_finds_no_lock_held(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #ifdef KU_CHECKING
+        cmocka_unit_test(each_refusal_at_the_very_start), /* first: no heap was made yet in this process */
         cmocka_unit_test(each_refusal_is_reported_and_leaves_the_heap_whole),
         cmocka_unit_test(each_refusal_behind_fences_too),
 #endif
 #ifdef ADDRESS_LIMITS
         cmocka_unit_test(it_starts_and_works_under_a_gibibyte_of_addresses),
+        cmocka_unit_test(it_starts_and_works_under_64_mebibytes),
         cmocka_unit_test(a_limit_lowered_later_leaves_room),
         cmocka_unit_test(the_limit_of_addresses_is_an_error_to_report),
 #endif
