@@ -90,8 +90,8 @@ KU_API void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size)
  * found only if its heap was made with KU_HEAP_SHARED; it is freed at once, under the lock of the heap's registry. */
 KU_API void ku_heap_free_remote(void *block);
 
-/* Bytes that may be used at `block`, at least what was asked for; 0 for an address that is not a live block of `heap`. (A block that
- * was freed a moment ago may still answer.) */
+/* Bytes that may be used at `block`, at least what was asked for; 0 for an address that is not a live block of
+ * `heap`. (A block that was freed a moment ago may still answer.) */
 KU_API size_t ku_heap_usable_size(const ku_heap *heap, const void *block);
 
 /* The heap whose arenas contain `address`, or NULL. Large blocks are not found this way. Any thread may ask. */

@@ -1,18 +1,21 @@
 /* annotate.h: what tools and the hostile build are told when a block is given out and comes back.
  *
- * A magazine hides a free block from every tool: its memory is mapped and nobody called free(3). So the places where a block leaves and
- * enters a magazine say so:
+ * A magazine hides a free block from every tool: its memory is mapped and nobody called free(3). So the places where
+ * a block leaves and enters a magazine say so:
  *
- *     AddressSanitizer   the block is poisoned while it is free, and so is all of an arena that is not a live block. Arenas are roots
- *                        for LeakSanitizer, because they may hold the only pointer to a large block. On by itself where the
- *                        compiler has -fsanitize=address.
- *     Memcheck           heaps are memory pools, blocks are chunks of them, by Valgrind's client requests. A request costs a handful of
- *                        instructions even outside of Valgrind, so it is asked for: meson -Dannotations=valgrind.
+ *     AddressSanitizer   the block is poisoned while it is free, and so is all of an arena that is not a live block.
+ *                        Arenas are roots for LeakSanitizer, because they may hold the only pointer to a large block.
+ *                        On by itself where the compiler has -fsanitize=address.
+ *     Memcheck           heaps are memory pools, blocks are chunks of them, by Valgrind's client requests. A request
+ *                        costs a handful of instructions even outside of Valgrind, so it is asked for:
+ *                        meson -Dannotations=valgrind.
  *     hostile build      new memory is filled with 0xCD, freed memory with 0xDD.
  *
- * Otherwise all of it is nothing. A block is known by the whole size of its class, as ku_heap_usable_size() promises it.
+ * Otherwise all of it is nothing. A block is known by the whole size of its class, as ku_heap_usable_size() promises
+ * it.
  *
- * Sources: compiler-rt's sanitizer/asan_interface.h and lsan_interface.h; the Valgrind manual, section 4.8, "Memory Pools".
+ * Sources: compiler-rt's sanitizer/asan_interface.h and lsan_interface.h; the Valgrind manual, section 4.8, "Memory
+ * Pools".
  */
 #ifndef KU__ANNOTATE_H
 #define KU__ANNOTATE_H

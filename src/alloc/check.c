@@ -1,4 +1,5 @@
-/* check.c: the invariants of heaps, arenas and pools as code. See check.h; the invariants are those of fast.h and tables.h. */
+/* check.c: the invariants of heaps, arenas and pools as code. See check.h; the invariants are those of fast.h and
+ * tables.h. */
 #include "alloc/check.h"
 
 #ifdef KU_CHECKING
@@ -11,7 +12,8 @@
 
 _Noreturn void ku__check_failed(const char *condition, const char *file, int line, const char *function) {
     char text[400];
-    int length = snprintf(text, sizeof text, "kucha: %s:%d: %s: this does not hold: %s\n", file, line, function, condition);
+    int length =
+        snprintf(text, sizeof text, "kucha: %s:%d: %s: this does not hold: %s\n", file, line, function, condition);
     if (length > 0) {
         size_t bytes = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
         ssize_t written = write(STDERR_FILENO, text, bytes);

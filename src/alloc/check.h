@@ -1,10 +1,11 @@
 /* check.h: invariants, looked at in the checking build at entry and exit of slow paths.
  *
- * A condition that does not hold is printed with its place, and ends the program: the state is not one that can be left alone. In
- * the other builds nothing is looked at and the conditions are not compiled.
+ * A condition that does not hold is printed with its place, and ends the program: the state is not one that can be
+ * left alone. In the other builds nothing is looked at and the conditions are not compiled.
  *
- * Cost: the slow paths look at the magazine, the pool and the arena that they work on, a few microseconds; ku__heap_check() looks at
- * everything and is called where a heap is read as a whole (statistics, walks, purge) or ends.
+ * Cost: the slow paths look at the magazine, the pool and the arena that they work on, a few microseconds;
+ * ku__heap_check() looks at everything and is called where a heap is read as a whole (statistics, walks, purge) or
+ * ends.
  */
 #ifndef KU__CHECK_H
 #define KU__CHECK_H

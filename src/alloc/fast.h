@@ -77,8 +77,8 @@ struct ku_heap {
     size_t limit;                              /* bytes; SIZE_MAX is none */
     size_t pools_used;                         /* pools with a class */
     size_t arenas, arenas_peak, arenas_taken;
-    size_t arenas_idle;  /* arenas of which no pool is in use */
-    uint64_t idle_check; /* no idle arena is due to go back before this time, in milliseconds */
+    size_t arenas_idle;                       /* arenas of which no pool is in use */
+    uint64_t idle_check;                      /* no idle arena is due to go back before this time, in milliseconds */
     _Atomic size_t large_blocks, large_bytes; /* a remote free changes them, under the registry's lock */
     size_t large_bytes_peak;
     ku_code last_refusal;

@@ -32,7 +32,7 @@ typedef struct header {
     const void *allocated_at;
     uint16_t heap; /* number of the heap that made it */
     uint16_t spare[3];
-    void *next_return;       /* on the heap's list of returns; not in the payload, which may be too small and is guarded */
+    void *next_return; /* on the heap's list of returns; not in the payload, which may be too small and is guarded */
     uint64_t unused;
     unsigned char guard[8];
 } header;

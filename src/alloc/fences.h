@@ -27,7 +27,8 @@ bool ku__fence_owns_large(ku_heap *heap, const void *payload);
 /* Where a payload keeps its link in a list of returns. */
 void **ku__fence_return_link(void *payload);
 
-/* For walks: the payload of a plain block, and its size; NULL when the block is not live (in quarantine, or damaged). */
+/* For walks: the payload of a plain block, and its size; NULL when the block is not live (in quarantine, or damaged).
+ * */
 void *ku__fence_payload(void *plain, size_t *size);
 
 /* Plain blocks, for the layer above. */

@@ -600,7 +600,8 @@ size_t ku_heap_usable_size(const ku_heap *heap, const void *block) {
     if (heap->fences != NULL) {
         return ku__fence_usable_size(asked, block);
     }
-    bool live = ku__block_find(asked, block, &facts) && facts.owner == heap && (facts.is_large || ku__small_is_taken(block));
+    bool live =
+        ku__block_find(asked, block, &facts) && facts.owner == heap && (facts.is_large || ku__small_is_taken(block));
     return live ? facts.size : 0;
 }
 

@@ -154,7 +154,8 @@ static bool make_room(ku__large *large) {
     return large->used < large->capacity / 8 * 5 || grow(large);
 }
 
-/* Sums change under the registry's lock but are read by the heap's holder, who need not have it: hence atomic stores. */
+/* Sums change under the registry's lock but are read by the heap's holder, who need not have it: hence atomic stores.
+ * */
 static void count(ku_heap *heap, size_t blocks, size_t bytes) {
     size_t now = atomic_load_explicit(&heap->large_bytes, memory_order_relaxed) + bytes;
     atomic_store_explicit(&heap->large_bytes, now, memory_order_relaxed);
@@ -327,8 +328,9 @@ void ku__large_walk(ku_heap *heap, ku__large_visitor *visit, void *argument) {
 static void free_blocks_of(ku_heap *heap) {
     ku__large *large = heap->large;
     for (size_t i = 0; i < large->capacity; i++) {
-        /* Deleting may move a later entry of the run to this place, so the place is looked at until it holds still. An entry that
-         * moves from the start of the table to its end, where a run wraps around, was looked at before and is another heap's. */
+        /* Deleting may move a later entry of the run to this place, so the place is looked at until it holds still.
+         * An entry that moves from the start of the table to its end, where a run wraps around, was looked at before
+         * and is another heap's. */
         while (large->entries[i].address != 0 && large->entries[i].heap == heap->number) {
             void *block = (void *)large->entries[i].address;
             forget(heap, i);

@@ -1,24 +1,27 @@
 /* map_svg.c: a picture of a heap's arenas. See kucha/stats.h.
  *
- * A row for each arena, a cell for each of its 64 pools. Hue is the size class, from blue for 16 bytes to red for 512; a cell is filled
- * from below by the share of its blocks that are live, on a pale ground of the same hue; hollow grey is a pool without a class.
- * At the right end of a row stands how much of the arena is live: short bars in long maps are arenas that a few blocks keep.
+ * A row for each arena, a cell for each of its 64 pools. Hue is the size class, from blue for 16 bytes to red for
+ * 512; a cell is filled from below by the share of its blocks that are live, on a pale ground of the same hue; hollow
+ * grey is a pool without a class. At the right end of a row stands how much of the arena is live: short bars in long
+ * maps are arenas that a few blocks keep.
  *
- * Rows shrink as arenas become many, so that 1,000 of them are still a picture: below ROW_WITH_TEXT a row has no label of its own and
- * every so many rows one stands beside. Every cell says its numbers in a title (a tooltip) as long as cells are few.
+ * Rows shrink as arenas become many, so that 1,000 of them are still a picture: below ROW_WITH_TEXT a row has no
+ * label of its own and every so many rows one stands beside. Every cell says its numbers in a title (a tooltip) as
+ * long as cells are few.
  *
- * The picture is one <svg> element with numeric width and height and no ids, so that several can be put into one document.
+ * The picture is one <svg> element with numeric width and height and no ids, so that several can be put into one
+ * document.
  */
 #include "alloc/arenas.h"
 
 #include <kucha/stats.h>
 
 enum {
-    LEFT = 132,         /* addresses: 14 digits of a monospaced 11 pixel font */
-    CELL = 12,          /* width of a pool */
-    BAR = 110,          /* the bar of live bytes */
+    LEFT = 132, /* addresses: 14 digits of a monospaced 11 pixel font */
+    CELL = 12,  /* width of a pool */
+    BAR = 110,  /* the bar of live bytes */
     TOP = 78,
-    BOTTOM = 66,        /* legend */
+    BOTTOM = 66, /* legend */
     MARGIN = 16,
     HEIGHT_WANTED = 1600, /* of all rows, as long as a row can be ROW_LEAST high */
     ROW_MOST = 18,
@@ -55,7 +58,9 @@ static void write_escaped(FILE *stream, const char *text) {
         case '>': fputs("&gt;", stream); break;
         case '&': fputs("&amp;", stream); break;
         case '"': fputs("&quot;", stream); break;
-        default: fputc(*at < 0x20 || *at > 0x7e ? '?' : *at, stream); /* XML has no control characters; bytes may be no UTF-8 */
+        default:
+            fputc(*at < 0x20 || *at > 0x7e ? '?' : *at,
+                  stream); /* XML has no control characters; bytes may be no UTF-8 */
         }
     }
 }
@@ -69,13 +74,13 @@ static void draw_cell(const canvas *to, uint32_t number, unsigned column) {
     unsigned hue = hue_of(pool->class_index), light = lightness_of(pool->class_index), x = LEFT + column * CELL;
     double inner = (double)to->row_height - 1, filled = inner * pool->taken / pool->capacity;
     double y = (double)(TOP + to->row * to->row_height);
-    fprintf(to->stream, "<g><rect x=\"%u\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"hsl(%u,65%%,88%%)\"/>", x, y, CELL - 1,
-            inner, hue);
+    fprintf(to->stream, "<g><rect x=\"%u\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"hsl(%u,65%%,88%%)\"/>", x, y,
+            CELL - 1, inner, hue);
     fprintf(to->stream, "<rect x=\"%u\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" fill=\"hsl(%u,65%%,%u%%)\"/>", x,
             y + inner - filled, CELL - 1, filled, hue, light);
     if (to->arenas <= TITLES_MOST) {
-        fprintf(to->stream, "<title>blocks of %zu bytes: %u of %u live</title>", ku__class_size(pool->class_index), pool->taken,
-                pool->capacity);
+        fprintf(to->stream, "<title>blocks of %zu bytes: %u of %u live</title>", ku__class_size(pool->class_index),
+                pool->taken, pool->capacity);
     }
     fprintf(to->stream, "</g>\n");
 }
@@ -85,9 +90,10 @@ static void draw_frame(const canvas *to, uint32_t number, const ku_arena_stats *
     double part = (double)stats->bytes_used / (double)KU__ARENA_SIZE;
     fprintf(to->stream, "<rect x=\"%d\" y=\"%zu\" width=\"%d\" height=\"%zu\" fill=\"#ececec\"/>\n", LEFT, y,
             KU__POOLS_PER_ARENA * CELL - 1, inner);
-    fprintf(to->stream, "<rect x=\"%d\" y=\"%zu\" width=\"%d\" height=\"%zu\" fill=\"#ececec\"/>", CELLS_RIGHT + MARGIN, y, BAR, inner);
-    fprintf(to->stream, "<rect x=\"%d\" y=\"%zu\" width=\"%.1f\" height=\"%zu\" fill=\"#555\"/>\n", CELLS_RIGHT + MARGIN, y,
-            BAR * part, inner);
+    fprintf(to->stream, "<rect x=\"%d\" y=\"%zu\" width=\"%d\" height=\"%zu\" fill=\"#ececec\"/>", CELLS_RIGHT + MARGIN,
+            y, BAR, inner);
+    fprintf(to->stream, "<rect x=\"%d\" y=\"%zu\" width=\"%.1f\" height=\"%zu\" fill=\"#555\"/>\n",
+            CELLS_RIGHT + MARGIN, y, BAR * part, inner);
     if (to->row % to->label_every == 0) {
         size_t base = y + (to->row_height >= ROW_WITH_TEXT ? to->row_height / 2 + 4 : 9);
         fprintf(to->stream, "<text x=\"%d\" y=\"%zu\" text-anchor=\"end\">%p</text>\n", LEFT - 8, base,
@@ -116,8 +122,8 @@ static void draw_title(FILE *stream, const ku_heap_stats *s) {
     fprintf(stream, "<text x=\"%d\" y=\"28\" font-size=\"16\" font-weight=\"bold\">Heap \"", MARGIN);
     write_escaped(stream, s->name);
     fprintf(stream, "\"</text>\n<text x=\"%d\" y=\"48\" font-size=\"12\">", MARGIN);
-    fprintf(stream, "%zu arenas, %.1f MiB; %.1f MiB live in %zu small blocks (%.0f%%); %zu pools in use, %zu free; ", s->arenas,
-            mebibytes(arenas), mebibytes(s->bytes_used), s->blocks_used,
+    fprintf(stream, "%zu arenas, %.1f MiB; %.1f MiB live in %zu small blocks (%.0f%%); %zu pools in use, %zu free; ",
+            s->arenas, mebibytes(arenas), mebibytes(s->bytes_used), s->blocks_used,
             arenas != 0 ? 100 * (double)s->bytes_used / (double)arenas : 0, s->pools_used, s->pools_free);
     fprintf(stream, "besides %zu large blocks, %.1f MiB</text>\n", s->large_blocks, mebibytes(s->large_bytes));
     fprintf(stream, "<g fill=\"#777\"><text x=\"%d\" y=\"%d\" text-anchor=\"end\">arena</text>", LEFT - 8, TOP - 8);
@@ -130,17 +136,18 @@ static void draw_legend(FILE *stream, size_t y) {
     enum { SWATCH = 16 };
     fprintf(stream, "<text x=\"%d\" y=\"%zu\" text-anchor=\"end\" fill=\"#777\">block size</text>\n", LEFT - 8, y + 11);
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
-        fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"%d\" height=\"14\" fill=\"hsl(%u,65%%,%u%%)\"/>\n", LEFT + c * SWATCH, y,
-                SWATCH - 1, hue_of(c), lightness_of(c));
+        fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"%d\" height=\"14\" fill=\"hsl(%u,65%%,%u%%)\"/>\n",
+                LEFT + c * SWATCH, y, SWATCH - 1, hue_of(c), lightness_of(c));
         if (c == 0 || c % 4 == 3) {
-            fprintf(stream, "<text x=\"%u\" y=\"%zu\" text-anchor=\"middle\" fill=\"#333\">%zu</text>\n", LEFT + c * SWATCH + 8,
-                    y + 28, ku__class_size(c));
+            fprintf(stream, "<text x=\"%u\" y=\"%zu\" text-anchor=\"middle\" fill=\"#333\">%zu</text>\n",
+                    LEFT + c * SWATCH + 8, y + 28, ku__class_size(c));
         }
     }
     unsigned x = LEFT + (KU_CLASS_COUNT + 1) * SWATCH;
-    fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"12\" height=\"14\" fill=\"hsl(%u,65%%,88%%)\"/>", x, y, hue_of(0));
-    fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"12\" height=\"7\" fill=\"hsl(%u,65%%,%u%%)\"/>", x, y + 7, hue_of(0),
-            lightness_of(0));
+    fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"12\" height=\"14\" fill=\"hsl(%u,65%%,88%%)\"/>", x, y,
+            hue_of(0));
+    fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"12\" height=\"7\" fill=\"hsl(%u,65%%,%u%%)\"/>", x, y + 7,
+            hue_of(0), lightness_of(0));
     fprintf(stream, "<text x=\"%u\" y=\"%zu\" fill=\"#333\">half live</text>\n", x + 18, y + 11);
     fprintf(stream, "<rect x=\"%u\" y=\"%zu\" width=\"12\" height=\"14\" fill=\"#ececec\"/>", x + 90, y);
     fprintf(stream, "<text x=\"%u\" y=\"%zu\" fill=\"#333\">free pool</text>\n", x + 108, y + 11);

@@ -1,7 +1,7 @@
 /* stats_text.c: a heap's statistics as a table for people. See kucha/stats.h.
  *
- * Sums first, then a line for each size class in use, then how full the arenas are: an arena goes back to the system only when it
- * is empty, so many arenas in the first rows of the last table are memory that a few blocks hold.
+ * Sums first, then a line for each size class in use, then how full the arenas are: an arena goes back to the system
+ * only when it is empty, so many arenas in the first rows of the last table are memory that a few blocks hold.
  */
 #include "alloc/arenas.h"
 
@@ -24,7 +24,8 @@ static amount bytes_of(size_t bytes) {
         unit++;
     }
     amount result;
-    snprintf(result.text, sizeof result.text, value < 99.95 && value != (double)(size_t)value ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    snprintf(result.text, sizeof result.text, value < 99.95 && value != (double)(size_t)value ? "%.1f %s" : "%.0f %s",
+             value, units[unit]);
     return result;
 }
 
@@ -43,11 +44,12 @@ static void print_totals(const ku_heap_stats *s, FILE *stream) {
             bytes_of(s->bytes_used).text, share(s->bytes_used, arenas));
     fprintf(stream, "  %-22s %12zu blocks  %10s  %5.1f%%\n", "small, free in pools", s->blocks_free,
             bytes_of(s->bytes_free).text, share(s->bytes_free, arenas));
-    fprintf(stream, "  %-22s %12s         %10s  %5.1f%%\n", "ends of pools", "", bytes_of(tail).text, share(tail, arenas));
+    fprintf(stream, "  %-22s %12s         %10s  %5.1f%%\n", "ends of pools", "", bytes_of(tail).text,
+            share(tail, arenas));
     fprintf(stream, "  %-22s %12zu pools   %10s  %5.1f%%\n", "free pools", s->pools_free,
             bytes_of(s->pools_free * s->pool_size).text, share(s->pools_free * s->pool_size, arenas));
-    fprintf(stream, "  %-22s %12zu arenas  %10s  (%zu at most, %zu taken in all; %s each, pools of %s)\n", "arenas", s->arenas,
-            bytes_of(arenas).text, s->arenas_peak, s->arenas_taken, bytes_of(s->arena_size).text,
+    fprintf(stream, "  %-22s %12zu arenas  %10s  (%zu at most, %zu taken in all; %s each, pools of %s)\n", "arenas",
+            s->arenas, bytes_of(arenas).text, s->arenas_peak, s->arenas_taken, bytes_of(s->arena_size).text,
             bytes_of(s->pool_size).text);
     fprintf(stream, "  %-22s %12zu blocks  %10s  (%s at most)\n", "large, live", s->large_blocks,
             bytes_of(s->large_bytes).text, bytes_of(s->large_bytes_peak).text);
@@ -57,8 +59,8 @@ static void print_totals(const ku_heap_stats *s, FILE *stream) {
 }
 
 static void print_classes(const ku_heap_stats *s, FILE *stream) {
-    fprintf(stream, "\n  %5s  %8s  %12s  %12s  %6s  %10s  %10s\n", "size", "pools", "blocks used", "blocks free", "in use",
-            "free", "pool ends");
+    fprintf(stream, "\n  %5s  %8s  %12s  %12s  %6s  %10s  %10s\n", "size", "pools", "blocks used", "blocks free",
+            "in use", "free", "pool ends");
     for (unsigned i = 0; i < KU_CLASS_COUNT; i++) {
         const ku_class_stats *of = &s->classes[i];
         if (of->pools != 0) {

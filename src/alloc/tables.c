@@ -215,8 +215,8 @@ static bool records_take(uint32_t number) {
     return true;
 }
 
-/* The lowest free slot whose addresses could be taken, under the process's lock. A slot on which something else lies, or on whose
- * pool records, is passed over for good; any other refusal ends the search. */
+/* The lowest free slot whose addresses could be taken, under the process's lock. A slot on which something else lies,
+ * or on whose pool records, is passed over for good; any other refusal ends the search. */
 static uint32_t claim_slot(void) {
     for (uint32_t n = first_candidate; n < ku__process_tables.arena_slots; n++) {
         ku__arena *arena = &ku__process_tables.arenas[n];

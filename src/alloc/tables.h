@@ -89,7 +89,7 @@ bool ku__heap_enlist(ku_heap *heap); /* gives it a number; false when 1023 heaps
 /* Ending goes in two steps: first no other thread finds the heap any more, at last its number may be given again. */
 void ku__heap_delist(ku_heap *heap);
 void ku__heap_number_release(const ku_heap *heap);
-ku_heap *ku__heaps_first(void); /* walk with heap->next, under the lock */
+ku_heap *ku__heaps_first(void);              /* walk with heap->next, under the lock */
 ku_heap *ku__heap_numbered(unsigned number); /* NULL: none has this number now */
 
 /* ---- arenas ---- */

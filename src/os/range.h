@@ -32,7 +32,8 @@ bool ku__range_find(ku__range *range, size_t arenas_bytes, size_t least, size_t 
 /* Gives up a window of which no part is taken. */
 void ku__range_drop(ku__range *range);
 
-/* Makes part of the window usable, zeroed; false when the system refuses, with errno EEXIST where something else lies there. */
+/* Makes part of the window usable, zeroed; false when the system refuses, with errno EEXIST where something else lies
+ * there. */
 bool ku__range_take(const ku__range *range, void *address, size_t bytes);
 
 /* Gives a part back. */

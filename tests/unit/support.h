@@ -12,7 +12,8 @@
 
 #include "alloc/geometry.h"
 
-/* Operations of a test against a model. KUCHA_OPERATIONS in the environment asks for more: a long campaign takes millions. */
+/* Operations of a test against a model. KUCHA_OPERATIONS in the environment asks for more: a long campaign takes
+ * millions. */
 static inline size_t operations_wanted(void) {
     const char *text = getenv("KUCHA_OPERATIONS");
     unsigned long long number = text != NULL ? strtoull(text, NULL, 10) : 0;

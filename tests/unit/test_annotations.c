@@ -1,6 +1,6 @@
-/* test_annotations.c: AddressSanitizer and Memcheck see a misuse of kucha's blocks in a client program. Where neither is there, the
- * program shows that the same uses without misuse are silent. The misuse happens in a child: this program, called by
- * the name of the misuse. */
+/* test_annotations.c: AddressSanitizer and Memcheck see a misuse of kucha's blocks in a client program. Where neither
+ * is there, the program shows that the same uses without misuse are silent. The misuse happens in a child: this
+ * program, called by the name of the misuse. */
 #include "support.h"
 
 #include "alloc/annotate.h"

@@ -1,5 +1,5 @@
-/* test_parallel.c: several heaps at once, each with its thread, and blocks that other threads give back. ThreadSanitizer watches this
- * program in `make tsan`. */
+/* test_parallel.c: several heaps at once, each with its thread, and blocks that other threads give back.
+ * ThreadSanitizer watches this program in `make tsan`. */
 #include "support.h"
 
 #include <kucha/kucha.h>

@@ -59,7 +59,8 @@ static void numbers_are_those_of_the_model(void **state) {
         const ku_class_stats *of = &s.classes[c];
         assert_int_equal(of->blocks_used, m->used[c]);
         /* every byte of a pool is a block's or lost at its end */
-        assert_int_equal((of->blocks_used + of->blocks_free) * of->block_size + of->tail_bytes, of->pools * s.pool_size);
+        assert_int_equal((of->blocks_used + of->blocks_free) * of->block_size + of->tail_bytes,
+                         of->pools * s.pool_size);
         pools += of->pools;
     }
     assert_int_equal(s.blocks_used, m->small);
@@ -169,8 +170,8 @@ static void an_empty_heap_has_a_table_and_a_picture_too(void **state) {
     ku_heap_delete(heap);
 }
 
-/* Elements are closed in the order in which they were opened, and no raw < or & stands in text: what makes XML well-formed
- * where, as here, there are neither comments nor entities of its own. */
+/* Elements are closed in the order in which they were opened, and no raw < or & stands in text: what makes XML
+ * well-formed where, as here, there are neither comments nor entities of its own. */
 static void assert_well_formed(const char *xml) {
     char open[16][16];
     size_t depth = 0, roots = 0;
