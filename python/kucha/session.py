@@ -17,6 +17,7 @@ from time import perf_counter
 from kucha import _environment
 from kucha.commands import RUN
 from kucha.options import UsageError
+from kucha.text import short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class Session:
 
             _write_picture(map_svg(), wishes.map, wishes.force)
             if not wishes.quiet:
-                say(f"the arenas are drawn in {wishes.map}")
+                say(f"the arenas are drawn in {short_path(wishes.map, self.folder)}")
 
 
 def _write_picture(text: str, path: str, force: bool) -> None:

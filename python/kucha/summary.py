@@ -120,7 +120,7 @@ def _tables(profile: Profile, sums: list[int], session: Session) -> list[str]:
     by_column = (
         ("at the peak", "peak", PEAK_BYTES, PEAK_BLOCKS),
         ("live at exit", "live", LIVE_BYTES, LIVE_BLOCKS),
-        ("most allocated", "blocks", TOTAL_BYTES, TOTAL_BLOCKS),
+        ("churn", "blocks", TOTAL_BYTES, TOTAL_BLOCKS),
     )
     for title, measure, bytes_column, blocks_column in by_column:
         groups = profile.groups("own", measure)
