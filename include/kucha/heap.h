@@ -106,7 +106,8 @@ KU_API ku_code ku_heap_last_refusal(const ku_heap *heap);
 KU_API size_t ku_heap_set_limit(ku_heap *heap, size_t limit);
 
 /* Gives back to the system all memory that no block needs: empty arenas at once, without the hysteresis of the normal
- * path, and the pages of empty pools in other arenas. Returns the bytes given back. */
+ * path, and in other arenas every page on which no block is live, also inside of pools in use. Returns the bytes given
+ * back, as far as they were resident. */
 KU_API size_t ku_heap_purge(ku_heap *heap);
 
 #ifdef __cplusplus

@@ -218,13 +218,51 @@ static size_t purge_free_pools(uint32_t number) {
     return given;
 }
 
+/* The whole pages between two addresses. */
+static size_t purge_span(char *from, char *to) {
+    size_t mask = ku__page_size() - 1;
+    char *first = (char *)(((uintptr_t)from + mask) & ~(uintptr_t)mask);
+    char *end = (char *)((uintptr_t)to & ~(uintptr_t)mask);
+    if (first >= end) {
+        return 0;
+    }
+    size_t given = ku__pages_resident(first, (size_t)(end - first));
+    if (given != 0) {
+        ku__pages_discard(first, (size_t)(end - first));
+    }
+    return given;
+}
+
+/* Pages of a pool in use on which no block is live: the allocator keeps nothing in free blocks, so they may read as
+ * zero. */
+static size_t purge_pool_in_use(uint32_t number) {
+    const ku__pool *pool = ku__pool_at(number);
+    size_t size = ku__class_size(pool->class_index), given = 0;
+    char *first = ku__pool_address(number) + ku__pool_first(number), *after_live = ku__pool_address(number);
+    for (size_t i = 0; i < pool->capacity; i++) {
+        if ((pool->free_bits[i / 64] >> (i % 64) & 1) == 0) {
+            given += purge_span(after_live, first + i * size);
+            after_live = first + (i + 1) * size;
+        }
+    }
+    return given + purge_span(after_live, ku__pool_address(number) + KU__POOL_SIZE);
+}
+
+static size_t purge_pools_in_use(uint32_t arena) {
+    size_t given = 0;
+    for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
+        given += purge_pool_in_use(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left));
+    }
+    return given;
+}
+
 static bool purge_arena(ku_heap *heap, uint32_t number, void *argument) {
     size_t *given = argument;
     if (ku__process_tables.arenas[number].free_count == KU__POOLS_PER_ARENA) {
         *given += ku__pages_resident(ku__arena_address(number), KU__ARENA_SIZE);
         ku__arena_give(heap, number);
     } else {
-        *given += purge_free_pools(number);
+        *given += purge_free_pools(number) + purge_pools_in_use(number);
     }
     return true;
 }

@@ -1,6 +1,8 @@
 /* test_stats.c: what a heap tells of itself, as data, as text and as a picture, against a model kept beside it. */
 #include "support.h"
 
+#include "os/pages.h"
+
 #include <kucha/kucha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +122,35 @@ static void a_walk_meets_small_blocks_in_order_of_address(void **state) {
     ku_heap_delete(m->heap);
 }
 
+static void purging_gives_pages_inside_of_pools_and_spares_live_blocks(void **state) {
+    (void)state;
+    ku_heap *heap = ku_heap_new(NULL, NULL);
+    static unsigned char *blocks[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        blocks[i] = ku_heap_malloc(heap, 256);
+        memset(blocks[i], (int)(i % 250 + 1), 256);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        if (i % 100 != 0) { /* one in 25 KiB stays */
+            ku_heap_free(heap, blocks[i]);
+        }
+    }
+    ku_heap_stats before, after;
+    ku_heap_stats_read(heap, &before);
+    size_t given = ku_heap_purge(heap);
+    ku_heap_stats_read(heap, &after);
+    /* pages of 4 KiB, each live block keeping two at most; fewer bytes where pages are larger */
+    assert_true(given >= (size_t)COUNT * 256 / 2 || ku__page_size() > 4096 || before.pool_size <= 4096);
+    assert_int_equal(after.blocks_used, before.blocks_used);
+    for (size_t i = 0; i < COUNT; i += 100) {
+        for (size_t byte = 0; byte < 256; byte++) {
+            assert_int_equal(blocks[i][byte], i % 250 + 1);
+        }
+    }
+    assert_int_equal(ku_heap_purge(heap), 0); /* nothing is left to give */
+    ku_heap_delete(heap);
+}
+
 /* ---- text and picture ---- */
 
 typedef int writer(ku_heap *heap, FILE *stream);
@@ -234,6 +265,7 @@ int main(void) {
         cmocka_unit_test(numbers_are_those_of_the_model),
         cmocka_unit_test(arenas_add_up_and_come_in_order),
         cmocka_unit_test(a_walk_meets_small_blocks_in_order_of_address),
+        cmocka_unit_test(purging_gives_pages_inside_of_pools_and_spares_live_blocks),
         cmocka_unit_test(the_table_names_every_class_in_use),
         cmocka_unit_test(an_empty_heap_has_a_table_and_a_picture_too),
         cmocka_unit_test(the_map_has_a_row_for_each_arena_and_a_cell_for_each_pool),
