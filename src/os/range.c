@@ -3,6 +3,18 @@
 
 #include "os/pages.h"
 
+/* ThreadSanitizer ends a program that maps memory outside of the few regions that it knows. */
+#if defined(__SANITIZE_THREAD__)
+#define ONLY_RESERVE true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ONLY_RESERVE true
+#endif
+#endif
+#ifndef ONLY_RESERVE
+#define ONLY_RESERVE false
+#endif
+
 /* Windows are looked for here: far above where programs are loaded, far below where the system maps downwards from
  * the stack, and clear of AddressSanitizer's shadow (which ends at 0x10007fff8000) and of its own allocator
  * (0x500000000000). The second is for systems with 39 bits of addresses. */
@@ -54,7 +66,7 @@ static bool find_unreserved(ku__range *range, size_t arenas_bytes, size_t alignm
 
 bool ku__range_find(ku__range *range, size_t arenas_bytes, size_t least, size_t alignment,
                     size_t (*tables_for)(size_t arenas_bytes)) {
-    if (find_unreserved(range, arenas_bytes, alignment, tables_for)) {
+    if (!ONLY_RESERVE && find_unreserved(range, arenas_bytes, alignment, tables_for)) {
         return true;
     }
     for (size_t bytes = arenas_bytes; bytes >= least; bytes /= 2) {
