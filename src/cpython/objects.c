@@ -5,15 +5,16 @@
  * written anew with the place where the object was made. For an object whose block has just been allocated the place is the
  * same and nothing changes.
  *
- * Sources: Doc/c-api/profiling or init.rst (PyRefTracer_SetTracer: one slot for the process; the function is called with
+ * Sources: Doc/c-api/init.rst (PyRefTracer_SetTracer: one slot for the process; the function is called with
  * the GIL held and must not touch the object's count), Objects/typeobject.c and Include/internal/pycore_gc.h (what lies in
  * front of an object: two words of the collector, and before them up to two words for a dict and weak references).
  */
 #include "cpython/frames.h"
 
 #include "cpython/many.h"
-#include "cpython/untraced.h"
-#include "trace/sample.h"
+#include "cpython/selfcheck.h"
+
+#include <dlfcn.h>
 
 bool ku__object_block(PyObject *value, void **block, ku__block_facts *facts) {
     enum { WORDS_IN_FRONT_MOST = 4 };
@@ -75,9 +76,25 @@ static int hear(PyObject *value, PyRefTracerEvent event, void *context) {
     return 0;
 }
 
-bool ku__objects_start(ku_error *error) {
+static const void *library_of(uintptr_t function) {
+    Dl_info info;
+    return dladdr((void *)function, &info) != 0 ? info.dli_fbase : NULL;
+}
+
+/* CPython 3.13's tracemalloc leaves its function in the slot when it stops: one of the interpreter's own, while tracemalloc
+ * does not trace, is in nobody's use. */
+static bool slot_taken(void) {
     void *context;
-    if (PyRefTracer_GetTracer(&context) != NULL) {
+    PyRefTracer now = PyRefTracer_GetTracer(&context);
+    if (now == NULL) {
+        return false;
+    }
+    bool own = library_of((uintptr_t)now) == library_of((uintptr_t)&PyRefTracer_SetTracer);
+    return !own || ku__tracemalloc_runs();
+}
+
+bool ku__objects_start(ku_error *error) {
+    if (slot_taken()) {
         *error = (ku_error){.code = KU_STATE, .message = "the mode \"objects\" needs the interpreter's reference tracer, "
                                                          "which another tool is using"};
         return false;

@@ -226,7 +226,7 @@ static bool module_loaded(const char *name) {
     return modules != NULL && PyDict_Check(modules) && PyDict_GetItemString(modules, name) != NULL;
 }
 
-static bool tracemalloc_runs(void) {
+bool ku__tracemalloc_runs(void) {
     PyObject *module = PyImport_ImportModule("_tracemalloc");
     bool runs = ask(module, "is_tracing");
     Py_XDECREF(module);
@@ -239,7 +239,7 @@ bool ku__stock_allocators(char *reason, size_t size) {
     if (name != NULL && strcmp(name, "pymalloc") == 0) {
         return true;
     }
-    if (tracemalloc_runs()) {
+    if (ku__tracemalloc_runs()) {
         snprintf(reason, size, "tracemalloc is tracing: stop it first, because it would later take kucha's memory for its own");
     } else if (name != NULL && strstr(name, "debug") != NULL) {
         snprintf(reason, size, "the interpreter's debug allocator is in place (-X dev or PYTHONMALLOC=%s)", name);

@@ -14,6 +14,9 @@ bool ku__selfcheck(char *reason, size_t size);
 /* Whether the interpreter compiles hot code to machine code (sys._jit, from 3.14). */
 bool ku__jit_enabled(void);
 
+/* Whether tracemalloc is tracing. */
+bool ku__tracemalloc_runs(void);
+
 /* Whether the allocators in place are the interpreter's own, as a stock start gives them; else a sentence that names who
  * is in front of them. */
 bool ku__stock_allocators(char *reason, size_t size);

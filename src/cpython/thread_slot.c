@@ -81,23 +81,16 @@ static void keep_those_with(search *wanted, const PyThreadState *thread) {
 
 static void *confirm(void *argument) {
     search *wanted = argument;
-    PyThreadState *own = (PyThreadState *)(uintptr_t)wanted->thread;
     keep_those_with(wanted, NULL);
-    PyEval_AcquireThread(own);
-    keep_those_with(wanted, own);
-    PyEval_ReleaseThread(own);
+    PyGILState_STATE state = PyGILState_Ensure();
+    keep_those_with(wanted, PyThreadState_Get());
+    PyGILState_Release(state);
     keep_those_with(wanted, NULL);
     return NULL;
 }
 
-/* In a thread that ends before this returns, with a thread state that is gone when it has. */
+/* In a thread that ends before this returns. */
 static void confirm_elsewhere(search *wanted) {
-    PyThreadState *other = PyThreadState_New(PyInterpreterState_Get());
-    if (other == NULL) {
-        wanted->count = 0;
-        return;
-    }
-    wanted->thread = other;
     pthread_t helper;
     PyThreadState *self = PyEval_SaveThread();
     keep_those_with(wanted, NULL);
@@ -107,8 +100,6 @@ static void confirm_elsewhere(search *wanted) {
         wanted->count = 0;
     }
     PyEval_RestoreThread(self);
-    PyThreadState_Clear(other);
-    PyThreadState_Delete(other);
 }
 
 void ku__thread_slot_find(void) {

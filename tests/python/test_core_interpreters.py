@@ -1,0 +1,211 @@
+"""Interpreters with a GIL of their own, all on kucha at the same time."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from core_child import passes
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="one GIL before 3.12")
+
+HELPERS = """
+import threading
+try:
+    import _interpreters
+    def create(): return _interpreters.create()
+    def run(i, code):
+        failure = _interpreters.run_string(i, code)
+        if failure is not None: raise RuntimeError(failure)
+    destroy = _interpreters.destroy
+except ImportError:
+    import _xxsubinterpreters as _interpreters
+    def create(): return _interpreters.create(isolated=True)
+    run = _interpreters.run_string
+    destroy = _interpreters.destroy
+WORK = '''
+keep = []
+for round in range(6):
+    keep.append([{str(i): [i, float(i), "x" * (i % 700)]} for i in range(1500)])
+    if len(keep) > 2:
+        keep.pop(0)
+text = "|".join(str(i) for i in range(20000))
+assert len(text.split("|")) == 20000
+big = bytearray(1000)
+for i in range(300):
+    big += bytes(i * 10)
+import json, re, collections
+P = collections.namedtuple("P", "a b")
+assert json.loads(json.dumps([P(i, i) for i in range(1000)]))[5] == [5, 5]
+del keep, text, big
+'''
+def together(count, rounds=2):
+    failures = []
+    def one():
+        try:
+            for _ in range(rounds):
+                i = create()
+                run(i, WORK)
+                destroy(i)
+        except BaseException as error:
+            failures.append(error)
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads: thread.start()
+    for _ in range(3): exec(WORK, {})
+    for thread in threads: thread.join()
+    assert not failures, failures
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["", "_core.trace_start(frames=1)", "_core.trace_start(frames=8)", "_core.trace_start(sample=1000)"],
+)
+def test_two_gils_allocate_at_once(start: str) -> None:
+    passes(
+        HELPERS
+        + f"""
+install()
+{start}
+before = [str(i) for i in range(5000)]
+together(3)
+assert _core.status()["interpreters"]
+assert not _core.status()["unhooked"]
+del before
+exec(WORK, {{}})
+if _core.tracing():
+    assert _core.statistics("lineno")
+    _core.trace_stop()
+together(2, rounds=1)
+_core.stats()
+""",
+        timeout=300,
+    )
+
+
+def test_houses_are_used_again() -> None:
+    passes(
+        HELPERS
+        + """
+install()
+for _ in range(12):
+    i = create()
+    run(i, "x = [str(i) for i in range(1000)]")
+    destroy(i)
+assert _core.status()["heaps"] <= 6, _core.status()
+""",
+        timeout=300,
+    )
+
+
+def test_an_interpreter_cannot_install_and_says_so() -> None:
+    passes(
+        HELPERS
+        + """
+install()
+i = create()
+code = f'''
+import sys
+sys.path[:] = {sys.path!r}
+try:
+    from kucha import _core
+except ImportError as error:
+    pass
+else:
+    raise AssertionError
+'''
+run(i, code)
+destroy(i)
+"""
+    )
+
+
+def test_install_is_refused_when_another_interpreter_exists() -> None:
+    passes(
+        HELPERS
+        + """
+i = create()
+try:
+    _core.install()
+except _core.Refused as refused:
+    assert "second interpreter" in str(refused)
+else:
+    raise AssertionError
+destroy(i)
+install()
+exec(WORK, {})
+"""
+    )
+
+
+def test_tracing_starts_only_while_one_interpreter_exists() -> None:
+    passes(
+        HELPERS
+        + """
+install()
+i = create()
+run(i, WORK)
+try:
+    _core.trace_start()
+except _core.Refused as refused:
+    assert "second interpreter" in str(refused)
+else:
+    raise AssertionError
+destroy(i)
+_core.trace_start()
+together(2, rounds=1)
+_core.trace_stop()
+"""
+    )
+
+
+def test_no_interpreter_is_made_under_a_wrapper_that_knows_one_gil() -> None:
+    passes(
+        HELPERS
+        + """
+install()
+import tracemalloc
+tracemalloc.start()
+try:
+    create()
+except Exception as error:
+    pass
+else:
+    raise AssertionError
+tracemalloc.stop()
+together(1, rounds=1)
+"""
+    )
+
+
+def test_memory_of_one_interpreter_is_freed_by_another() -> None:
+    """A shared buffer is released where it was made, whoever lets go of it last; channels and queues pass it."""
+    if sys.version_info < (3, 14):
+        pytest.skip("queues between interpreters have a public module from 3.14 on")
+    passes(
+        """
+        install()
+        from concurrent import interpreters
+        import threading
+        queue = interpreters.create_queue()
+        answers = interpreters.create_queue()
+        worker = interpreters.create()
+        worker.prepare_main(queue=queue, answers=answers)
+        thread = threading.Thread(target=worker.exec, args=('''
+while True:
+    item = queue.get()
+    if item is None:
+        break
+    answers.put((len(item), item, str(len(item)) * 50, bytes(len(item) * 3)))
+''',))
+        thread.start()
+        for i in range(2000):
+            queue.put("x" * (i % 900))
+            size, item, text, data = answers.get()
+            assert size == i % 900 == len(item) and text == str(size) * 50 and len(data) == 3 * size
+        queue.put(None)
+        thread.join()
+        worker.close()
+        """,
+        timeout=300,
+    )
