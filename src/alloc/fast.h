@@ -205,6 +205,10 @@ void ku__sites_disable(ku_heap *heap);
 /* From now on the heap's blocks may be freed by other threads through ku_heap_free_remote(), large ones too. */
 void ku__heap_share(ku_heap *heap);
 
+/* From now on no call of this heap takes a fast path, so that the slow ones can look at each. The blocks in the magazines stay
+ * there, behind the front. For the time being nobody else may be inside a fast path of the heap. */
+void ku__heap_close_front(ku_heap *heap);
+
 /* Makes `heap` use the registry of large blocks of `sibling` (same lock), so that either finds the other's. Only while
  * `heap` has no large blocks. Blocks keep the heap that made them. */
 void ku__heap_join_registry(ku_heap *heap, ku_heap *sibling);

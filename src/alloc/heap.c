@@ -54,6 +54,14 @@ static void close_front(ku_heap *heap) {
     heap->tag = (KU__HEAPS_MAX + 1) << KU__MAP_SHIFT; /* no class-map entry has this number */
 }
 
+void ku__heap_close_front(ku_heap *heap) {
+    if (heap->inner != &heap->hidden) {
+        heap->hidden = heap->magazines;
+        heap->inner = &heap->hidden;
+        close_front(heap);
+    }
+}
+
 static void fail(ku_error *error, ku_code code, const char *message) {
     if (error != NULL) {
         error->code = code;

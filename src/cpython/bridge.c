@@ -34,9 +34,8 @@ bool ku__bridge_in_place(void) {
     if (!bridge->installed) {
         return false;
     }
-    const ku__entry_set *set = entry_set(bridge->kind, bridge->many);
-    return domain_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, set)
-        && domain_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, set);
+    return domain_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, bridge->placed)
+        && domain_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, bridge->placed);
 }
 
 static void put_in_place(PyMemAllocatorDomain domain, ku_heap *heap, const ku__entry_set *set) {
@@ -49,6 +48,7 @@ static void apply(ku__entry_kind kind, bool many) {
     const ku__entry_set *set = entry_set(kind, many);
     bridge->kind = kind;
     bridge->many = many;
+    bridge->placed = set;
     put_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, set);
     put_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, set);
 }
@@ -59,6 +59,14 @@ bool ku__bridge_switch(ku__entry_kind kind, bool many) {
     }
     apply(kind, many);
     return true;
+}
+
+void ku__bridge_gate(void) {
+    ku__bridge *bridge = &ku__bridge_state;
+    ku__heap_close_front(bridge->main_house->objects);
+    ku__heap_close_front(bridge->main_house->buffers);
+    bridge->many = true;
+    bridge->gated = true;
 }
 
 /* Two heaps with one registry of large blocks: a large block that one domain made and the other frees is found. */

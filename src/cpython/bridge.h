@@ -55,7 +55,9 @@ typedef struct ku__entry_set {
 typedef struct ku__bridge {
     bool installed;
     bool many;                        /* there may be several GILs: entry points look up the running interpreter */
+    bool gated;                       /* see ku__bridge_gate() */
     ku__entry_kind kind;
+    const struct ku__entry_set *placed; /* the set that was last put in place */
     PyMemAllocatorEx original_objects; /* fixed at install; read without a lock */
     PyMemAllocatorEx original_buffers;
     ku__house *main_house;            /* fixed at install; read without a lock */
@@ -82,6 +84,11 @@ bool ku__bridge_in_place(void);
 
 /* Puts the set for (`kind`, many) in place. False, and no change, when somebody else's functions are there now. */
 bool ku__bridge_switch(ku__entry_kind kind, bool many);
+
+/* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has ours in its hands
+ * and calls them with the main interpreter's heaps, whichever interpreter runs: closes the front of those heaps, so that
+ * every call takes a slow path, which asks who is running. Nothing is traced from then on. */
+void ku__bridge_gate(void);
 
 /* A house with two new heaps, not yet in the list; heaps NULL where the system refused. NULL without memory at all. */
 ku__house *ku__house_new(int64_t owner, ku_error *error);

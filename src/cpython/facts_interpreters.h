@@ -21,6 +21,15 @@ static inline void ku__interpreters_unlock(void) {
     PyThread_release_lock(_PyRuntime.interpreters.mutex);
 }
 
+/* Whether some thread, perhaps this one, is in the list. */
+static inline bool ku__fact_interpreters_locked(void) {
+    if (!PyThread_acquire_lock(_PyRuntime.interpreters.mutex, NOWAIT_LOCK)) {
+        return true;
+    }
+    PyThread_release_lock(_PyRuntime.interpreters.mutex);
+    return false;
+}
+
 #else
 
 #include <sched.h>
@@ -32,6 +41,11 @@ static inline void ku__interpreters_lock(void) {
         open &= (uint8_t)~1u; /* another thread may be parked on it: its bit stays */
         sched_yield();
     }
+}
+
+/* Whether some thread, perhaps this one, is in the list. */
+static inline bool ku__fact_interpreters_locked(void) {
+    return (__atomic_load_n(&_PyRuntime.interpreters.mutex._bits, __ATOMIC_RELAXED) & 1) != 0;
 }
 
 static inline void ku__interpreters_unlock(void) {

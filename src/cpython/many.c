@@ -289,44 +289,96 @@ const ku__entry_set ku__entries_sampled_many = {sampled_malloc, sampled_calloc, 
 
 /* ---- hearing of interpreters ---- */
 
-#if PY_VERSION_HEX >= 0x030C0000
-
-/* Runs for every audit event of the process, so it looks at the rarest letter first. A wrapper on top of the plain entry
- * points keeps them; they know one GIL only, so then no further interpreter may be made. */
-static int hear(const char *event, PyObject *arguments, void *context) {
-    (void)arguments;
-    (void)context;
-    if (event[0] != 'c' || strcmp(event, "cpython.PyInterpreterState_New") != 0 || ku__bridge_state.many) {
-        return 0;
+bool ku__many_elsewhere(const ku_heap *heap) {
+    const ku__house *main_house = ku__bridge_state.main_house;
+    if (heap != main_house->objects && heap != main_house->buffers) {
+        return false;
     }
+    const PyThreadState *thread = ku__fact_thread();
+    return thread == NULL || ku__fact_interpreter_id(thread->interp) != atomic_load(&main_house->owner);
+}
+
+#if KU__FACTS_SUPPORTED && PY_VERSION_HEX >= 0x030C0000
+
+static PyMemAllocatorEx raw_original; /* fixed at install */
+
+#if PY_VERSION_HEX >= 0x030D0000
+typedef _PyThreadStateImpl thread_state_block;
+#else
+typedef PyThreadState thread_state_block;
+#endif
+
+/* There will be two GILs in a moment; this thread holds the only one. */
+static void prepare(void) {
     ku__heap_share(ku__bridge_state.main_house->objects);
     ku__heap_share(ku__bridge_state.main_house->buffers);
     if (ku__tracing_state.kept != NULL) {
         ku__codes_release(ku__tracing_state.kept);
     }
-    if (!ku__bridge_switch(ku__bridge_state.kind, true)) {
-        PyErr_SetString(PyExc_RuntimeError, "kucha: another tool has put its allocator in front of kucha's, and so a "
-                                            "second interpreter cannot be made before that tool has stopped");
-        return -1;
+    if (ku__bridge_switch(ku__bridge_state.kind, true)) {
+        return;
     }
-    return 0;
+    ku__tracing_give_up("a second interpreter is made while another tool stands in front of kucha's entry points");
+    ku__bridge_gate();
 }
 
-bool ku__many_watch(ku_error *error) {
-    if (PySys_AddAuditHook(hear, NULL) != 0) {
-        PyErr_Clear();
-        *error = (ku_error){.code = KU_STATE, .message = "an audit hook of this process forbids kucha's own, which it needs "
-                                                         "to hear of new interpreters"};
-        return false;
+/* Another micro version's structure may be a little larger or smaller than the one this file was compiled with. Taking
+ * something else for an interpreter costs speed, and nothing else. */
+static bool looks_like_interpreter(size_t count, size_t size) {
+    const size_t expected = sizeof(PyInterpreterState);
+    return count == 1 && size >= expected - expected / 8 && size <= expected + expected / 8;
+}
+
+static bool looks_like_thread_state(size_t count, size_t size) {
+    const size_t expected = sizeof(thread_state_block);
+    return count == 1 && size >= expected - expected / 8 && size <= expected + expected / 8;
+}
+
+/* This thread is making an interpreter and has given up the GIL for it (3.13 and later). */
+static _Thread_local __attribute__((tls_model("initial-exec"))) bool expecting;
+
+/* The interpreter's memory is asked for under the lock of the list of interpreters, where nobody may wait for a GIL; that of its
+ * first thread state is asked for next, before that lock is taken again, and before the new interpreter can allocate
+ * anything. There the GIL is taken for a moment. */
+static KU__COLD void notice(size_t count, size_t size) {
+    bool holds = ku__fact_holds_lock();
+    if (holds) {
+        expecting = false;
+        prepare();
+    } else if (looks_like_interpreter(count, size)) {
+        expecting = true;
+    } else if (looks_like_thread_state(count, size) || !ku__fact_interpreters_locked()) {
+        expecting = false;
+        PyGILState_STATE state = PyGILState_Ensure();
+        if (!ku__bridge_state.many) {
+            prepare();
+        }
+        PyGILState_Release(state);
     }
-    return true;
+}
+
+static void *watched_calloc(void *ctx, size_t count, size_t size) {
+    (void)ctx;
+    if (KU__UNLIKELY(expecting || looks_like_interpreter(count, size))) {
+        if (ku__bridge_state.many) {
+            expecting = false;
+        } else {
+            notice(count, size);
+        }
+    }
+    return raw_original.calloc(raw_original.ctx, count, size);
+}
+
+void ku__many_watch(void) {
+    PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &raw_original);
+    PyMemAllocatorEx watched = raw_original;
+    watched.calloc = watched_calloc;
+    PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &watched);
 }
 
 #else
 
-bool ku__many_watch(ku_error *error) {
-    (void)error;
-    return true;
+void ku__many_watch(void) {
 }
 
 #endif

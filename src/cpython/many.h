@@ -4,17 +4,25 @@
  * of houses does not know gets a house at its first allocation: that of an interpreter which has ended, or a new one. A block
  * that another interpreter's heap made goes home over that heap's list of returns.
  *
- * Source: Python/pystate.c at v3.12.1 to v3.15.2: the audit event cpython.PyInterpreterState_New is raised by the creating
- * thread, with its GIL held, before the new interpreter exists.
+ * How the first of them is heard of. Before a second interpreter exists, the thread that makes it takes memory for it from the raw
+ * domain: one zeroed block of the size of PyInterpreterState, which nothing else asks for. So the raw domain's calloc is
+ * watched, and nothing else of it. Until 3.12 that thread holds the GIL; from 3.13 on it has just given it up, and takes
+ * it again for a moment. (The audit event cpython.PyInterpreterState_New is raised in 3.12 only, for the same reason.)
+ *
+ * Source: alloc_interpreter(), alloc_threadstate(), new_threadstate() in Python/pystate.c and new_interpreter() in
+ * Python/pylifecycle.c, v3.12.1 to v3.15.2.
  */
 #ifndef KU__MANY_H
 #define KU__MANY_H
 
 #include "cpython/bridge.h"
 
-/* Hears of new interpreters, and switches to the entry points for many when the first is made. False with `error` filled when
- * Python refuses the audit hook. Does nothing where interpreters cannot have their own GIL. */
-bool ku__many_watch(ku_error *error);
+/* Hears of new interpreters, and switches to the entry points for many when the first is made. Does nothing where
+ * interpreters cannot have their own GIL. Once, at install, while the raw domain's allocator is the stock one. */
+void ku__many_watch(void);
+
+/* Whether `heap` is the main interpreter's and another interpreter, or none, runs in this thread. */
+bool ku__many_elsewhere(const ku_heap *heap);
 
 /* Held by traced entry points for many GILs, and by whoever starts, stops or reads tracing while there may be many. */
 void ku__many_tracing_lock(void);

@@ -142,9 +142,10 @@ static PyObject *install(PyObject *module, PyObject *ignored) {
     if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) {
         return PyErr_NoMemory();
     }
-    if (!ku__many_watch(&error) || ku__bridge_install(&error) != 0) {
+    if (ku__bridge_install(&error) != 0) {
         return ku__raise(module, &error, NULL);
     }
+    ku__many_watch();
     Py_RETURN_NONE;
 }
 

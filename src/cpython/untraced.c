@@ -1,10 +1,20 @@
 /* untraced.c: the entry points while nothing is traced and the process has one GIL; and the slow paths that all sets share. */
 #include "cpython/untraced.h"
 
+#include "cpython/many.h"
+
 /* CPython's own guard; its public functions test it too, but the entry points can be called through a wrapper. */
 static const size_t REQUEST_MAX = PY_SSIZE_T_MAX;
 
+/* Whether a call that came in with this heap belongs to another interpreter (ku__bridge_gate). */
+static bool elsewhere(const ku_heap *heap) {
+    return KU__UNLIKELY(ku__bridge_state.gated) && ku__many_elsewhere(heap);
+}
+
 void *ku__untraced_slow_malloc(ku_heap *heap, size_t size) {
+    if (elsewhere(heap)) {
+        return ku__entries_many.malloc(heap, size);
+    }
     if (size > REQUEST_MAX) {
         return NULL;
     }
@@ -13,6 +23,9 @@ void *ku__untraced_slow_malloc(ku_heap *heap, size_t size) {
 
 /* No bytes, more than a pool serves (where the system knows of memory that is zero already), or a product that overflows. */
 void *ku__untraced_slow_calloc(ku_heap *heap, size_t count, size_t size) {
+    if (elsewhere(heap)) {
+        return ku__entries_many.calloc(heap, count, size);
+    }
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > REQUEST_MAX) {
         return NULL;
@@ -21,6 +34,10 @@ void *ku__untraced_slow_calloc(ku_heap *heap, size_t count, size_t size) {
 }
 
 void ku__untraced_slow_free(ku_heap *heap, void *block) {
+    if (elsewhere(heap)) {
+        ku__entries_many.free(heap, block);
+        return;
+    }
     if (block == NULL || ku__slow_free(heap, block) != KU__FOREIGN) {
         return;
     }
@@ -46,6 +63,9 @@ static void *resize_foreign(ku_heap *heap, void *block, size_t size) {
 }
 
 void *ku__untraced_slow_realloc(ku_heap *heap, void *block, size_t size) {
+    if (elsewhere(heap)) {
+        return ku__entries_many.realloc(heap, block, size);
+    }
     if (block == NULL) {
         return ku__untraced_malloc(heap, size);
     }

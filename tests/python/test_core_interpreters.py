@@ -159,22 +159,28 @@ _core.trace_stop()
     )
 
 
-def test_no_interpreter_is_made_under_a_wrapper_that_knows_one_gil() -> None:
+def test_an_interpreter_is_made_while_a_wrapper_holds_the_entry_points_for_one_gil() -> None:
     passes(
         HELPERS
         + """
 install()
+_core.trace_start(frames=2)
+kept = [str(i) for i in range(1000)]
 import tracemalloc
 tracemalloc.start()
-try:
-    create()
-except Exception as error:
-    pass
-else:
-    raise AssertionError
+i = create()
+assert not _core.tracing()
+_core.trace_stop()
+run(i, "x = [str(i) for i in range(20000)]; y = bytes(100000); del x")
+more = [str(i) for i in range(1000)]
+destroy(i)
 tracemalloc.stop()
-together(1, rounds=1)
-"""
+del kept, more
+assert not _core.status()["unhooked"]
+together(2, rounds=1)
+exec(WORK, {})
+""",
+        timeout=300,
     )
 
 
