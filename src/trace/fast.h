@@ -78,8 +78,12 @@ static inline uint32_t ku__site_cached(const ku__tracer *tracer, uint64_t hash) 
 /* ---- counting ---- */
 
 static inline ku__site_counts *ku__site_counts_of(const ku__tracer *tracer, ku__lane_id lane, uint32_t site) {
-    return (ku__site_counts *)(tracer->lanes[lane].chunks[site >> KU__SITE_CHUNK_BITS] +
-                               (uintptr_t)site * sizeof(ku__site_counts));
+    /* Few programs have more sites than the first chunk holds: its base is loaded without waiting for the site. */
+    uintptr_t base = tracer->lanes[lane].chunks[0];
+    if (KU__UNLIKELY(site >> KU__SITE_CHUNK_BITS != 0)) {
+        base = tracer->lanes[lane].chunks[site >> KU__SITE_CHUNK_BITS];
+    }
+    return (ku__site_counts *)(base + (uintptr_t)site * sizeof(ku__site_counts));
 }
 
 /* Before the first change of a site after a peak: what is live now was live at the peak. */

@@ -40,7 +40,7 @@ static uint32_t node_intern(ku__tables *tables, uint32_t parent, uint32_t frame)
     return number;
 }
 
-/* Counts of 4096 sites for both lanes, in one piece. */
+/* Counts of a chunk of sites for both lanes, in one piece. */
 static bool counts_reserve(ku__tracer *tracer, uint32_t site) {
     uint32_t chunk = site >> KU__SITE_CHUNK_BITS;
     if (tracer->lanes[0].chunks[chunk] != 0) return true;

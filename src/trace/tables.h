@@ -17,7 +17,7 @@
 #include "trace.h"
 
 enum {
-    KU__COLUMN_CHUNK_BITS = KU__SITE_CHUNK_BITS, /* 4096 entries: 32 to 64 KiB for the kinds below */
+    KU__COLUMN_CHUNK_BITS = 12, /* 4096 entries: 32 to 64 KiB for the kinds below */
     KU__COLUMN_CHUNKS = 1 << (KU__SITE_BITS - KU__COLUMN_CHUNK_BITS),
     KU__COLUMN_CAPACITY = 1 << KU__SITE_BITS,
 };

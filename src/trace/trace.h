@@ -44,7 +44,7 @@ enum {
     KU__SITE_BITS = 27,   /* a slot of the site table: site, slack << 27, code flag << 31 */
     KU__SLACK_SHIFT = 27, /* block size less requested size, 0 to 15 */
     KU__SITE_LAST = (1 << 27) - 1,
-    KU__SITE_CHUNK_BITS = 12, /* counts come in chunks of 4096 sites, 256 KiB a lane: small beside a traced program */
+    KU__SITE_CHUNK_BITS = 16, /* counts come in chunks of 65,536 sites, 4 MiB of addresses a lane, touched as used */
     KU__SITE_CHUNKS = 1 << (KU__SITE_BITS - KU__SITE_CHUNK_BITS),
 };
 #define KU__SLOT_CODE 0x80000000u /* the block is a code object that a code record refers to */
