@@ -197,13 +197,9 @@ def test_memory_of_one_interpreter_is_freed_by_another() -> None:
         answers = interpreters.create_queue()
         worker = interpreters.create()
         worker.prepare_main(queue=queue, answers=answers)
-        thread = threading.Thread(target=worker.exec, args=('''
-while True:
-    item = queue.get()
-    if item is None:
-        break
-    answers.put((len(item), item, str(len(item)) * 50, bytes(len(item) * 3)))
-''',))
+        code = "while (item := queue.get()) is not None:\\n"
+        code += "    answers.put((len(item), item, str(len(item)) * 50, bytes(len(item) * 3)))"
+        thread = threading.Thread(target=worker.exec, args=(code,))
         thread.start()
         for i in range(2000):
             queue.put("x" * (i % 900))
