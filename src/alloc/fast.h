@@ -126,8 +126,8 @@ static inline void *ku__fast_malloc(ku_heap *heap, size_t size) {
     return block;
 }
 
-/* The class-map entry of an address in the range. The look-up does not wait for the range compare, and a free followed by a malloc
- * feels it: 4.3 ns a call instead of 6.1 in pairs of 16 to 512 bytes. */
+/* The class-map entry of an address in the range. The look-up does not wait for the range compare, and a free
+ * followed by a malloc feels it: 4.3 ns a call instead of 6.1 in pairs of 16 to 512 bytes. */
 static inline const uint16_t *ku__class_entry(const ku_heap *heap, const void *block) {
     return (const uint16_t *)(heap->class_map + ((uintptr_t)block >> KU__POOL_BITS) * sizeof(uint16_t));
 }
@@ -210,8 +210,8 @@ void ku__sites_disable(ku_heap *heap);
 /* From now on the heap's blocks may be freed by other threads through ku_heap_free_remote(), large ones too. */
 void ku__heap_share(ku_heap *heap);
 
-/* From now on no call of this heap takes a fast path, so that the slow ones can look at each. The blocks in the magazines stay
- * there, behind the front. For the time being nobody else may be inside a fast path of the heap. */
+/* From now on no call of this heap takes a fast path, so that the slow ones can look at each. The blocks in the
+ * magazines stay there, behind the front. For the time being nobody else may be inside a fast path of the heap. */
 void ku__heap_close_front(ku_heap *heap);
 
 /* Makes `heap` use the registry of large blocks of `sibling` (same lock), so that either finds the other's. Only while

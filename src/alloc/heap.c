@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* A magazine holds blocks worth 32 KiB (a core's first-level cache), but at least 64, so that the slow path is rare
- * for every class, and at most 512; twice and four times as much changed no benchmark. The hostile build has 2, so that every path is the slow one. */
+ * for every class, and at most 512; twice and four times as much changed no benchmark. The hostile build has 2, so
+ * that every path is the slow one. */
 #ifdef KU_HOSTILE
 enum { MAGAZINE_BYTES = 32, MAGAZINE_LEAST = 2, MAGAZINE_MOST = 2 };
 #else

@@ -25,8 +25,8 @@ static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
 static bool domain_in_place(PyMemAllocatorDomain domain, const ku_heap *heap, const ku__entry_set *set) {
     PyMemAllocatorEx now;
     PyMem_GetAllocator(domain, &now);
-    return now.ctx == heap && now.malloc == set->malloc && now.calloc == set->calloc && now.realloc == set->realloc
-        && now.free == set->free;
+    return now.ctx == heap && now.malloc == set->malloc && now.calloc == set->calloc && now.realloc == set->realloc &&
+           now.free == set->free;
 }
 
 bool ku__bridge_in_place(void) {
@@ -34,8 +34,8 @@ bool ku__bridge_in_place(void) {
     if (!bridge->installed) {
         return false;
     }
-    return domain_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, bridge->placed)
-        && domain_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, bridge->placed);
+    return domain_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, bridge->placed) &&
+           domain_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, bridge->placed);
 }
 
 static void put_in_place(PyMemAllocatorDomain domain, ku_heap *heap, const ku__entry_set *set) {

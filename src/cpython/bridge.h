@@ -1,8 +1,8 @@
 /* bridge.h: the state of the bridge between CPython's memory domains and kucha's heaps; one for the process.
  *
- * What CPython calls. The interpreter reaches an allocator through four functions and a `ctx` (PyMemAllocatorEx); the heap
- * is the ctx. There are several sets of entry points (plain, traced, sampled; each for one GIL or for many), and what is on
- * or off is decided by which set is in place, never by a test in the set.
+ * What CPython calls. The interpreter reaches an allocator through four functions and a `ctx` (PyMemAllocatorEx); the
+ * heap is the ctx. There are several sets of entry points (plain, traced, sampled; each for one GIL or for many), and
+ * what is on or off is decided by which set is in place, never by a test in the set.
  *
  * What was there before. The allocators found at install are kept in `original`. A block that no heap knows was born
  * before and goes back to them; so they must stay usable, and so the bridge can never be taken out again: a block of
@@ -54,14 +54,14 @@ typedef struct ku__entry_set {
 
 typedef struct ku__bridge {
     bool installed;
-    bool many;                        /* there may be several GILs: entry points look up the running interpreter */
-    bool gated;                       /* see ku__bridge_gate() */
+    bool many;  /* there may be several GILs: entry points look up the running interpreter */
+    bool gated; /* see ku__bridge_gate() */
     ku__entry_kind kind;
     const struct ku__entry_set *placed; /* the set that was last put in place */
-    PyMemAllocatorEx original_objects; /* fixed at install; read without a lock */
+    PyMemAllocatorEx original_objects;  /* fixed at install; read without a lock */
     PyMemAllocatorEx original_buffers;
-    ku__house *main_house;            /* fixed at install; read without a lock */
-    _Atomic(ku__house *) houses;      /* all of them; only ever grows at its head */
+    ku__house *main_house;       /* fixed at install; read without a lock */
+    _Atomic(ku__house *) houses; /* all of them; only ever grows at its head */
     _Atomic(size_t) house_count;
 } ku__bridge;
 
@@ -85,9 +85,9 @@ bool ku__bridge_in_place(void);
 /* Puts the set for (`kind`, many) in place. False, and no change, when somebody else's functions are there now. */
 bool ku__bridge_switch(ku__entry_kind kind, bool many);
 
-/* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has ours in its hands
- * and calls them with the main interpreter's heaps, whichever interpreter runs: closes the front of those heaps, so that
- * every call takes a slow path, which asks who is running. Nothing is traced from then on. */
+/* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has
+ * ours in its hands and calls them with the main interpreter's heaps, whichever interpreter runs: closes the front
+ * of those heaps, so that every call takes a slow path, which asks who is running. Nothing is traced from then on. */
 void ku__bridge_gate(void);
 
 /* A house with two new heaps, not yet in the list; heaps NULL where the system refused. NULL without memory at all. */

@@ -15,7 +15,8 @@ static PyStructSequence_Field fields[] = {
     {"codes", "list of (filename, qualname, first_line)"},
     {"frames", "list of (index of code, line, instruction)"},
     {"stacks", "list of tuples of indices of frames, innermost first; one for each site"},
-    {"counts", "list of (live bytes, live blocks, peak bytes, peak blocks, total bytes, total blocks, temporary blocks)"},
+    {"counts",
+     "list of (live bytes, live blocks, peak bytes, peak blocks, total bytes, total blocks, temporary blocks)"},
     {"totals", "dict: live_bytes, peak_bytes, updates, failed"},
     {"timeline", "list of (seconds, live bytes, resident bytes, bytes of arenas, bytes of large blocks)"},
     {"arenas", "list of dicts: each heap when the program last had time to say"},
@@ -119,16 +120,16 @@ static PyObject *make_histogram(const uint64_t *occupancy) {
 static PyObject *make_heap(const ku_capture *capture, size_t index) {
     ku_capture_heap h;
     ku_capture_heap_read(capture, index, &h);
-    return Py_BuildValue(
-        "{s:N,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:N}", "name",
-        ku__text(h.name, strnlen(h.name, sizeof h.name)), "domain", (wide)h.domain, "limit", (wide)h.limit, "arena_size",
-        (wide)h.arena_size, "pool_size", (wide)h.pool_size, "arenas", (wide)h.arenas, "arenas_peak",
-        (wide)h.arenas_peak, "arenas_taken", (wide)h.arenas_taken, "pools_used", (wide)h.pools_used, "pools_free",
-        (wide)h.pools_free, "blocks_used", (wide)h.blocks_used, "bytes_used", (wide)h.bytes_used, "blocks_free",
-        (wide)h.blocks_free, "bytes_free", (wide)h.bytes_free, "large_blocks", (wide)h.large_blocks, "large_bytes",
-        (wide)h.large_bytes, "large_bytes_peak", (wide)h.large_bytes_peak, "bytes_held", (wide)h.bytes_held,
-        "bytes_mapped", (wide)h.bytes_mapped, "metadata_bytes", (wide)h.metadata_bytes, "occupancy",
-        make_histogram(h.occupancy));
+    return Py_BuildValue("{s:N,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:N}",
+                         "name", ku__text(h.name, strnlen(h.name, sizeof h.name)), "domain", (wide)h.domain, "limit",
+                         (wide)h.limit, "arena_size", (wide)h.arena_size, "pool_size", (wide)h.pool_size, "arenas",
+                         (wide)h.arenas, "arenas_peak", (wide)h.arenas_peak, "arenas_taken", (wide)h.arenas_taken,
+                         "pools_used", (wide)h.pools_used, "pools_free", (wide)h.pools_free, "blocks_used",
+                         (wide)h.blocks_used, "bytes_used", (wide)h.bytes_used, "blocks_free", (wide)h.blocks_free,
+                         "bytes_free", (wide)h.bytes_free, "large_blocks", (wide)h.large_blocks, "large_bytes",
+                         (wide)h.large_bytes, "large_bytes_peak", (wide)h.large_bytes_peak, "bytes_held",
+                         (wide)h.bytes_held, "bytes_mapped", (wide)h.bytes_mapped, "metadata_bytes",
+                         (wide)h.metadata_bytes, "occupancy", make_histogram(h.occupancy));
 }
 
 /* ---- the rest ---- */
@@ -145,8 +146,9 @@ static PyObject *make_header(const ku_capture_info *info) {
 }
 
 static PyObject *make_totals(const ku_capture_info *info) {
-    return Py_BuildValue("{s:K,s:K,s:K,s:O}", "live_bytes", (wide)info->live_bytes, "peak_bytes", (wide)info->peak_bytes,
-                         "updates", (wide)info->updates, "failed", info->failed ? Py_True : Py_False);
+    return Py_BuildValue("{s:K,s:K,s:K,s:O}", "live_bytes", (wide)info->live_bytes, "peak_bytes",
+                         (wide)info->peak_bytes, "updates", (wide)info->updates, "failed",
+                         info->failed ? Py_True : Py_False);
 }
 
 static PyObject *make_capture(PyObject *module, const ku_capture *capture) {
@@ -195,8 +197,8 @@ PyObject *ku__capture_read_call(PyObject *module, PyObject *path) {
     }
     ku_error error = {0};
     ku_capture *capture = ku_capture_open(PyBytes_AS_STRING(encoded), &error);
-    PyObject *result = capture == NULL ? raise_reading(module, &error, PyBytes_AS_STRING(encoded))
-                                       : make_capture(module, capture);
+    PyObject *result =
+        capture == NULL ? raise_reading(module, &error, PyBytes_AS_STRING(encoded)) : make_capture(module, capture);
     ku_capture_close(capture);
     Py_DECREF(encoded);
     return result;

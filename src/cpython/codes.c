@@ -2,16 +2,16 @@
  *
  * When a code object is freed its address may be used again, and everything remembered about addresses must go: a new
  * epoch, in which every stack is looked up again once. Programs that import, or that call eval() or namedtuple(), free
- * code objects all the time. So their blocks are kept back, up to RETIRED_MOST of them: an address that is not given out
- * again cannot mislead. Then all are detached and freed together.
+ * code objects all the time. So their blocks are kept back, up to RETIRED_MOST of them: an address that is not given
+ * out again cannot mislead. Then all are detached and freed together.
  *
- * Called inside the allocator, so nothing here goes through Python's allocator or may raise: texts are read straight out
- * of the str objects. Compact ASCII is copied as it stands; everything else is encoded here to UTF-8, where a byte that
- * Python smuggled into a file name (PEP 383, U+DC80 to U+DCFF) becomes that byte again and any other lone
+ * Called inside the allocator, so nothing here goes through Python's allocator or may raise: texts are read straight
+ * out of the str objects. Compact ASCII is copied as it stands; everything else is encoded here to UTF-8, where a byte
+ * that Python smuggled into a file name (PEP 383, U+DC80 to U+DCFF) becomes that byte again and any other lone
  * surrogate becomes U+FFFD.
  *
- * The block of a code object whose record exists is marked with KU__SLOT_CODE, so that freeing it detaches the record. A
- * code object that was born before install has no slot; every block that goes back to the original allocator is
+ * The block of a code object whose record exists is marked with KU__SLOT_CODE, so that freeing it detaches the record.
+ * A code object that was born before install has no slot; every block that goes back to the original allocator is
  * looked up instead. Sources: Include/cpython/code.h, PEP 393.
  */
 #include "cpython/tracing.h"
@@ -99,7 +99,8 @@ static void read_text(PyObject *text, scratch *room, const char **bytes, size_t 
     *size = used;
 }
 
-/* Marks the block that holds the code object. A code object has no collector's header: block and object begin together. */
+/* Marks the block that holds the code object. A code object has no collector's header: block and object begin
+ * together. */
 static void mark_block(const PyCodeObject *code) {
     ku__block_facts facts;
     if (ku__block_find(ku__bridge_state.main_house->objects, code, &facts) && facts.site != NULL) {
@@ -133,7 +134,7 @@ uint32_t ku__code_record(ku__tracer *tracer, PyCodeObject *code) {
 /* ---- freed code ---- */
 
 enum {
-    RETIRED_MOST = 64,          /* importing argparse and json freed 41 code objects; one epoch costs about 1 ms there */
+    RETIRED_MOST = 64, /* importing argparse and json freed 41 code objects; one epoch costs about 1 ms there */
     RETIRED_BYTES = 512 * 1024, /* what may be kept back in all */
 };
 

@@ -1,9 +1,10 @@
 /* facts.h: what the bridge knows of an interpreter's private structures, one file for each minor version.
  *
- * Include it before anything else: the chosen file needs Py_BUILD_CORE_MODULE, which must be defined before Python.h is read.
- * Only the files that walk frames include it; all others see CPython through its public headers.
+ * Include it before anything else: the chosen file needs Py_BUILD_CORE_MODULE, which must be defined before Python.h is
+ * read. Only the files that walk frames include it; all others see CPython through its public headers.
  *
- * Each facts_NNN.h defines the same few functions, all inline because traced entry points call them for every allocation:
+ * Each facts_NNN.h defines the same few functions, all inline because traced entry points call them for every
+ * allocation:
  *
  *     ku__fact_thread()          the running thread's state; NULL where this thread does not hold the lock of its
  *                                interpreter (before 3.12: some thread's state, see ku__fact_holds_lock)
@@ -19,8 +20,8 @@
  *     ku__fact_bytecode(code)    address of its first code unit
  *     ku__fact_interpreter_...   the number of an interpreter, whether it lives, and how many do
  *
- * and KU__FACTS_SUPPORTED, with KU__FACTS_LEAST_MICRO, the first micro version the facts are true of. The facts are checked
- * against public answers at start (selfcheck.c); nothing is installed when one of them is not as expected.
+ * and KU__FACTS_SUPPORTED, with KU__FACTS_LEAST_MICRO, the first micro version the facts are true of. The facts are
+ * checked against public answers at start (selfcheck.c); nothing is installed when one of them is not as expected.
  */
 #ifndef KU__FACTS_H
 #define KU__FACTS_H

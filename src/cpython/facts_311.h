@@ -1,9 +1,10 @@
 /* facts_311.h: the private structures of CPython 3.11.
  *
- * Sources, all at tag v3.11.7: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr; prev_instr is the
- * code unit before the next instruction, perhaps an inline cache, perhaps one before the first), Include/cpython/pystate.h
- * (_ts.cframe->current_frame), Include/internal/pycore_runtime.h (_PyRuntime.gilstate.tstate_current, which is the thread
- * that holds the one GIL of the process, whoever asks), Include/cpython/code.h (co_code_adaptive).
+ * Sources, all at tag v3.11.7: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr;
+ * prev_instr is the code unit before the next instruction, perhaps an inline cache, perhaps one before the first),
+ * Include/cpython/pystate.h (_ts.cframe->current_frame), Include/internal/pycore_runtime.h
+ * (_PyRuntime.gilstate.tstate_current, which is the thread that holds the one GIL of the process, whoever asks),
+ * Include/cpython/code.h (co_code_adaptive).
  *
  * Every frame has code: the frames that mark an entry from C came with 3.12.
  */

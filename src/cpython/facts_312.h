@@ -1,15 +1,15 @@
 /* facts_312.h: the private structures of CPython 3.12.
  *
- * Sources, all at tag v3.12.1: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr as in 3.11;
- * a frame with owner FRAME_OWNED_BY_CSTACK marks an entry from C, its f_code is the interpreter's trampoline),
+ * Sources, all at tag v3.12.1: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_code, previous, prev_instr as in
+ * 3.11; a frame with owner FRAME_OWNED_BY_CSTACK marks an entry from C, its f_code is the interpreter's trampoline),
  * Include/cpython/pystate.h (_ts.cframe->current_frame).
  */
 #ifndef KU__FACTS_312_H
 #define KU__FACTS_312_H
 
-#include "internal/pycore_frame.h"
 #include "cpython/facts_interpreters.h"
 #include "cpython/facts_thread.h"
+#include "internal/pycore_frame.h"
 #include "internal/pycore_pystate.h"
 
 #define KU__FACTS_SUPPORTED 1

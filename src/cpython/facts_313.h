@@ -1,15 +1,15 @@
 /* facts_313.h: the private structures of CPython 3.13.
  *
- * Sources, all at tags v3.13.0 and v3.13.5: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_executable is the code object, or
- * None in a frame with owner FRAME_OWNED_BY_CSTACK, which marks an entry from C; instr_ptr is the instruction being
- * executed), Include/cpython/pystate.h (_ts.current_frame; cframe is gone).
+ * Sources, all at tags v3.13.0 and v3.13.5: Include/internal/pycore_frame.h (_PyInterpreterFrame: f_executable is the
+ * code object, or None in a frame with owner FRAME_OWNED_BY_CSTACK, which marks an entry from C; instr_ptr is the
+ * instruction being executed), Include/cpython/pystate.h (_ts.current_frame; cframe is gone).
  */
 #ifndef KU__FACTS_313_H
 #define KU__FACTS_313_H
 
-#include "internal/pycore_frame.h"
 #include "cpython/facts_interpreters.h"
 #include "cpython/facts_thread.h"
+#include "internal/pycore_frame.h"
 #include "internal/pycore_pystate.h"
 
 #define KU__FACTS_SUPPORTED 1

@@ -1,16 +1,16 @@
 /* facts_315.h: the private structures of CPython 3.15.
  *
- * Sources, all at tag v3.15.2: Include/internal/pycore_interpframe_structs.h
- * (_PyInterpreterFrame: f_executable is a tagged reference to the code object, or to None in a frame with owner
- * FRAME_OWNED_BY_INTERPRETER, which marks an entry from C; instr_ptr is the instruction being
- * executed), Include/internal/pycore_stackref.h (PyStackRef_AsPyObjectBorrow takes the tag off), Include/cpython/pystate.h (_ts.current_frame; cframe is gone).
+ * Sources, all at tag v3.15.2: Include/internal/pycore_interpframe_structs.h (_PyInterpreterFrame: f_executable is a
+ * tagged reference to the code object, or to None in a frame with owner FRAME_OWNED_BY_INTERPRETER, which marks an
+ * entry from C; instr_ptr is the instruction being executed), Include/internal/pycore_stackref.h
+ * (PyStackRef_AsPyObjectBorrow takes the tag off), Include/cpython/pystate.h (_ts.current_frame; cframe is gone).
  */
 #ifndef KU__FACTS_315_H
 #define KU__FACTS_315_H
 
-#include "internal/pycore_interpframe.h"
 #include "cpython/facts_interpreters.h"
 #include "cpython/facts_thread.h"
+#include "internal/pycore_interpframe.h"
 #include "internal/pycore_pystate.h"
 
 #define KU__FACTS_SUPPORTED 1

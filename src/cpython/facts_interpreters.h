@@ -1,9 +1,9 @@
 /* facts_interpreters.h: the list of interpreters, the same from 3.12 to 3.15 but for its lock.
  *
  * Sources: Include/internal/pycore_runtime.h and pycore_runtime_structs.h (_PyRuntime.interpreters: mutex, head),
- * pycore_interp.h and pycore_interp_structs.h (next, id), Python/pystate.c (HEAD_LOCK guards the list; nothing allocates from the object or
- * mem domain while holding it). From 3.13 the lock is a PyMutex, whose waiting function may give up the GIL, which must not
- * happen inside an allocator; so it is tried until it is free.
+ * pycore_interp.h and pycore_interp_structs.h (next, id), Python/pystate.c (HEAD_LOCK guards the list; nothing
+ * allocates from the object or mem domain while holding it). From 3.13 the lock is a PyMutex, whose waiting function
+ * may give up the GIL, which must not happen inside an allocator; so it is tried until it is free.
  */
 #ifndef KU__FACTS_INTERPRETERS_H
 #define KU__FACTS_INTERPRETERS_H

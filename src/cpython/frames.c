@@ -1,11 +1,12 @@
 /* frames.c: from a stack that the cache does not know to an interned site. See frames.h.
  *
- * Runs inside the allocator: it allocates nothing through Python, takes no references and raises nothing. What it reads is kept
- * alive by the frames themselves: a frame on the stack owns its code object.
+ * Runs inside the allocator: it allocates nothing through Python, takes no references and raises nothing. What it reads
+ * is kept alive by the frames themselves: a frame on the stack owns its code object.
  */
 #include "cpython/frames.h"
 
-/* Offset of the executing instruction. Before the first instruction the address is one unit too low; that is line one. */
+/* Offset of the executing instruction. Before the first instruction the address is one unit too low; that is line
+ * one. */
 static uint32_t instruction_offset(const ku__frame_of_python *frame, const PyCodeObject *code) {
     intptr_t offset = (intptr_t)(ku__fact_instruction(frame) - ku__fact_bytecode(code));
     return offset < 0 ? 0 : (uint32_t)offset;

@@ -4,13 +4,13 @@
  * cache. Nothing but frames and one cache entry is read. Only a stack that the cache does not know is looked at closely
  * (frames.c): code objects are copied into code records, and the stack is interned.
  *
- * One frame needs no hash: its address, less the bit that is always 0, is the key, and no two places share it. More frames
- * are a polynomial in an odd constant modulo 2^64: stacks that differ in one frame never collide, others
- * with a chance of about 2^-63. It is one multiplication a frame, on the critical path of the loop. The low half, which picks the cache
- * entry, is mixed with the high half at the end.
+ * One frame needs no hash: its address, less the bit that is always 0, is the key, and no two places share it. More
+ * frames are a polynomial in an odd constant modulo 2^64: stacks that differ in one frame never collide, others with a
+ * chance of about 2^-63. It is one multiplication a frame, on the critical path of the loop. The low half, which picks
+ * the cache entry, is mixed with the high half at the end.
  *
- * Frames that only mark an entry from C are passed over. A frame that has not reached its first traceable instruction counts as the
- * function's first line; tracemalloc gives such blocks (cells, generators) to the caller.
+ * Frames that only mark an entry from C are passed over. A frame that has not reached its first traceable instruction
+ * counts as the function's first line; tracemalloc gives such blocks (cells, generators) to the caller.
  */
 #ifndef KU__FRAMES_H
 #define KU__FRAMES_H
@@ -21,7 +21,8 @@
 #include "cpython/tracing.h"
 #include "trace/fast.h"
 
-/* The slow half: interns the stack that starts at `frame` (NULL: no Python code runs). Never 0 unless the tracer failed. */
+/* The slow half: interns the stack that starts at `frame` (NULL: no Python code runs). Never 0 unless the tracer
+ * failed. */
 KU__COLD uint32_t ku__site_of_frames(ku__tracer *tracer, const ku__frame_of_python *frame, uint64_t hash);
 
 /* What is known of the running stack when an entry point is compiled. */

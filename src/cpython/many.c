@@ -14,7 +14,8 @@
 
 /* ---- which heap ---- */
 
-/* The house that this thread used last. Another interpreter may run in the same thread next, so its owner is compared. */
+/* The house that this thread used last. Another interpreter may run in the same thread next, so its owner is
+ * compared. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) ku__house *last_used;
 
 static ku__house *find_house(int64_t id) {
@@ -25,7 +26,8 @@ static ku__house *find_house(int64_t id) {
     return house;
 }
 
-/* A house whose interpreter has ended, now ours. Numbers of interpreters are never given twice, so what has ended stays so. */
+/* A house whose interpreter has ended, now ours. Numbers of interpreters are never given twice, so what has ended
+ * stays so. */
 static ku__house *claim_house(int64_t id) {
     ku__house *house = atomic_load_explicit(&ku__bridge_state.houses, memory_order_acquire);
     for (; house != NULL; house = house->next) {
@@ -57,8 +59,8 @@ static ku__house *make_house(int64_t id) {
     if (house->objects != NULL) {
         ku__heap_share(house->objects);
         ku__heap_share(house->buffers);
-        if (ku__tracing_state.tracer != NULL
-            && !(ku__sites_enable(house->objects) && ku__sites_enable(house->buffers))) {
+        if (ku__tracing_state.tracer != NULL &&
+            !(ku__sites_enable(house->objects) && ku__sites_enable(house->buffers))) {
             ku__tracing_give_up("the system refused memory for the table of birthplaces");
         }
     }
@@ -106,8 +108,8 @@ static void free_without_heap(const ku_heap *ctx, void *block) {
 static void *realloc_without_heap(const ku_heap *ctx, void *block, size_t size) {
     const PyMemAllocatorEx *original = ku__original_of(ctx);
     ku__block_facts facts;
-    if (block == NULL || ku_heap_find(block) == NULL
-        || !ku__block_find(ku__bridge_state.main_house->objects, block, &facts)) {
+    if (block == NULL || ku_heap_find(block) == NULL ||
+        !ku__block_find(ku__bridge_state.main_house->objects, block, &facts)) {
         return original->realloc(original->ctx, block, size);
     }
     void *moved = original->malloc(original->ctx, size);
@@ -158,10 +160,11 @@ const ku__entry_set ku__entries_many = {plain_malloc, plain_calloc, plain_reallo
 
 /* ---- traced and sampled: the same, under one lock ----
  *
- * The lock is held from before the allocation until the block is counted, because slots, registries and counts are shared by
- * all interpreters. The tracer is read inside the lock; ku__tracing_stop() takes it away inside the lock. */
+ * The lock is held from before the allocation until the block is counted, because slots, registries and counts are
+ * shared by all interpreters. The tracer is read inside the lock; ku__tracing_stop() takes it away inside the lock. */
 
-/* Recursive: a block born before install is resized inside the lock by the original allocator, which may call the raw domain. */
+/* Recursive: a block born before install is resized inside the lock by the original allocator, which may call the
+ * raw domain. */
 static pthread_mutex_t tracing_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void ku__many_tracing_lock(void) {
@@ -183,7 +186,8 @@ KU__ALIGNED_CODE static void *traced_malloc(void *ctx, size_t size) {
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_malloc(heap, tracer, size, KU__STACK_ANY) : ku__untraced_malloc(heap, size);
+    void *block =
+        tracer != NULL ? ku__traced_malloc(heap, tracer, size, KU__STACK_ANY) : ku__untraced_malloc(heap, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -195,7 +199,8 @@ KU__ALIGNED_CODE static void *traced_calloc(void *ctx, size_t count, size_t size
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size, KU__STACK_ANY) : ku__untraced_calloc(heap, count, size);
+    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size, KU__STACK_ANY)
+                                 : ku__untraced_calloc(heap, count, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -250,8 +255,8 @@ KU__ALIGNED_CODE static void *sampled_calloc(void *ctx, size_t count, size_t siz
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__sampled_calloc(heap, tracer, count, size)
-                                 : ku__untraced_calloc(heap, count, size);
+    void *block =
+        tracer != NULL ? ku__sampled_calloc(heap, tracer, count, size) : ku__untraced_calloc(heap, count, size);
     ku__many_tracing_unlock();
     return block;
 }
@@ -263,8 +268,8 @@ KU__ALIGNED_CODE static void *sampled_realloc(void *ctx, void *block, size_t siz
     }
     ku__many_tracing_lock();
     ku__tracer *tracer = ku__tracing_state.tracer;
-    void *resized = tracer != NULL ? ku__sampled_realloc(heap, tracer, block, size)
-                                   : ku__untraced_realloc(heap, block, size);
+    void *resized =
+        tracer != NULL ? ku__sampled_realloc(heap, tracer, block, size) : ku__untraced_realloc(heap, block, size);
     ku__many_tracing_unlock();
     return resized;
 }
@@ -337,9 +342,9 @@ static bool looks_like_thread_state(size_t count, size_t size) {
 /* This thread is making an interpreter and has given up the GIL for it (3.13 and later). */
 static _Thread_local __attribute__((tls_model("initial-exec"))) bool expecting;
 
-/* The interpreter's memory is asked for under the lock of the list of interpreters, where nobody may wait for a GIL; that of its
- * first thread state is asked for next, before that lock is taken again, and before the new interpreter can allocate
- * anything. There the GIL is taken for a moment. */
+/* The interpreter's memory is asked for under the lock of the list of interpreters, where nobody may wait for a GIL;
+ * that of its first thread state is asked for next, before that lock is taken again, and before the new interpreter
+ * can allocate anything. There the GIL is taken for a moment. */
 static KU__COLD void notice(size_t count, size_t size) {
     bool holds = ku__fact_holds_lock();
     if (holds) {
@@ -378,8 +383,7 @@ void ku__many_watch(void) {
 
 #else
 
-void ku__many_watch(void) {
-}
+void ku__many_watch(void) {}
 
 #endif
 

@@ -1,13 +1,14 @@
 /* many.h: processes in which several interpreters run at once, each with a GIL of its own (CPython 3.12 and later).
  *
- * The entry points' ctx is then only a domain: the heap is that of the running interpreter. An interpreter that the list
- * of houses does not know gets a house at its first allocation: that of an interpreter which has ended, or a new one. A block
- * that another interpreter's heap made goes home over that heap's list of returns.
+ * The entry points' ctx is then only a domain: the heap is that of the running interpreter. An interpreter that the
+ * list of houses does not know gets a house at its first allocation: that of an interpreter which has ended, or a new
+ * one. A block that another interpreter's heap made goes home over that heap's list of returns.
  *
- * How the first of them is heard of. Before a second interpreter exists, the thread that makes it takes memory for it from the raw
- * domain: one zeroed block of the size of PyInterpreterState, which nothing else asks for. So the raw domain's calloc is
- * watched, and nothing else of it. Until 3.12 that thread holds the GIL; from 3.13 on it has just given it up, and takes
- * it again for a moment. (The audit event cpython.PyInterpreterState_New is raised in 3.12 only, for the same reason.)
+ * How the first of them is heard of. Before a second interpreter exists, the thread that makes it takes memory for it
+ * from the raw domain: one zeroed block of the size of PyInterpreterState, which nothing else asks for. So the raw
+ * domain's calloc is watched, and nothing else of it. Until 3.12 that thread holds the GIL; from 3.13 on it has just
+ * given it up, and takes it again for a moment. (The audit event cpython.PyInterpreterState_New is raised in 3.12 only,
+ * for the same reason.)
  *
  * Source: alloc_interpreter(), alloc_threadstate(), new_threadstate() in Python/pystate.c and new_interpreter() in
  * Python/pylifecycle.c, v3.12.1 to v3.15.2.

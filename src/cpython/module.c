@@ -1,6 +1,7 @@
 /* module.c: the extension module kucha._core: install, status, and the table of its functions.
  *
- * The module is for the main interpreter: what it does concerns the whole process. An interpreter with a GIL of its own cannot import it.
+ * The module is for the main interpreter: what it does concerns the whole process. An interpreter with a GIL of its own
+ * cannot import it.
  */
 #include "cpython/module.h"
 
@@ -65,7 +66,8 @@ static bool free_threaded(void) {
 #endif
 }
 
-PyDoc_STRVAR(facts_doc, "facts() -> dict\n\nWhat the checks of this interpreter's private structures said. Swaps nothing.");
+PyDoc_STRVAR(facts_doc,
+             "facts() -> dict\n\nWhat the checks of this interpreter's private structures said. Swaps nothing.");
 
 static PyObject *facts(PyObject *module, PyObject *ignored) {
     (void)module;
@@ -73,9 +75,9 @@ static PyObject *facts(PyObject *module, PyObject *ignored) {
     char version[32], reason[SENTENCE];
     python_version(version, sizeof version);
     bool supported = ku__selfcheck(reason, sizeof reason);
-    return Py_BuildValue("{s:s,s:O,s:z,s:O,s:O,s:O,s:s}", "python", version, "supported", supported ? Py_True : Py_False,
-                         "reason", supported ? NULL : reason, "free_threaded", free_threaded() ? Py_True : Py_False,
-                         "jit", ku__jit_enabled() ? Py_True : Py_False,
+    return Py_BuildValue("{s:s,s:O,s:z,s:O,s:O,s:O,s:s}", "python", version, "supported",
+                         supported ? Py_True : Py_False, "reason", supported ? NULL : reason, "free_threaded",
+                         free_threaded() ? Py_True : Py_False, "jit", ku__jit_enabled() ? Py_True : Py_False,
                          "refcnt tracer", has_reference_tracer() ? Py_True : Py_False, "geometry", geometry_name());
 }
 
@@ -116,14 +118,16 @@ static bool may_install(char *reason, size_t size) {
         return false;
     }
     if (ku__interpreter_count() > 1) {
-        snprintf(reason, size, "a second interpreter exists already: kucha must be installed before the first of them is made");
+        snprintf(reason, size,
+                 "a second interpreter exists already: kucha must be installed before the first of them is made");
         return false;
     }
     return true;
 }
 
-PyDoc_STRVAR(install_doc, "install() -> None\n\nPut kucha's heaps under the mem and obj domains. Can be called again.\n"
-                          "Raises Refused, with the reason, where that would not be safe.");
+PyDoc_STRVAR(install_doc,
+             "install() -> None\n\nPut kucha's heaps under the mem and obj domains. Can be called again.\n"
+             "Raises Refused, with the reason, where that would not be safe.");
 
 static PyObject *install(PyObject *module, PyObject *ignored) {
     (void)ignored;
@@ -157,8 +161,9 @@ static PyObject *installed(PyObject *module, PyObject *ignored) {
     return PyBool_FromLong(ku__bridge_state.installed);
 }
 
-PyDoc_STRVAR(status_doc, "status() -> dict\n\nversion, installed, unhooked (another tool has replaced the entry points since),\n"
-                         "tracing (None or a dict) and heaps (how many).");
+PyDoc_STRVAR(status_doc,
+             "status() -> dict\n\nversion, installed, unhooked (another tool has replaced the entry points since),\n"
+             "tracing (None or a dict) and heaps (how many).");
 
 static PyObject *status(PyObject *module, PyObject *ignored) {
     (void)module;
@@ -183,24 +188,30 @@ PyDoc_STRVAR(stats_doc, "stats() -> list[dict]\n\nWhat each heap holds: totals, 
 PyDoc_STRVAR(stats_text_doc, "stats_text() -> str\n\nThe statistics of every heap as tables.");
 PyDoc_STRVAR(map_svg_doc, "map_svg() -> str\n\nA picture of the arenas of every heap.");
 PyDoc_STRVAR(purge_doc, "purge() -> int\n\nGive memory that no block needs back to the system; the bytes given back.");
-PyDoc_STRVAR(trace_start_doc,
-             "trace_start(*, frames=1, mode='blocks', sample=0, capture=None, command='', follow_fork=False) -> None\n\n"
-             "Start tracing birthplaces of blocks. sample is the mean of bytes between two samples, 0 traces every block.\n"
-             "capture is the path of a file that must not exist yet.");
-PyDoc_STRVAR(trace_stop_doc, "trace_stop(exit_code=None) -> None\n\nStop tracing, forget what was traced, finish the capture.");
+PyDoc_STRVAR(
+    trace_start_doc,
+    "trace_start(*, frames=1, mode='blocks', sample=0, capture=None, command='', follow_fork=False) -> None\n\n"
+    "Start tracing birthplaces of blocks. sample is the mean of bytes between two samples, 0 traces every block.\n"
+    "capture is the path of a file that must not exist yet.");
+PyDoc_STRVAR(trace_stop_doc,
+             "trace_stop(exit_code=None) -> None\n\nStop tracing, forget what was traced, finish the capture.");
 PyDoc_STRVAR(tracing_doc, "tracing() -> bool\n\nWhether tracing is on.");
 PyDoc_STRVAR(trace_flush_doc, "trace_flush() -> None\n\nBring the capture up to date now.");
 PyDoc_STRVAR(traced_memory_doc, "traced_memory() -> (live_bytes, peak_bytes)");
 PyDoc_STRVAR(trace_reset_peak_doc, "trace_reset_peak() -> None\n\nMake now the peak.");
-PyDoc_STRVAR(trace_cost_doc, "trace_cost() -> dict\n\nWhat tracing has cost: sites, codes, metadata_bytes, seconds (or None) ...");
-PyDoc_STRVAR(statistics_doc, "statistics(key, cumulative=False) -> list[tuple]\n\nTraced memory by 'lineno', 'filename' or "
-                             "'traceback', largest live bytes first.");
-PyDoc_STRVAR(object_site_doc, "object_site(object) -> tuple | None\n\nWhere the object's block was born: (filename, lineno,\n"
-                              "qualname) of each frame, innermost first.");
+PyDoc_STRVAR(trace_cost_doc,
+             "trace_cost() -> dict\n\nWhat tracing has cost: sites, codes, metadata_bytes, seconds (or None) ...");
+PyDoc_STRVAR(statistics_doc,
+             "statistics(key, cumulative=False) -> list[tuple]\n\nTraced memory by 'lineno', 'filename' or "
+             "'traceback', largest live bytes first.");
+PyDoc_STRVAR(object_site_doc,
+             "object_site(object) -> tuple | None\n\nWhere the object's block was born: (filename, lineno,\n"
+             "qualname) of each frame, innermost first.");
 PyDoc_STRVAR(capture_read_doc, "capture_read(path) -> Capture\n\nRead and check a capture. Raises CaptureError.");
 
-PyDoc_STRVAR(call_program_doc, "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
-                               "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
+PyDoc_STRVAR(call_program_doc,
+             "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
+             "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
 
 static PyMethodDef methods[] = {
     {"facts", facts, METH_NOARGS, facts_doc},
@@ -231,17 +242,18 @@ PyDoc_STRVAR(capture_error_doc, "The file is not a whole and sound capture.");
 static int execute(PyObject *module) {
     ku__module_state *state = ku__state_of(module);
     state->refused = PyErr_NewExceptionWithDoc("kucha._core.Refused", refused_doc, PyExc_RuntimeError, NULL);
-    state->capture_error = PyErr_NewExceptionWithDoc("kucha._core.CaptureError", capture_error_doc, PyExc_ValueError, NULL);
+    state->capture_error =
+        PyErr_NewExceptionWithDoc("kucha._core.CaptureError", capture_error_doc, PyExc_ValueError, NULL);
     state->capture_type = ku__capture_type_new(module);
     if (state->refused == NULL || state->capture_error == NULL || state->capture_type == NULL) {
         return -1;
     }
-    return PyModule_AddObjectRef(module, "Refused", state->refused) != 0
-                || PyModule_AddObjectRef(module, "CaptureError", state->capture_error) != 0
-                || PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0
-                || PyModule_AddStringConstant(module, "version", KU_VERSION) != 0
-            ? -1
-            : 0;
+    return PyModule_AddObjectRef(module, "Refused", state->refused) != 0 ||
+                   PyModule_AddObjectRef(module, "CaptureError", state->capture_error) != 0 ||
+                   PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0 ||
+                   PyModule_AddStringConstant(module, "version", KU_VERSION) != 0
+               ? -1
+               : 0;
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {

@@ -20,7 +20,8 @@ static inline ku__module_state *ku__state_of(PyObject *module) {
 /* Raises Refused with a sentence; returns NULL. */
 PyObject *ku__refuse(PyObject *module, const char *sentence);
 
-/* Raises what fits an error of the library: MemoryError, OSError (with the path, if any), else Refused. Returns NULL. */
+/* Raises what fits an error of the library: MemoryError, OSError (with the path, if any), else Refused. Returns
+ * NULL. */
 PyObject *ku__raise(PyObject *module, const ku_error *error, const char *path);
 
 /* Text of a capture or of a code object: UTF-8 as written by codes.c, surrogates for bytes that are not. */
@@ -28,12 +29,13 @@ static inline PyObject *ku__text(const char *bytes, size_t size) {
     return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, "surrogateescape");
 }
 
-/* The names of keywords as PyArg_ParseTupleAndKeywords() takes them: it does not write, but its type did not say so before 3.13. */
+/* The names of keywords as PyArg_ParseTupleAndKeywords() takes them: it does not write, but its type did not say so
+ * before 3.13. */
 #define KU__KEYWORDS(names) ((char **)(uintptr_t)(names))
 
 /* ---- functions of the module, by file ---- */
 
-PyObject *ku__stats_call(PyObject *module, PyObject *ignored);      /* stats.c */
+PyObject *ku__stats_call(PyObject *module, PyObject *ignored); /* stats.c */
 PyObject *ku__stats_text_call(PyObject *module, PyObject *ignored);
 PyObject *ku__map_svg_call(PyObject *module, PyObject *ignored);
 PyObject *ku__purge_call(PyObject *module, PyObject *ignored);

@@ -1,12 +1,12 @@
 /* objects.c: from an object to its block, and the mode in which every object has its own birthplace.
  *
- * An object that the interpreter takes from a free list makes no call to the allocator: its block keeps the birthplace of
- * whoever used it first. From 3.13 the interpreter can tell of every object that is created (PyRefTracer); then the slot is
- * written anew with the place where the object was made. For an object whose block has just been allocated the place is the
- * same and nothing changes.
+ * An object that the interpreter takes from a free list makes no call to the allocator: its block keeps the birthplace
+ * of whoever used it first. From 3.13 the interpreter can tell of every object that is created (PyRefTracer); then the
+ * slot is written anew with the place where the object was made. For an object whose block has just been allocated the
+ * place is the same and nothing changes.
  *
- * Sources: Doc/c-api/init.rst (PyRefTracer_SetTracer: one slot for the process; the function is called with
- * the GIL held and must not touch the object's count), Objects/typeobject.c and Include/internal/pycore_gc.h (what lies in
+ * Sources: Doc/c-api/init.rst (PyRefTracer_SetTracer: one slot for the process; the function is called with the GIL
+ * held and must not touch the object's count), Objects/typeobject.c and Include/internal/pycore_gc.h (what lies in
  * front of an object: two words of the collector, and before them up to two words for a dict and weak references).
  */
 #include "cpython/frames.h"
@@ -81,8 +81,8 @@ static const void *library_of(uintptr_t function) {
     return dladdr((void *)function, &info) != 0 ? info.dli_fbase : NULL;
 }
 
-/* CPython 3.13's tracemalloc leaves its function in the slot when it stops: one of the interpreter's own, while tracemalloc
- * does not trace, is in nobody's use. */
+/* CPython 3.13's tracemalloc leaves its function in the slot when it stops: one of the interpreter's own, while
+ * tracemalloc does not trace, is in nobody's use. */
 static bool slot_taken(void) {
     void *context;
     PyRefTracer now = PyRefTracer_GetTracer(&context);
@@ -95,8 +95,10 @@ static bool slot_taken(void) {
 
 bool ku__objects_start(ku_error *error) {
     if (slot_taken()) {
-        *error = (ku_error){.code = KU_STATE, .message = "the mode \"objects\" needs the interpreter's reference tracer, "
-                                                         "which another tool is using"};
+        *error = (ku_error){.code = KU_STATE,
+                            .message =
+                                "the mode \"objects\" needs the interpreter's reference tracer, "
+                                "which another tool is using"};
         return false;
     }
     if (PyRefTracer_SetTracer(hear, NULL) != 0) {
@@ -117,12 +119,13 @@ void ku__objects_stop(void) {
 #else
 
 bool ku__objects_start(ku_error *error) {
-    *error = (ku_error){.code = KU_STATE, .message = "the mode \"objects\" needs CPython 3.13 or later: earlier ones tell "
-                                                     "nobody when an object comes from a free list"};
+    *error = (ku_error){.code = KU_STATE,
+                        .message =
+                            "the mode \"objects\" needs CPython 3.13 or later: earlier ones tell "
+                            "nobody when an object comes from a free list"};
     return false;
 }
 
-void ku__objects_stop(void) {
-}
+void ku__objects_stop(void) {}
 
 #endif

@@ -1,9 +1,10 @@
 /* program.c: calling somebody's program as if it were the first thing that the interpreter runs.
  *
  * `kucha run` loads a program into its own process, under frames of its own. The program must not see them: not in
- * tracebacks, in sys._getframe(), in warnings' stack levels, in the depth that recursion may have. So the frames are set aside for the
- * time of the call, which is the state that Modules/main.c calls a program in, and put back after it. They stay alive: each
- * belongs to a C function that is waiting, and every object that they hold is held by a counted reference.
+ * tracebacks, in sys._getframe(), in warnings' stack levels, in the depth that recursion may have. So the frames are
+ * set aside for the time of the call, which is the state that Modules/main.c calls a program in, and put back after it.
+ * They stay alive: each belongs to a C function that is waiting, and every object that they hold is held by a counted
+ * reference.
  *
  * An exception that comes out is printed as the interpreter does it (Python/pythonrun.c: PyErr_Print), through
  * sys.excepthook; SystemExit ends the process there, with its code, after the interpreter's own finalisation.

@@ -1,8 +1,8 @@
 /* raw.c: the raw domain's wrapper and registry. See raw.h.
  *
- * The registry is a hash table with open addressing and linear probing, at most 5/8 full; deletion moves later entries of a run
- * back (Knuth, volume 3, section 6.4, algorithm R). An entry is taken out before its block is given back, so that no
- * other thread can register the address in between.
+ * The registry is a hash table with open addressing and linear probing, at most 5/8 full; deletion moves later entries
+ * of a run back (Knuth, volume 3, section 6.4, algorithm R). An entry is taken out before its block is given back, so
+ * that no other thread can register the address in between.
  *
  * A block that is not in the registry (older than tracing, or not sampled) is passed through.
  */
@@ -32,7 +32,7 @@ static struct {
     entry *entries;
     size_t capacity; /* a power of two */
     size_t used;
-    bool lost;       /* memory for the registry was refused: new blocks are not traced */
+    bool lost; /* memory for the registry was refused: new blocks are not traced */
 } registry;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -240,7 +240,8 @@ bool ku__raw_start(ku_error *error) {
     }
     pthread_mutex_unlock(&lock);
     if (!room) {
-        *error = (ku_error){.code = KU_NO_MEMORY, .message = "the system refused memory for the registry of raw blocks"};
+        *error =
+            (ku_error){.code = KU_NO_MEMORY, .message = "the system refused memory for the registry of raw blocks"};
         return false;
     }
     if (!in_place() && !chained) { /* wrapping what calls us would call in circles */

@@ -1,9 +1,9 @@
 /* raw.h: tracing of the raw domain: PyMem_RawMalloc and its like, which are called without the GIL.
  *
- * The raw domain keeps its allocator; a wrapper in front of it notes each block's site in a registry of its own, under a
- * mutex of its own. The wrapper's functions use no ctx of theirs (they are given the original's), so a thread that reads the
- * domain's structure while it is exchanged finds a working pair whatever it reads (cpython 128679). The GIL is never
- * taken: a thread that happens to hold it gives the block its Python stack, any other the unknown site.
+ * The raw domain keeps its allocator; a wrapper in front of it notes each block's site in a registry of its own, under
+ * a mutex of its own. The wrapper's functions use no ctx of theirs (they are given the original's), so a thread that
+ * reads the domain's structure while it is exchanged finds a working pair whatever it reads (cpython 128679). The GIL
+ * is never taken: a thread that happens to hold it gives the block its Python stack, any other the unknown site.
  */
 #ifndef KU__RAW_H
 #define KU__RAW_H

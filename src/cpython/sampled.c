@@ -1,4 +1,5 @@
-/* sampled.c: the entry points of sampled tracing while the process has one GIL, and the slow paths of all sampled tracing. */
+/* sampled.c: the entry points of sampled tracing while the process has one GIL, and the slow paths of all sampled
+ * tracing. */
 #include "cpython/sampled.h"
 
 void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
@@ -26,8 +27,8 @@ void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t siz
     ku__sample_allocated(tracer, KU__LANE_MAIN, site, size, block);
 }
 
-/* Uncounts a block that is about to go or to be resized, if it was a sample, and clears its slot. Returns whether it is a
- * code object that has a record; one born before install has no slot that would say so. */
+/* Uncounts a block that is about to go or to be resized, if it was a sample, and clears its slot. Returns whether it
+ * is a code object that has a record; one born before install has no slot that would say so. */
 static bool forget(ku_heap *heap, ku__tracer *tracer, void *block, size_t *size) {
     ku__block_facts facts = {0};
     if (!ku__block_find(heap, block, &facts) || facts.owner == NULL) {
@@ -54,8 +55,8 @@ void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
     }
 }
 
-/* A resize that fails leaves the old block alive but no longer counted: an estimate bears that, and the alternative is to
- * count one block twice. */
+/* A resize that fails leaves the old block alive but no longer counted: an estimate bears that, and the alternative
+ * is to count one block twice. */
 void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     if (block == NULL) {
         return ku__sampled_malloc(heap, tracer, size);

@@ -1,8 +1,8 @@
 /* sampled.h: malloc, calloc, realloc and free with the birthplace of a sample of the blocks, for inlining.
  *
- * A block that is not sampled costs a subtraction more than untraced. The pool of a sampled block is marked in the class map, so
- * that only frees in such pools leave the fast path. There the slot of a live block is 0 unless it was sampled; a slot is
- * cleared when its block is freed, because a block that is not sampled does not write its slot.
+ * A block that is not sampled costs a subtraction more than untraced. The pool of a sampled block is marked in the
+ * class map, so that only frees in such pools leave the fast path. There the slot of a live block is 0 unless it was
+ * sampled; a slot is cleared when its block is freed, because a block that is not sampled does not write its slot.
  *
  * Lock: as traced.h. Source of the statistics: trace/sample.h.
  */

@@ -1,9 +1,9 @@
 /* selfcheck.c: see selfcheck.h.
  *
- * The probe is a piece of Python that calls back from places where frames differ: a plain call, a call through C (map, which
- * makes an entry frame from 3.12 on), a generator, a coroutine, a method of a class. At each the stack is walked twice, by the facts and
- * by the public functions of Doc/c-api/frame.rst, and must agree in every code object and every instruction; and the line
- * decoded from the line table must be the one that the interpreter gives.
+ * The probe is a piece of Python that calls back from places where frames differ: a plain call, a call through C (map,
+ * which makes an entry frame from 3.12 on), a generator, a coroutine, a method of a class. At each the stack is walked
+ * twice, by the facts and by the public functions of Doc/c-api/frame.rst, and must agree in every code object and every
+ * instruction; and the line decoded from the line table must be the one that the interpreter gives.
  */
 #include "cpython/facts.h"
 
@@ -64,8 +64,8 @@ static const ku__frame_of_python *skip_entries(const ku__frame_of_python *frame)
 }
 
 static int decoded_line(PyCodeObject *code, int offset) {
-    return ku_line_of((const uint8_t *)PyBytes_AS_STRING(code->co_linetable), (size_t)PyBytes_GET_SIZE(code->co_linetable),
-                      code->co_firstlineno, (uint32_t)offset);
+    return ku_line_of((const uint8_t *)PyBytes_AS_STRING(code->co_linetable),
+                      (size_t)PyBytes_GET_SIZE(code->co_linetable), code->co_firstlineno, (uint32_t)offset);
 }
 
 static void compare_frame(const ku__frame_of_python *frame, PyFrameObject *public_frame) {
@@ -118,8 +118,9 @@ static void check_version(void) {
                  compiled >> 8, compiled & 0xff, running >> 8, running & 0xff);
     } else if (!KU__FACTS_SUPPORTED) {
 #ifdef Py_GIL_DISABLED
-        snprintf(found.reason, sizeof found.reason, "free-threaded builds of CPython are not supported: without a GIL "
-                                                    "objects must come from the interpreter's own allocator");
+        snprintf(found.reason, sizeof found.reason,
+                 "free-threaded builds of CPython are not supported: without a GIL "
+                 "objects must come from the interpreter's own allocator");
 #else
         snprintf(found.reason, sizeof found.reason, "CPython %lu.%lu is not a version that kucha knows (3.11 to 3.15)",
                  running >> 8, running & 0xff);
@@ -136,8 +137,8 @@ static void check_interpreter(void) {
     enum { NEVER_GIVEN = -7 };
     int64_t id = ku__fact_interpreter_id(interpreter);
     bool one_pair_of_heaps = PY_VERSION_HEX < 0x030C0000;
-    if (!one_pair_of_heaps && (id != PyInterpreterState_GetID(interpreter) || !ku__fact_interpreter_lives(id)
-                               || ku__fact_interpreter_lives(NEVER_GIVEN))) {
+    if (!one_pair_of_heaps && (id != PyInterpreterState_GetID(interpreter) || !ku__fact_interpreter_lives(id) ||
+                               ku__fact_interpreter_lives(NEVER_GIVEN))) {
         mismatch("the list of interpreters is not where it should be");
     }
 }
@@ -157,8 +158,8 @@ static PyObject *run_probe(void) {
     PyObject *names = code == NULL ? NULL : PyDict_New();
     PyObject *function = names == NULL ? NULL : PyCFunction_New(&check_method, NULL);
     PyObject *result = NULL;
-    if (function != NULL && PyDict_SetItemString(names, "check", function) == 0
-        && PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0) {
+    if (function != NULL && PyDict_SetItemString(names, "check", function) == 0 &&
+        PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0) {
         result = PyEval_EvalCode(code, names, names);
     }
     Py_XDECREF(function);
@@ -240,7 +241,8 @@ bool ku__stock_allocators(char *reason, size_t size) {
         return true;
     }
     if (ku__tracemalloc_runs()) {
-        snprintf(reason, size, "tracemalloc is tracing: stop it first, because it would later take kucha's memory for its own");
+        snprintf(reason, size,
+                 "tracemalloc is tracing: stop it first, because it would later take kucha's memory for its own");
     } else if (name != NULL && strstr(name, "debug") != NULL) {
         snprintf(reason, size, "the interpreter's debug allocator is in place (-X dev or PYTHONMALLOC=%s)", name);
     } else if (name != NULL) {

@@ -17,8 +17,8 @@ bool ku__jit_enabled(void);
 /* Whether tracemalloc is tracing. */
 bool ku__tracemalloc_runs(void);
 
-/* Whether the allocators in place are the interpreter's own, as a stock start gives them; else a sentence that names who
- * is in front of them. */
+/* Whether the allocators in place are the interpreter's own, as a stock start gives them; else a sentence that names
+ * who is in front of them. */
 bool ku__stock_allocators(char *reason, size_t size);
 
 #endif

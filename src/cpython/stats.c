@@ -1,7 +1,7 @@
 /* stats.c: what the heaps hold, for Python.
  *
- * A heap may be read by the holder of its interpreter's GIL only. While other interpreters run, their heaps are left out: the
- * main interpreter's are always shown.
+ * A heap may be read by the holder of its interpreter's GIL only. While other interpreters run, their heaps are left
+ * out: the main interpreter's are always shown.
  */
 #include "cpython/module.h"
 
@@ -50,9 +50,9 @@ static PyObject *classes_of(const ku_heap_stats *stats) {
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < KU_CLASS_COUNT; i++) {
         const ku_class_stats *at = &stats->classes[i];
-        PyObject *row = Py_BuildValue("{s:n,s:n,s:n,s:n,s:n}", "block_size", at->block_size, "pools", at->pools,
-                                      "blocks_used", at->blocks_used, "blocks_free", at->blocks_free, "tail_bytes",
-                                      at->tail_bytes);
+        PyObject *row =
+            Py_BuildValue("{s:n,s:n,s:n,s:n,s:n}", "block_size", at->block_size, "pools", at->pools, "blocks_used",
+                          at->blocks_used, "blocks_free", at->blocks_free, "tail_bytes", at->tail_bytes);
         if (!append(list, row)) {
             Py_CLEAR(list);
         }
@@ -92,14 +92,14 @@ static PyObject *describe(ku_heap *heap) {
         Py_XDECREF(arenas);
         return NULL;
     }
-    return Py_BuildValue(
-        "{s:s,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:N,s:N}", "name", s.name,
-        "domain", domain_name(s.domain), "limit", s.limit, "arena_size", s.arena_size, "pool_size", s.pool_size,
-        "arenas", s.arenas, "arenas_peak", s.arenas_peak, "arenas_taken", s.arenas_taken, "pools_used", s.pools_used,
-        "pools_free", s.pools_free, "blocks_used", s.blocks_used, "bytes_used", s.bytes_used, "blocks_free",
-        s.blocks_free, "bytes_free", s.bytes_free, "large_blocks", s.large_blocks, "large_bytes", s.large_bytes,
-        "large_bytes_peak", s.large_bytes_peak, "bytes_held", s.bytes_held, "bytes_mapped", s.bytes_mapped,
-        "metadata_bytes", s.metadata_bytes, "classes", classes, "arenas_list", arenas);
+    return Py_BuildValue("{s:s,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:N,s:N}",
+                         "name", s.name, "domain", domain_name(s.domain), "limit", s.limit, "arena_size", s.arena_size,
+                         "pool_size", s.pool_size, "arenas", s.arenas, "arenas_peak", s.arenas_peak, "arenas_taken",
+                         s.arenas_taken, "pools_used", s.pools_used, "pools_free", s.pools_free, "blocks_used",
+                         s.blocks_used, "bytes_used", s.bytes_used, "blocks_free", s.blocks_free, "bytes_free",
+                         s.bytes_free, "large_blocks", s.large_blocks, "large_bytes", s.large_bytes, "large_bytes_peak",
+                         s.large_bytes_peak, "bytes_held", s.bytes_held, "bytes_mapped", s.bytes_mapped,
+                         "metadata_bytes", s.metadata_bytes, "classes", classes, "arenas_list", arenas);
 }
 
 static bool append_description(ku_heap *heap, void *list) {

@@ -1,9 +1,9 @@
 /* thread_slot.c: where the interpreter keeps the running thread's state. See facts_thread.h.
  *
- * The thread-local block of the library or program that holds the interpreter is searched for a word that is the running
- * thread's state. A word is the one looked for if it becomes NULL when the GIL is given up, and if in another thread the
- * word at the same distance from the thread pointer is NULL first and then that thread's state. (The interpreter's other
- * thread-local pointer to a thread state, for PyGILState, stays when the GIL goes.)
+ * The thread-local block of the library or program that holds the interpreter is searched for a word that is the
+ * running thread's state. A word is the one looked for if it becomes NULL when the GIL is given up, and if in another
+ * thread the word at the same distance from the thread pointer is NULL first and then that thread's state. (The
+ * interpreter's other thread-local pointer to a thread state, for PyGILState, stays when the GIL goes.)
  */
 #include "cpython/facts.h"
 

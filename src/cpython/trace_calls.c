@@ -1,7 +1,7 @@
 /* trace_calls.c: starting, stopping and reading tracing, for Python.
  *
- * Every result is made from a snapshot of counts that was complete before the first object of the result was made, so that a
- * report never counts itself.
+ * Every result is made from a snapshot of counts that was complete before the first object of the result was made, so
+ * that a report never counts itself.
  */
 #include "cpython/module.h"
 
@@ -39,7 +39,8 @@ static int check_numbers(long frames, long long sample, bool objects) {
         return -1;
     }
     if (sample < 0) {
-        PyErr_SetString(PyExc_ValueError, "sample must be 0 (every block) or a mean number of bytes between two samples");
+        PyErr_SetString(PyExc_ValueError,
+                        "sample must be 0 (every block) or a mean number of bytes between two samples");
         return -1;
     }
     if (sample > 0 && objects) {
@@ -57,9 +58,9 @@ PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *
     PyObject *capture = Py_None, *path = NULL;
     int follow_fork = 0;
     ku__tracing_options options = {0};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOsp:trace_start", KU__KEYWORDS(names), &frames, &mode, &sample, &capture,
-                                     &command, &follow_fork)
-        || read_mode(mode, &options.objects) != 0 || check_numbers(frames, sample, options.objects) != 0) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOsp:trace_start", KU__KEYWORDS(names), &frames, &mode,
+                                     &sample, &capture, &command, &follow_fork) ||
+        read_mode(mode, &options.objects) != 0 || check_numbers(frames, sample, options.objects) != 0) {
         return NULL;
     }
     if (!ku__bridge_state.installed) {
@@ -74,9 +75,8 @@ PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *
     options.follow_fork = follow_fork != 0;
     options.capture_path = path == NULL ? NULL : PyBytes_AS_STRING(path);
     ku_error error = {0};
-    PyObject *result = ku__tracing_start(&options, &error) == 0
-                           ? Py_NewRef(Py_None)
-                           : ku__raise(module, &error, options.capture_path);
+    PyObject *result =
+        ku__tracing_start(&options, &error) == 0 ? Py_NewRef(Py_None) : ku__raise(module, &error, options.capture_path);
     Py_XDECREF(path);
     return result;
 }
@@ -86,7 +86,8 @@ static PyObject *cost_as_dict(const ku__trace_cost *cost, uint64_t raw_bytes) {
     return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:O}", "sites", (unsigned long long)cost->sites, "codes",
                          (unsigned long long)cost->codes, "frames", (unsigned long long)cost->frames, "metadata_bytes",
                          (unsigned long long)(cost->metadata_bytes + raw_bytes), "epochs",
-                         (unsigned long long)cost->epochs, "misses", (unsigned long long)cost->misses, "seconds", Py_None);
+                         (unsigned long long)cost->epochs, "misses", (unsigned long long)cost->misses, "seconds",
+                         Py_None);
 }
 
 /* The answer is trace_cost()'s, read before and made after the stop, so that making it is not traced. */
@@ -258,7 +259,8 @@ static PyObject *group(PyObject *module, const ku__tracer *tracer, ku_group_key 
     ku_capture *snapshot = ku__snapshot_take(tracer, &error);
     ku__many_tracing_unlock();
     ku_groups *groups = snapshot == NULL ? NULL : ku_capture_group(snapshot, key, cumulative, &error);
-    PyObject *rows = groups == NULL ? ku__raise(module, &error, NULL) : rows_of(snapshot, groups, key, tracer->block_unit);
+    PyObject *rows =
+        groups == NULL ? ku__raise(module, &error, NULL) : rows_of(snapshot, groups, key, tracer->block_unit);
     ku_groups_free(groups);
     ku_capture_close(snapshot);
     return rows;
@@ -269,8 +271,8 @@ PyObject *ku__statistics_call(PyObject *module, PyObject *arguments, PyObject *k
     const char *name;
     int cumulative = 0;
     ku_group_key key;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|p:statistics", KU__KEYWORDS(names), &name, &cumulative)
-        || read_key(name, &key) != 0) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|p:statistics", KU__KEYWORDS(names), &name, &cumulative) ||
+        read_key(name, &key) != 0) {
         return NULL;
     }
     if (key == KU_GROUP_STACK && cumulative) {
@@ -298,8 +300,8 @@ PyObject *ku__object_site_call(PyObject *module, PyObject *object) {
     const ku__tracer *tracer = ku__tracing_state.kept;
     ku__block_facts facts;
     void *block;
-    if (tracer == NULL || !ku__object_block(object, &block, &facts) || facts.site == NULL
-        || KU__SLOT_SITE(*facts.site) == 0) {
+    if (tracer == NULL || !ku__object_block(object, &block, &facts) || facts.site == NULL ||
+        KU__SLOT_SITE(*facts.site) == 0) {
         Py_RETURN_NONE;
     }
     ku__frame frames[KU__FRAMES_MAX];

@@ -1,4 +1,5 @@
-/* traced.c: the entry points of exact tracing while the process has one GIL, and the slow paths of all exact tracing. */
+/* traced.c: the entry points of exact tracing while the process has one GIL, and the slow paths of all exact
+ * tracing. */
 #include "cpython/traced.h"
 
 void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
@@ -11,8 +12,8 @@ void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_
     return block;
 }
 
-/* The slot of any block, one that came by a slow path, perhaps a large one; NULL where it has none. When the system refused the
- * heap a site table, no slot of it may be touched again and tracing ends here. */
+/* The slot of any block, one that came by a slow path, perhaps a large one; NULL where it has none. When the system
+ * refused the heap a site table, no slot of it may be touched again and tracing ends here. */
 static uint32_t *slot_anywhere(ku_heap *heap, const void *block, ku__block_facts *facts) {
     if (KU__UNLIKELY(heap->sites_lost)) {
         ku__tracing_give_up("the system refused memory for the table of birthplaces");
@@ -123,7 +124,8 @@ void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, si
 
 KU__ALIGNED_CODE static void *one_malloc(void *ctx, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, KU__STACK_ONE) : ku__entries_plain.malloc(ctx, size);
+    return KU__LIKELY(tracer != NULL) ? ku__traced_malloc(ctx, tracer, size, KU__STACK_ONE)
+                                      : ku__entries_plain.malloc(ctx, size);
 }
 
 KU__ALIGNED_CODE static void *one_calloc(void *ctx, size_t count, size_t size) {

@@ -1,11 +1,12 @@
-/* traced.h: malloc, calloc, realloc and free of a heap with the birthplace of every block, for inlining into entry points.
+/* traced.h: malloc, calloc, realloc and free of a heap with the birthplace of every block, for inlining into entry
+ * points.
  *
- * A block's slot in the site table is written at every allocation, with 0 too, so that the slot of a live block is always
- * its own: the site, the slack (block size less bytes asked for), and KU__SLOT_CODE. A slot of 0 is a block that was
- * born while nothing was traced, or whose site could not be had.
+ * A block's slot in the site table is written at every allocation, with 0 too, so that the slot of a live block is
+ * always its own: the site, the slack (block size less bytes asked for), and KU__SLOT_CODE. A slot of 0 is a block that
+ * was born while nothing was traced, or whose site could not be had.
  *
- * Everything rare is a call at the very end of an entry point, never one in the middle: the compiler then saves no registers on the
- * path that is taken. `kind` is a constant in each entry point.
+ * Everything rare is a call at the very end of an entry point, never one in the middle: the compiler then saves no
+ * registers on the path that is taken. `kind` is a constant in each entry point.
  *
  * Lock: the tracer's main lane: the GIL while there is one, else its mutex (many.c). The heap's as everywhere.
  */
@@ -49,7 +50,8 @@ static inline void *ku__traced_malloc(ku_heap *heap, ku__tracer *tracer, size_t 
     return ku__traced_born(heap, tracer, block, size, kind);
 }
 
-static inline void *ku__traced_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size, ku__stack_kind kind) {
+static inline void *ku__traced_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size,
+                                      ku__stack_kind kind) {
     size_t bytes;
     if (KU__UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
         return NULL;
@@ -63,7 +65,8 @@ static inline void *ku__traced_calloc(ku_heap *heap, ku__tracer *tracer, size_t 
 }
 
 /* A block with a slot that is 0 stays uncounted where it was not counted: it is then counted anew. */
-static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size, ku__stack_kind kind) {
+static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size,
+                                       ku__stack_kind kind) {
     unsigned class_index = ku__class_of(heap, block);
     if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT || size - 1 >= KU_SMALL_MAX)) {
         return ku__traced_slow_realloc(heap, tracer, block, size);

@@ -1,7 +1,8 @@
 /* tracing.c: starting and stopping tracing under CPython.
  *
- * Start: a tracer, site tables for every heap (all slots 0, whatever an earlier tracer wrote), the raw domain's wrapper, and last the
- * traced entry points. Stop goes the other way round. A tracer is only read once entry points can no longer reach it.
+ * Start: a tracer, site tables for every heap (all slots 0, whatever an earlier tracer wrote), the raw domain's
+ * wrapper, and last the traced entry points. Stop goes the other way round. A tracer is only read once entry points can
+ * no longer reach it.
  */
 #include "cpython/tracing.h"
 
@@ -87,14 +88,25 @@ static void describe_heap(ku_heap *heap, ku_capture_heap *out) {
     ku_heap_stats stats;
     ku_heap_stats_read(heap, &stats);
     *out = (ku_capture_heap){
-        .domain = stats.domain, .limit = stats.limit, .arena_size = stats.arena_size, .pool_size = stats.pool_size,
-        .arenas = stats.arenas, .arenas_peak = stats.arenas_peak, .arenas_taken = stats.arenas_taken,
-        .pools_used = stats.pools_used, .pools_free = stats.pools_free,
-        .blocks_used = stats.blocks_used, .bytes_used = stats.bytes_used,
-        .blocks_free = stats.blocks_free, .bytes_free = stats.bytes_free,
-        .large_blocks = stats.large_blocks, .large_bytes = stats.large_bytes,
+        .domain = stats.domain,
+        .limit = stats.limit,
+        .arena_size = stats.arena_size,
+        .pool_size = stats.pool_size,
+        .arenas = stats.arenas,
+        .arenas_peak = stats.arenas_peak,
+        .arenas_taken = stats.arenas_taken,
+        .pools_used = stats.pools_used,
+        .pools_free = stats.pools_free,
+        .blocks_used = stats.blocks_used,
+        .bytes_used = stats.bytes_used,
+        .blocks_free = stats.blocks_free,
+        .bytes_free = stats.bytes_free,
+        .large_blocks = stats.large_blocks,
+        .large_bytes = stats.large_bytes,
         .large_bytes_peak = stats.large_bytes_peak,
-        .bytes_held = stats.bytes_held, .bytes_mapped = stats.bytes_mapped, .metadata_bytes = stats.metadata_bytes,
+        .bytes_held = stats.bytes_held,
+        .bytes_mapped = stats.bytes_mapped,
+        .metadata_bytes = stats.metadata_bytes,
     };
     memcpy(out->name, stats.name, sizeof out->name);
     count_occupancy(heap, out);
@@ -127,8 +139,10 @@ static ku__capture *start_capture(ku__tracer *tracer, const ku__tracing_options 
 
 /* The site of blocks that no Python frame asked for. Its code record is bound to an address that no code object has. */
 static uint32_t make_unknown_site(ku__tracer *tracer) {
-    ku__code_facts facts = {.filename = UNKNOWN, .filename_bytes = sizeof UNKNOWN - 1,
-                            .qualname = UNKNOWN, .qualname_bytes = sizeof UNKNOWN - 1};
+    ku__code_facts facts = {.filename = UNKNOWN,
+                            .filename_bytes = sizeof UNKNOWN - 1,
+                            .qualname = UNKNOWN,
+                            .qualname_bytes = sizeof UNKNOWN - 1};
     ku__frame frame = {.code = ku__code_add(tracer, UNKNOWN, &facts)};
     return frame.code == 0 ? 0 : ku__site_intern(tracer, &frame, 1, 0);
 }
@@ -203,12 +217,14 @@ int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
         return refuse(error, KU_STATE, "tracing is on already; stop it first");
     }
     if (ku__bridge_state.many && ku__interpreter_count() > 1) {
-        return refuse(error, KU_STATE, "tracing cannot start while a second interpreter exists; start it before the first "
-                                       "of them is made, or when they have ended");
+        return refuse(error, KU_STATE,
+                      "tracing cannot start while a second interpreter exists; start it before the first "
+                      "of them is made, or when they have ended");
     }
     if (!ku__bridge_in_place()) {
-        return refuse(error, KU_STATE, "another tool has put its own allocator in front of kucha's, so tracing cannot "
-                                       "start before that tool has stopped");
+        return refuse(error, KU_STATE,
+                      "another tool has put its own allocator in front of kucha's, so tracing cannot "
+                      "start before that tool has stopped");
     }
     if (begin(options, error) != 0) {
         return -1;

@@ -1,8 +1,8 @@
 /* tracing.h: tracing under CPython: what traced entry points share with the calls that start, stop and read it.
  *
- * There is one tracer in a process at a time. It belongs to the holder of the GIL while there is one GIL; where there may
- * be many, the entry points of many.c hold its main lane's lock. Nothing here ever allocates through Python, raises, or runs
- * Python code: it is called inside the allocator.
+ * There is one tracer in a process at a time. It belongs to the holder of the GIL while there is one GIL; where there
+ * may be many, the entry points of many.c hold its main lane's lock. Nothing here ever allocates through Python,
+ * raises, or runs Python code: it is called inside the allocator.
  */
 #ifndef KU__TRACING_H
 #define KU__TRACING_H
@@ -33,21 +33,24 @@ typedef struct ku__tracing_options {
     bool follow_fork;
 } ku__tracing_options;
 
-/* Starts tracing. 0, or -1 with `error` filled; then nothing has changed. KU_IO with EEXIST where the capture exists. */
+/* Starts tracing. 0, or -1 with `error` filled; then nothing has changed. KU_IO with EEXIST where the capture
+ * exists. */
 int ku__tracing_start(const ku__tracing_options *options, ku_error *error);
 
 /* Stops and forgets everything that was traced; the capture gets its last state with `exit_code`. 0, or -1 with `error`
  * filled: KU_STATE and nothing has changed, or tracing has stopped and the capture could not be finished. */
 int ku__tracing_stop(int exit_code, ku_error *error);
 
-/* From inside the allocator: tracing cannot go on. Says so once on standard error; what was counted can still be read. */
+/* From inside the allocator: tracing cannot go on. Says so once on standard error; what was counted can still be
+ * read. */
 void ku__tracing_give_up(const char *reason);
 
 /* The code record of a code object, made if need be; 0 when the tracer has failed. Takes a PyCodeObject. */
 uint32_t ku__code_record(ku__tracer *tracer, PyCodeObject *code);
 
-/* The block of a code object that has a record is being freed. The block is kept for a while, so that a program which makes
- * and drops code all the time does not forget all its cached stacks each time; false: free it now, the record is detached. */
+/* The block of a code object that has a record is being freed. The block is kept for a while, so that a program
+ * which makes and drops code all the time does not forget all its cached stacks each time; false: free it now, the
+ * record is detached. */
 bool ku__code_retire(ku__tracer *tracer, ku_heap *heap, void *block, size_t size);
 
 /* Detaches and frees all that are kept. Before tracing stops, and before there are several GILs. */

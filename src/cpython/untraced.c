@@ -1,4 +1,5 @@
-/* untraced.c: the entry points while nothing is traced and the process has one GIL; and the slow paths that all sets share. */
+/* untraced.c: the entry points while nothing is traced and the process has one GIL; and the slow paths that all sets
+ * share. */
 #include "cpython/untraced.h"
 
 #include "cpython/many.h"
@@ -21,7 +22,8 @@ void *ku__untraced_slow_malloc(ku_heap *heap, size_t size) {
     return ku__slow_malloc(heap, size == 0 ? 1 : size);
 }
 
-/* No bytes, more than a pool serves (where the system knows of memory that is zero already), or a product that overflows. */
+/* No bytes, more than a pool serves (where the system knows of memory that is zero already), or a product that
+ * overflows. */
 void *ku__untraced_slow_calloc(ku_heap *heap, size_t count, size_t size) {
     if (elsewhere(heap)) {
         return ku__entries_many.calloc(heap, count, size);

@@ -1,8 +1,8 @@
 /* untraced.h: malloc, calloc, realloc and free of a heap with CPython's exact meaning, untraced.
  *
  * Sources: Doc/c-api/memory.rst and Objects/obmalloc.c of CPython: a request for no bytes gives a block of its own;
- * realloc to no bytes shrinks and never frees; calloc gives zeros; more than PY_SSIZE_T_MAX is refused; free of NULL does
- * nothing. Alignment is 16 bytes, as pymalloc's on 64-bit systems.
+ * realloc to no bytes shrinks and never frees; calloc gives zeros; more than PY_SSIZE_T_MAX is refused; free of NULL
+ * does nothing. Alignment is 16 bytes, as pymalloc's on 64-bit systems.
  *
  * The functions take the heap; the lock of its interpreter is held. All but a refill is inlined into entry points.
  */
@@ -36,8 +36,8 @@ static inline void *ku__untraced_calloc(ku_heap *heap, size_t count, size_t size
     return block;
 }
 
-/* Whether a block of `class_index` stays where it is for `size` bytes: only while that is its class, so that what is lost to
- * rounding stays below 16 bytes (pymalloc keeps a block that shrinks by up to a quarter). */
+/* Whether a block of `class_index` stays where it is for `size` bytes: only while that is its class, so that what is
+ * lost to rounding stays below 16 bytes (pymalloc keeps a block that shrinks by up to a quarter). */
 static inline bool ku__keeps_class(unsigned class_index, size_t size) {
     return (size - 1) / KU_CLASS_STEP == class_index;
 }

@@ -19,6 +19,7 @@ ROOMS = {
 }
 FUNCTION_LINES = 100
 FILE_LINES = 800
+LINE_COLUMNS = 120
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -128,6 +129,17 @@ def test_files_are_one_concept() -> None:
     """A file over 800 lines is two concepts."""
     files = c_files() + tracked("*.py")
     assert [shown(path) for path in files if len(path.read_text().splitlines()) > FILE_LINES] == []
+
+
+def test_lines_fit() -> None:
+    """120 columns; of Python files, ruff says it."""
+    wrong = [
+        f"{shown(path)}:{number}"
+        for path in c_files()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > LINE_COLUMNS
+    ]
+    assert wrong == []
 
 
 def test_files_open_with_what_they_are() -> None:
