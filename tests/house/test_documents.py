@@ -1,7 +1,8 @@
 """What the documents show works: examples run, and commands, files and links that they name are there.
 
 A fenced block marked ``python`` is run as it stands in an empty folder; one marked ``c`` is compiled against the
-headers, and linked and run when it has a main. A line ``<!-- not run: reason -->`` right above exempts a block.
+headers, and linked and run when it has a main. A line right above the block may say more: ``<!-- not run: reason -->``
+exempts it, ``<!-- arguments: a b -->`` gives it arguments, which are paths in the tree.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Block:
     line: int
     kind: str
     text: str
+    arguments: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.document}:{self.line}"
@@ -39,9 +41,12 @@ def blocks(kind: str) -> list[Block]:
     for path in DOCUMENTS:
         text = path.read_text()
         for match in BLOCK.finditer(text):
-            if match["kind"] == kind and "<!-- not run:" not in (match["before"] or ""):
+            before = match["before"] or ""
+            if match["kind"] == kind and "<!-- not run:" not in before:
                 line = text.count("\n", 0, match.start("text")) + 1
-                found.append(Block(str(path.relative_to(TOP)), line, kind, match["text"]))
+                told = re.search(r"<!-- arguments: (.*) -->", before)
+                arguments = tuple(str(TOP / word) for word in told[1].split()) if told else ()
+                found.append(Block(str(path.relative_to(TOP)), line, kind, match["text"], arguments))
     return found
 
 
@@ -63,7 +68,7 @@ def succeed(command: list[str], folder: Path) -> None:
 def test_python_examples_run(block: Block, tmp_path: Path) -> None:
     program = tmp_path / "example.py"
     program.write_text(block.text)
-    succeed([sys.executable, str(program)], tmp_path)
+    succeed([sys.executable, str(program), *block.arguments], tmp_path)
 
 
 @pytest.mark.parametrize("block", blocks("c"), ids=str)
