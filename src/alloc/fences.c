@@ -31,7 +31,8 @@ typedef struct header {
     void *plain;
     const void *allocated_at;
     uint16_t heap; /* number of the heap that made it */
-    uint16_t spare[3];
+    uint16_t spare;
+    _Atomic(uint32_t) returns; /* how often it was put, or should have been put, on the list of returns */
     void *next_return; /* on the heap's list of returns; not in the payload, which may be too small and is guarded */
     uint64_t unused;
     unsigned char guard[8];
@@ -262,6 +263,21 @@ bool ku__fence_owns_large(ku_heap *heap, const void *payload) {
 
 void **ku__fence_return_link(void *payload) {
     return &header_of(payload)->next_return;
+}
+
+bool ku__fence_note_return(void *payload) {
+    return atomic_fetch_add_explicit(&header_of(payload)->returns, 1, memory_order_relaxed) == 0;
+}
+
+void ku__fence_take_return(ku_heap *heap, void *payload) {
+    uint32_t returns = 1;
+    if (is_readable(heap, payload) && has_header(payload)) {
+        returns = atomic_exchange_explicit(&header_of(payload)->returns, 0, memory_order_relaxed);
+    }
+    ku__fence_free(heap, payload);
+    if (returns > 1) {
+        ku__fence_free(heap, payload); /* as often as the handler is to hear of it: once */
+    }
 }
 
 /* ---- quarantine ---- */

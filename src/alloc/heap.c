@@ -193,6 +193,16 @@ void ku__heap_flush(ku_heap *heap) {
     }
 }
 
+bool ku__heap_make_room(ku_heap *heap) {
+    size_t pools = heap->pools_used, arenas = heap->arenas, large = heap->large_bytes;
+    ku__heap_flush(heap);
+    ku__pools_release_empty(heap);
+    while (heap->last_refusal == KU_NO_MEMORY && heap->by_free[KU__POOLS_PER_ARENA] != KU__NONE) {
+        ku__arena_give(heap, heap->by_free[KU__POOLS_PER_ARENA]);
+    }
+    return heap->pools_used < pools || heap->arenas < arenas || heap->large_bytes < large;
+}
+
 /* Frees a block of this heap that its class map entry vouches for. */
 static void put(ku_heap *heap, void *block, unsigned class_index) {
     ku__magazines *magazines = heap->inner;
@@ -220,12 +230,27 @@ void ku__returns_drain(ku_heap *heap) {
         void *next;
         memcpy(&next, return_link(heap, block), sizeof next);
         if (heap->fences != NULL) {
-            ku__fence_free(heap, block);
+            ku__fence_take_return(heap, block);
         } else {
             put(heap, block, ku__pool_at(ku__pool_number(block))->class_index);
         }
         block = next;
     }
+}
+
+static bool has_pool(ku_heap *heap, unsigned class_index) {
+    return heap->partial[class_index] != KU__NONE || ku__pool_take(heap, class_index) != NULL;
+}
+
+/* A pool with room, if need be out of what other classes keep for their next malloc. */
+static bool find_pool(ku_heap *heap, unsigned class_index) {
+    ku_code refusal = heap->last_refusal;
+    if (has_pool(heap, class_index)) {
+        return true;
+    }
+    bool found = ku__heap_make_room(heap) && has_pool(heap, class_index);
+    heap->last_refusal = found ? refusal : heap->last_refusal;
+    return found;
 }
 
 /* Fills an empty magazine to half from one pool, so that as many frees as mallocs fit before the next slow path. */
@@ -237,7 +262,7 @@ static bool refill(ku_heap *heap, unsigned class_index) {
         return true;
     }
     ku__arenas_decay(heap);
-    if (heap->partial[class_index] == KU__NONE && ku__pool_take(heap, class_index) == NULL) {
+    if (!find_pool(heap, class_index)) {
         return false;
     }
     uint32_t number = heap->partial[class_index];
@@ -289,6 +314,9 @@ static unsigned own_class(const ku_heap *heap, const void *block) {
 }
 
 static void push_return(ku_heap *owner, void *block) {
+    if (owner->fences != NULL && !ku__fence_note_return(block)) {
+        return; /* it is on the list already, which a second link would close to a ring */
+    }
     void *head = atomic_load_explicit(&owner->returns, memory_order_relaxed);
     do {
         memcpy(return_link(owner, block), &head, sizeof head);
@@ -355,8 +383,17 @@ static void *move(ku_heap *heap, void *block, size_t old_size, size_t size) {
 }
 
 static void *resize_large(ku_heap *heap, void *block, size_t old_size, size_t size) {
+    if (size <= KU_SMALL_MAX) {
+        return move(heap, block, old_size, size);
+    }
     bool known;
-    return size > KU_SMALL_MAX ? ku__large_realloc(heap, block, size, &known) : move(heap, block, old_size, size);
+    ku_code refusal = heap->last_refusal;
+    void *moved = ku__large_realloc(heap, block, size, &known);
+    if (moved == NULL && ku__heap_make_room(heap)) {
+        moved = ku__large_realloc(heap, block, size, &known);
+        heap->last_refusal = moved != NULL ? refusal : heap->last_refusal;
+    }
+    return moved;
 }
 
 void *ku__plain_resize(ku_heap *heap, void *block, size_t size, bool *foreign) {
@@ -451,9 +488,16 @@ bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts) {
 
 /* ---- sharing and sites ---- */
 
+/* Whoever shares a registry shares its lock: all of them take it, or none. */
+static void share_registry(const ku__large *large) {
+    for (ku_heap *heap = ku__heaps_first(); heap != NULL; heap = heap->next) {
+        heap->shared = heap->shared || heap->large == large;
+    }
+}
+
 void ku__heap_share(ku_heap *heap) {
     ku__process_lock(); /* other threads look for shared heaps under it */
-    heap->shared = true;
+    share_registry(heap->large);
     ku__process_unlock();
 }
 
@@ -461,7 +505,9 @@ void ku__heap_join_registry(ku_heap *heap, ku_heap *sibling) {
     ku__process_lock(); /* and for registries: a fork, a free of a large block elsewhere */
     ku__large_delete(heap);
     heap->large = ku__large_retain(sibling->large);
-    heap->shared = heap->shared || sibling->shared;
+    if (heap->shared || sibling->shared) {
+        share_registry(heap->large);
+    }
     ku__process_unlock();
 }
 

@@ -3,6 +3,7 @@
 #include "alloc/large.h"
 
 #include "alloc/check.h"
+#include "alloc/fences.h"
 #include "alloc/tables.h"
 #include "os/pages.h"
 
@@ -161,7 +162,9 @@ static void count(ku_heap *heap, size_t blocks, size_t bytes) {
     atomic_store_explicit(&heap->large_bytes, now, memory_order_relaxed);
     blocks += atomic_load_explicit(&heap->large_blocks, memory_order_relaxed);
     atomic_store_explicit(&heap->large_blocks, blocks, memory_order_relaxed);
-    heap->large_bytes_peak = now > heap->large_bytes_peak ? now : heap->large_bytes_peak;
+    if (now > heap->large_bytes_peak) { /* never after a remote free, which must not write what the holder reads */
+        heap->large_bytes_peak = now;
+    }
 }
 
 static void insert(ku_heap *heap, uintptr_t address, size_t size) {
@@ -230,19 +233,37 @@ static void *system_block(size_t alignment, size_t size, bool zeroed) {
     return zeroed ? memset(block, 0, size) : block;
 }
 
-void *ku__large_malloc(ku_heap *heap, size_t alignment, size_t size, bool zeroed) {
+static void *unregistered(ku_heap *heap, size_t alignment, size_t size, bool zeroed) {
     if (over_limit(heap, size)) {
         return NULL;
     }
     void *block = system_block(alignment, size, zeroed);
-    lock_shared(heap);
-    if (block != NULL && !make_room(heap->large)) {
-        free(block);
-        block = NULL;
+    heap->last_refusal = block != NULL ? heap->last_refusal : KU_NO_MEMORY;
+    return block;
+}
+
+/* A block from the system, if need be after what only waits was given up. */
+static void *obtain(ku_heap *heap, size_t alignment, size_t size, bool zeroed) {
+    ku_code refusal = heap->last_refusal;
+    void *block = unregistered(heap, alignment, size, zeroed);
+    if (block == NULL && ku__heap_make_room(heap)) {
+        block = unregistered(heap, alignment, size, zeroed);
+        heap->last_refusal = block != NULL ? refusal : heap->last_refusal;
     }
-    if (block != NULL) {
+    return block;
+}
+
+void *ku__large_malloc(ku_heap *heap, size_t alignment, size_t size, bool zeroed) {
+    void *block = obtain(heap, alignment, size, zeroed);
+    if (block == NULL) {
+        return NULL;
+    }
+    lock_shared(heap);
+    if (make_room(heap->large)) {
         insert(heap, (uintptr_t)block, size);
     } else {
+        free(block);
+        block = NULL;
         heap->last_refusal = KU_NO_MEMORY;
     }
     unlock_shared(heap);

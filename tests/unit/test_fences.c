@@ -222,6 +222,26 @@ static void blocks_returned_by_others_keep_their_guards(void **state) {
     ku_heap_delete(heap);
 }
 
+static void a_block_returned_twice_is_found(void **state) {
+    (void)state;
+    faults seen;
+    ku_heap *heap = fenced_heap(&seen);
+    unsigned char *first = make_a_block(heap, 40), *second = make_a_block(heap, 40);
+    ku_heap_free_remote(first);
+    ku_heap_free_remote(second);
+    ku_heap_free_remote(first);
+    ku_heap_stats stats;
+    ku_heap_stats_read(heap, &stats); /* takes the returns in */
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.last.kind, KU_FAULT_DOUBLE_FREE);
+    assert_ptr_equal(seen.last.block, first);
+    ku_heap_free_remote(second); /* it came home already */
+    ku_heap_stats_read(heap, &stats);
+    assert_int_equal(seen.count, 2);
+    assert_ptr_equal(seen.last.block, second);
+    ku_heap_delete(heap);
+}
+
 static void a_block_of_a_heap_without_fences_is_the_wrong_domain(void **state) {
     (void)state;
     faults seen;
@@ -239,6 +259,7 @@ static void a_block_of_a_heap_without_fences_is_the_wrong_domain(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_returned_by_others_keep_their_guards),
+        cmocka_unit_test(a_block_returned_twice_is_found),
         cmocka_unit_test(a_block_of_a_heap_without_fences_is_the_wrong_domain),
         cmocka_unit_test(a_write_after_the_end_is_found_when_the_block_is_freed),
         cmocka_unit_test(a_write_before_the_start_is_found),

@@ -1,6 +1,8 @@
 /* test_heap.c: heaps as a program meets them: classes, sizes, limits, purging, several heaps, remote frees. */
 #include "support.h"
 
+#include "alloc/fast.h"
+
 #include <kucha/kucha.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -146,6 +148,43 @@ static void a_limit_refuses_and_leaves_the_heap_usable(void **state) {
     assert_int_equal(ku_heap_set_limit(heap, 0), 1 << 20);
     assert_non_null(ku_heap_malloc(heap, 2 << 20));
     ku_heap_delete(heap);
+}
+
+/* Each class keeps its last empty pool and blocks in its magazine; at a limit they serve whoever asks. */
+static void a_limit_counts_nothing_that_only_waits(void **state) {
+    (void)state;
+    ku_heap *heap = heap_with(0, 4 * KU__POOL_SIZE);
+    for (size_t size = 16; size <= 512; size += 16) {
+        void *block = ku_heap_malloc(heap, size);
+        assert_non_null(block);
+        ku_heap_free(heap, block);
+    }
+    void *large = ku_heap_malloc(heap, 4 * KU__POOL_SIZE - 100);
+    assert_non_null(large);
+    ku_heap_free(heap, large);
+    large = ku_heap_malloc(heap, KU__POOL_SIZE);
+    ku_heap_free(heap, ku_heap_malloc(heap, 16));
+    large = ku_heap_realloc(heap, large, 4 * KU__POOL_SIZE);
+    assert_non_null(large);
+    assert_int_equal(ku_heap_last_refusal(heap), KU_OK);
+    assert_null(ku_heap_malloc(heap, 1));
+    assert_int_equal(ku_heap_last_refusal(heap), KU_LIMIT);
+    ku_heap_delete(heap);
+}
+
+/* All heaps that share a registry take its lock once one of them does. */
+static void sharing_goes_with_the_registry(void **state) {
+    (void)state;
+    ku_heap *first = heap_with(0, 0), *second = heap_with(0, 0), *third = heap_with(KU_HEAP_SHARED, 0);
+    ku__heap_join_registry(second, first);
+    assert_false(first->shared || second->shared);
+    ku__heap_join_registry(third, first);
+    assert_true(first->shared && second->shared && third->shared);
+    ku_heap_free_remote(ku_heap_malloc(second, 5000));
+    assert_int_equal(stats_of(second).large_blocks, 0);
+    ku_heap_delete(first);
+    ku_heap_delete(third);
+    ku_heap_delete(second);
 }
 
 static void calloc_zeroes_and_refuses_overflow(void **state) {
@@ -438,6 +477,8 @@ int main(void) {
         cmocka_unit_test(an_emptied_pool_serves_another_size),
         cmocka_unit_test(empty_arenas_go_back_to_the_system),
         cmocka_unit_test(a_limit_refuses_and_leaves_the_heap_usable),
+        cmocka_unit_test(a_limit_counts_nothing_that_only_waits),
+        cmocka_unit_test(sharing_goes_with_the_registry),
         cmocka_unit_test(calloc_zeroes_and_refuses_overflow),
         cmocka_unit_test(realloc_keeps_contents_across_classes_and_large),
         cmocka_unit_test(aligned_blocks_are_aligned_and_free_like_others),
