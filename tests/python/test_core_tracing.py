@@ -84,7 +84,7 @@ def test_live_blocks_by_line_are_those_of_tracemalloc(tmp_path: Path, frames: in
     path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
     theirs = {line: (size, count) for line, size, count in json.loads(passes(path + TRACEMALLOC.format(frames=frames)))}
     ours = {line: (size, count) for line, size, count in json.loads(passes(path + OURS.format(frames=frames)))}
-    # A cell or a generator that a call makes before its first instruction: tracemalloc says the caller, we the function.
+    # A cell or generator that a call makes before its first instruction: tracemalloc says the caller, we the function.
     assert set(theirs) - set(ours) == set(), (theirs, ours)
     for line, (size, count) in theirs.items():
         assert abs(ours[line][0] - size) <= 700, (line, ours[line], size, count)
@@ -246,7 +246,8 @@ def test_names_that_are_not_ascii() -> None:
         install()
         class Box: pass
         _core.trace_start()
-        for name in ("caf\u00e9.py", "\u043a\u0443\u0447\u0430.py", "\U0001f40d.py", "bad\udcff.py", "x" * 5000 + "\u00e9"):
+        hard = ("caf\u00e9.py", "\u043a\u0443\u0447\u0430.py", "\U0001f40d.py", "bad\udcff.py", "x" * 5000 + "\u00e9")
+        for name in hard:
             space = {"Box": Box}
             exec(compile("def \u0444(): return Box()\nbox = \u0444()", name, "exec"), space)
             filename, line, function = _core.object_site(space["box"])[0]
