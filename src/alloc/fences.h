@@ -26,7 +26,7 @@ size_t ku__fence_usable_size(ku_heap *heap, const void *payload);
 bool ku__fence_owns_large(ku_heap *heap, const void *payload);
 /* Where a payload keeps its link in a list of returns. */
 void **ku__fence_return_link(void *payload);
-/* Called by whoever returns a block to a heap that it does not hold: false when the block is on that heap's list already. */
+/* Called by whoever returns a block to a heap that it does not hold: false when it is on that heap's list already. */
 bool ku__fence_note_return(void *payload);
 /* Frees a block from the list, and reports it when it was returned more than once. */
 void ku__fence_take_return(ku_heap *heap, void *payload);
@@ -45,8 +45,9 @@ ku__freed ku__plain_free(ku_heap *heap, void *block);
 void ku__returns_drain(ku_heap *heap);
 void ku__heap_flush(ku_heap *heap);
 
-/* After a refusal: gives up what only waits, that is blocks in magazines, the last empty pool of each class, and, where the
- * system refused, idle arenas. Whether anything came of it, so that it is worth to ask again. Takes the process's lock. */
+/* After a refusal: gives up what only waits, that is blocks in magazines, the last empty pool of each class, and,
+ * where the system refused, idle arenas. Whether anything came of it, so that it is worth asking again. Takes the
+ * process's lock. */
 bool ku__heap_make_room(ku_heap *heap);
 
 #endif

@@ -491,7 +491,9 @@ bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts) {
 /* Whoever shares a registry shares its lock: all of them take it, or none. */
 static void share_registry(const ku__large *large) {
     for (ku_heap *heap = ku__heaps_first(); heap != NULL; heap = heap->next) {
-        heap->shared = heap->shared || heap->large == large;
+        if (heap->large == large) { /* no other heap is written to: its holder reads without this lock */
+            heap->shared = true;
+        }
     }
 }
 
