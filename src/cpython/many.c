@@ -61,7 +61,7 @@ static ku__house *make_house(int64_t id) {
         ku__heap_share(house->buffers);
         if (ku__tracing_state.tracer != NULL &&
             !(ku__sites_enable(house->objects) && ku__sites_enable(house->buffers))) {
-            ku__tracing_give_up("the system refused memory for the table of birthplaces");
+            ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
         }
     }
     publish(house);
@@ -323,7 +323,8 @@ static void prepare(void) {
     if (ku__bridge_switch(ku__bridge_state.kind, true)) {
         return;
     }
-    ku__tracing_give_up("a second interpreter is made while another tool stands in front of kucha's entry points");
+    ku__tracing_give_up("tracing stopped: a second interpreter is made while another tool stands in front of kucha's "
+                        "entry points");
     ku__bridge_gate();
 }
 

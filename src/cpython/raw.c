@@ -71,6 +71,7 @@ static bool reserve(size_t capacity) {
 static bool put(uintptr_t address, uint32_t site, size_t size) {
     if (registry.used >= registry.capacity / 8 * 5 && !reserve(registry.capacity * 2)) {
         registry.lost = true;
+        ku__tracing_give_up("tracing stopped: the system refused memory for the registry of raw blocks");
         return false;
     }
     entry *at = &registry.entries[place_of(address)];
@@ -132,6 +133,9 @@ static void born_locked(const void *block, size_t size, uint32_t site) {
 
 /* A new block. The site is found before the lock is taken, because finding it may take the lock of many.c. */
 static void born(const void *block, size_t size) {
+    if (ku__tracing_state.tracer == NULL) {
+        return; /* tracing has given up; what was counted is still uncounted when it goes */
+    }
     uint32_t site = site_of_caller();
     pthread_mutex_lock(&lock);
     if (registry.tracer != NULL) {

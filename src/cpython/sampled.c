@@ -6,7 +6,7 @@ void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t siz
     ku__block_facts facts;
     ku__capture_touch();
     if (KU__UNLIKELY(heap->sites_lost)) {
-        ku__tracing_give_up("the system refused memory for the table of birthplaces");
+        ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
         return;
     }
     if (block == NULL || !ku__block_find(heap, block, &facts) || facts.site == NULL) {

@@ -16,7 +16,7 @@ void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_
  * refused the heap a site table, no slot of it may be touched again and tracing ends here. */
 static uint32_t *slot_anywhere(ku_heap *heap, const void *block, ku__block_facts *facts) {
     if (KU__UNLIKELY(heap->sites_lost)) {
-        ku__tracing_give_up("the system refused memory for the table of birthplaces");
+        ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
         return NULL;
     }
     return ku__block_find(heap, block, facts) ? facts->site : NULL;

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from core_child import passes
+from core_child import passes, run_child
 
 # Lines whose live blocks two tracers must agree on. Written to a file, because the lines are compared by number.
 PROGRAM = """
@@ -82,9 +82,11 @@ print(json.dumps(sorted(rows)))
 def test_live_blocks_by_line_are_those_of_tracemalloc(tmp_path: Path, frames: int) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    theirs = {line: (size, count) for line, size, count in json.loads(passes(path + TRACEMALLOC.format(frames=frames)))}
-    ours = {line: (size, count) for line, size, count in json.loads(passes(path + OURS.format(frames=frames)))}
-    # A cell or generator that a call makes before its first instruction: tracemalloc says the caller, we the function.
+    theirs, ours = (
+        {line: (size, count) for line, size, count in json.loads(passes(path + code.format(frames=frames)))}
+        for code in (TRACEMALLOC, OURS)
+    )
+    # What a call makes before its first instruction (a cell): tracemalloc says the caller, we the function.
     assert set(theirs) - set(ours) == set(), (theirs, ours)
     for line, (size, count) in theirs.items():
         assert abs(ours[line][0] - size) <= 700, (line, ours[line], size, count)
@@ -246,8 +248,8 @@ def test_names_that_are_not_ascii() -> None:
         install()
         class Box: pass
         _core.trace_start()
-        hard = ("caf\u00e9.py", "\u043a\u0443\u0447\u0430.py", "\U0001f40d.py", "bad\udcff.py", "x" * 5000 + "\u00e9")
-        for name in hard:
+        names = "caf\u00e9.py", "\u043a\u0443\u0447\u0430.py", "\U0001f40d.py", "bad\udcff.py", "x" * 5000 + "\u00e9"
+        for name in names:
             space = {"Box": Box}
             exec(compile("def \u0444(): return Box()\nbox = \u0444()", name, "exec"), space)
             filename, line, function = _core.object_site(space["box"])[0]
@@ -452,6 +454,29 @@ def test_an_exception_hook_a_finaliser_and_a_weak_callback_are_traced_safely() -
         del code
         assert len(called) == 301
     """)
+
+
+def test_tracing_that_runs_out_of_memory_says_so_and_the_program_goes_on() -> None:
+    done = run_child("""
+        import resource
+        install()
+        _core.trace_start(frames=20)
+        with open("/proc/self/statm") as file:
+            size = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + (5 << 20), -1))
+        for i in range(20_000):
+            code = "def f(n):\\n return [object()] if n == 0 else f(n - 1)\\n"
+            exec(compile(f"{code}f({i % 15})", f"file-{i}", "exec"), {})
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        assert not _core.tracing() and "memory" in _core.status()["tracing"]["failure"]
+        assert _core.statistics("lineno") and _core.trace_cost()["sites"] > 1000
+        _core.trace_stop()
+        _core.trace_start()
+        keep = [str(i) for i in range(1000)]
+        assert _core.tracing() and _core.traced_memory()[0] > 10_000
+    """)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("kucha:") == 1 and "the program goes on" in done.stderr
 
 
 def test_statistics_add_up_whatever_the_key() -> None:
