@@ -75,8 +75,8 @@ KU_API void *ku_heap_calloc(ku_heap *heap, size_t count, size_t size);
 KU_API void *ku_heap_realloc(ku_heap *heap, void *block, size_t size);
 
 /* Frees a block of this heap; NULL does nothing. A block of another heap of this library goes home safely, provided the
- * caller holds that heap's lock too. An address that this library never gave out is reported on standard error
- * and left alone. */
+ * caller holds that heap's lock too. An address that lies in none of the library's pools and is no large block of it is
+ * reported on standard error and left alone. A double free, and an address inside a block, are found by fences only. */
 KU_API void ku_heap_free(ku_heap *heap, void *block);
 
 /* As ku_heap_free(), for a caller that knows the size it asked for; in the checking build a wrong size is reported. */
