@@ -38,6 +38,9 @@ PEER_MODES = ("stock", "tracemalloc1", "tracemalloc10")
 PEER_SCALE = 0.05  # tracemalloc with ten frames is up to a hundred times slower
 PEER_ROUNDS = 3
 
+# What a user may have set that would change what is measured.
+CLEARED = ("PYTHONMALLOC", "PYTHONDONTWRITEBYTECODE", "PYTHONTRACEMALLOC", "KUCHA")
+
 UNTRACED_TARGET = 0.92
 TRACED_TARGET = 1.05
 TRACED_WORST = 1.20
@@ -81,8 +84,7 @@ def run_plan(
         "tasks": tasks(options, scale),
         "modes": list(modes),
         "rounds": rounds,
-        "warmups": 1,  # writes the byte code, and brings the files into memory
-        "environment": {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONMALLOC": "", "KUCHA": ""},
+        "environment": {"PYTHONPATH": path, "PYTHONHASHSEED": "0", **dict.fromkeys(CLEARED, "")},
     }
     folder = options.top / "build" / "bench"
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tools.interpreters import Interpreter
 
+from harness.hosted import CLEARED
 from harness.numbers import median, paired_ratios
 from harness.table import Row
 
@@ -35,7 +36,7 @@ def environment(options: InstrumentOptions, interpreter: Interpreter) -> list[st
     """The prefix of a command line that sets what the measured processes need, also inside a chroot."""
     site = interpreter.build_folder("release") / "site"
     path = f"{site}:{options.top / '.venv' / 'pure'}"
-    return ["env", f"PYTHONPATH={path}", "PYTHONHASHSEED=0", "PYTHONMALLOC=", "KUCHA="]
+    return ["env", f"PYTHONPATH={path}", "PYTHONHASHSEED=0", *(f"{name}=" for name in CLEARED)]
 
 
 def run_script(options: InstrumentOptions, interpreter: Interpreter, name: str, arguments: list[str]) -> Any:
