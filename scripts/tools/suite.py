@@ -193,6 +193,9 @@ def main(arguments: list[str]) -> int:
     shutil.rmtree(RESULTS, ignore_errors=True)
     scheduler = Scheduler(TOP, PARALLEL)
     signal.signal(signal.SIGTERM, interrupt)
+    # A shell that starts us in the background has SIGINT ignored, and what ignores it hands that on to every program
+    # under test. A handler is not handed on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     scheduler.say("interpreters: " + ", ".join(f"{item.name} {item.version}" for item in interpreters))
     total = scheduler.run(jobs)
     for minor in missing_minors(interpreters):
