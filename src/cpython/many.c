@@ -323,8 +323,9 @@ static void prepare(void) {
     if (ku__bridge_switch(ku__bridge_state.kind, true)) {
         return;
     }
-    ku__tracing_give_up("tracing stopped: a second interpreter is made while another tool stands in front of kucha's "
-                        "entry points");
+    ku__tracing_give_up(
+        "tracing stopped: a second interpreter is made while another tool stands in front of kucha's "
+        "entry points");
     ku__bridge_gate();
 }
 
