@@ -1,7 +1,7 @@
 /* module.c: the extension module kucha._core: install, status, and the table of its functions.
  *
- * The module is for the main interpreter: what it does concerns the whole process. An interpreter with a GIL of its own
- * cannot import it.
+ * What the module does concerns the whole process, so it is for the main interpreter. Another one, with a GIL of its own
+ * too, may import it and is refused whatever needs the main interpreter's GIL; install() there finds kucha installed.
  */
 #include "cpython/module.h"
 
@@ -20,6 +20,18 @@ enum { SENTENCE = 256 };
 PyObject *ku__refuse(PyObject *module, const char *sentence) {
     PyErr_SetString(ku__state_of(module)->refused, sentence);
     return NULL;
+}
+
+static bool in_main(void) {
+    return PyInterpreterState_Get() == PyInterpreterState_Main();
+}
+
+bool ku__require_main(PyObject *module) {
+    if (!in_main()) {
+        ku__refuse(module, "only the main interpreter can ask this of kucha, because it concerns the whole process");
+        return false;
+    }
+    return true;
 }
 
 PyObject *ku__raise(PyObject *module, const ku_error *error, const char *path) {
@@ -70,8 +82,10 @@ PyDoc_STRVAR(facts_doc,
              "facts() -> dict\n\nWhat the checks of this interpreter's private structures said. Swaps nothing.");
 
 static PyObject *facts(PyObject *module, PyObject *ignored) {
-    (void)module;
     (void)ignored;
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     char version[32], reason[SENTENCE];
     python_version(version, sizeof version);
     bool supported = ku__selfcheck(reason, sizeof reason);
@@ -135,6 +149,9 @@ static PyObject *install(PyObject *module, PyObject *ignored) {
         Py_RETURN_NONE;
     }
     char reason[SENTENCE];
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     if (!may_install(reason, sizeof reason)) {
         return ku__refuse(module, reason);
     }
@@ -170,7 +187,7 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
     (void)ignored;
     const ku__bridge *bridge = &ku__bridge_state;
     bool unhooked = bridge->installed && !ku__bridge_in_place();
-    PyObject *tracing = ku__tracing_description();
+    PyObject *tracing = in_main() ? ku__tracing_description() : Py_NewRef(Py_None);
     if (tracing == NULL) {
         return NULL;
     }
@@ -275,7 +292,7 @@ static int clear(PyObject *module) {
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
 #ifdef Py_mod_multiple_interpreters
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
     {0, NULL},
 };

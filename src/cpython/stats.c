@@ -27,6 +27,9 @@ static bool each_heap(bool (*act)(ku_heap *heap, void *argument), void *argument
 }
 
 static int require_installed(PyObject *module) {
+    if (!ku__require_main(module)) {
+        return -1;
+    }
     if (ku__bridge_state.installed) {
         return 0;
     }

@@ -16,6 +16,9 @@
 #include <time.h>
 
 static ku__tracer *require_tracer(PyObject *module) {
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     if (ku__tracing_state.kept == NULL) {
         ku__refuse(module, "tracing is not on; call trace_start() first");
     }
@@ -63,6 +66,9 @@ PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *
         read_mode(mode, &options.objects) != 0 || check_numbers(frames, sample, options.objects) != 0) {
         return NULL;
     }
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     if (!ku__bridge_state.installed) {
         return ku__refuse(module, "kucha is not installed under this interpreter, so there is nothing to trace with");
     }
@@ -94,6 +100,9 @@ static PyObject *cost_as_dict(const ku__trace_cost *cost, uint64_t raw_bytes) {
 PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
     static const char *const names[] = {"exit_code", NULL};
     PyObject *given = Py_None;
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:trace_stop", KU__KEYWORDS(names), &given)) {
         return NULL;
     }
@@ -135,8 +144,10 @@ PyObject *ku__trace_flush_call(PyObject *module, PyObject *ignored) {
 /* ---- totals and cost ---- */
 
 PyObject *ku__traced_memory_call(PyObject *module, PyObject *ignored) {
-    (void)module;
     (void)ignored;
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     uint64_t live = 0, peak = 0;
     if (ku__tracing_state.kept != NULL) {
         ku__traced_memory(ku__tracing_state.kept, &live, &peak);
@@ -296,7 +307,9 @@ static PyObject *frame_of_tracer(const ku__tracer *tracer, const ku__frame *fram
 }
 
 PyObject *ku__object_site_call(PyObject *module, PyObject *object) {
-    (void)module;
+    if (!ku__require_main(module)) {
+        return NULL;
+    }
     const ku__tracer *tracer = ku__tracing_state.kept;
     ku__block_facts facts;
     void *block;

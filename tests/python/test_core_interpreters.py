@@ -98,24 +98,30 @@ assert _core.status()["heaps"] <= 6, _core.status()
     )
 
 
-def test_an_interpreter_cannot_install_and_says_so() -> None:
+def test_another_interpreter_may_import_the_module_and_is_refused_what_concerns_the_process() -> None:
     passes(
         HELPERS
         + """
 install()
+_core.trace_start()
 i = create()
 code = f'''
 import sys
 sys.path[:] = {sys.path!r}
-try:
-    from kucha import _core
-except ImportError as error:
-    pass
-else:
-    raise AssertionError
+from kucha import _core
+_core.install()
+assert _core.installed() and _core.tracing() and _core.status()["tracing"] is None
+for call in (_core.facts, _core.stats, _core.purge, _core.trace_start, _core.trace_stop, _core.traced_memory):
+    try:
+        call()
+    except _core.Refused as refused:
+        assert "main interpreter" in str(refused)
+    else:
+        raise AssertionError(call)
 '''
 run(i, code)
 destroy(i)
+_core.trace_stop()
 """
     )
 
