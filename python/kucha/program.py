@@ -255,4 +255,6 @@ def _describe_text(names: dict[str, Any], code: CodeType, program: Program) -> N
     elif sys.version_info >= (3, 13):
         import linecache
 
-        linecache._register_code(code, _dedent(program.value), "<string>")  # type: ignore[attr-defined]
+        # the first micros of 3.13 keep the text by file name, later ones by code object
+        key = code if hasattr(linecache, "_interactive_cache") else "<string>"
+        linecache._register_code(key, _dedent(program.value), "<string>")  # type: ignore[attr-defined]
