@@ -1,7 +1,8 @@
 /* module.c: the extension module kucha._core: install, status, and the table of its functions.
  *
- * What the module does concerns the whole process, so it is for the main interpreter. Another one, with a GIL of its own
- * too, may import it and is refused whatever needs the main interpreter's GIL; install() there finds kucha installed.
+ * What the module does concerns the whole process, so it is for the main interpreter. Another one, with a GIL of its
+ * own too, may import it and is refused whatever needs the main interpreter's GIL; install() there finds kucha
+ * installed.
  */
 #include "cpython/module.h"
 

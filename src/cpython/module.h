@@ -21,8 +21,9 @@ static inline ku__module_state *ku__state_of(PyObject *module) {
 /* Raises Refused with a sentence; returns NULL. */
 PyObject *ku__refuse(PyObject *module, const char *sentence);
 
-/* Whether the calling interpreter is the main one; else raises Refused. What the module does concerns the whole process, and
- * is guarded by the main interpreter's GIL; another interpreter may import it, and ask what needs no guard. */
+/* Whether the calling interpreter is the main one; else raises Refused. What the module does concerns the whole
+ * process, and is guarded by the main interpreter's GIL; another interpreter may import it, and ask what needs no
+ * guard. */
 bool ku__require_main(PyObject *module);
 
 /* Raises what fits an error of the library: MemoryError, OSError (with the path, if any), else Refused. Returns
