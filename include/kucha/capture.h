@@ -36,7 +36,7 @@ typedef struct ku_capture_info {
     double started;           /* seconds since 1970 */
     double updated;           /* of this state, seconds since the start */
     bool finished;            /* the program came to a clean end; else it was killed, or still runs */
-    int32_t exit_code;        /* -1 where none is known */
+    int32_t exit_code;        /* 128 + N where signal N ended the program; -1 where none is known */
     uint32_t frames;          /* frames per stack, at most */
     uint32_t mode;            /* 0 blocks, 1 objects */
     uint64_t sample_interval; /* mean bytes between samples; 0: every block is in */

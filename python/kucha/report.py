@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -148,6 +149,7 @@ def _show_head(console: Console, profile: Profile, sums: list[int]) -> None:
     rows = (
         ("command", one_line(header["command"])),
         ("process", f"{header['pid']}, {started:%Y-%m-%d %H:%M:%S}{lasted}{state}"),
+        ("exit code", _exit_code(header)),
         ("traced", f"{how}, {plural(header['frames'], 'frame')}, CPython {header['python']}"),
         ("peak", f"{estimate}{size(sums[PEAK_BYTES])} in {plural(sums[PEAK_BLOCKS], 'block')}"),
         ("live at the end", f"{estimate}{size(sums[LIVE_BYTES])} in {plural(sums[LIVE_BLOCKS], 'block')}"),
@@ -158,8 +160,20 @@ def _show_head(console: Console, profile: Profile, sums: list[int]) -> None:
         ),
     )
     for name, text in rows:
-        grid.add_row(name, escape(text))
+        if text:
+            grid.add_row(name, escape(text))
     console.print(grid)
+
+
+def _exit_code(header: dict[str, Any]) -> str:
+    """The exit code, with the name of the signal where it says that one ended the program."""
+    code: int | None = header["exit_code"]
+    if code is None:
+        return ""
+    try:
+        return f"{code} ({signal.Signals(code - 128).name})"
+    except ValueError:
+        return str(code)
 
 
 def _show_timeline(console: Console, profile: Profile) -> None:

@@ -17,11 +17,15 @@ from time import perf_counter
 from kucha import _environment
 from kucha.commands import RUN
 from kucha.options import UsageError
+from kucha.program import INTERRUPTED
 from kucha.text import short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
+
+
+AFTER_ALL_OTHERS = -(1 << 30)  # of multiprocessing's finalisers, which run from the highest priority down
 
 
 class Wishes:
@@ -176,6 +180,18 @@ class Session:
                 self.core.trace_flush()
         except Exception as error:
             say(f"the child {os.getpid()} could not begin its capture: {error}")
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.register_after_fork(self, Session._finish_as_worker)
+
+    def _finish_as_worker(self) -> None:
+        """A worker of multiprocessing ends without the functions of atexit; it has finalisers of its own instead.
+
+        Called by the worker, after it has forgotten its parent's finalisers, and before it works.
+        """
+        from multiprocessing.util import Finalize
+
+        Finalize(None, self.finish, exitpriority=AFTER_ALL_OTHERS)
 
     def _go_on_without(self, refusal: str, insisted: bool) -> None:
         if insisted:
@@ -203,7 +219,7 @@ class Session:
         try:
             # First of all, so that nothing of ours gets into the capture. In a forked child that is not followed there
             # is no capture to close, and tracing simply ends.
-            cost = self.core.trace_stop() if self.core.tracing() else None
+            cost = self.core.trace_stop(_exit_code_so_far(), exiting=True) if self.core.tracing() else None
             if os.getpid() == self.process:
                 self._conclude(cost)
         except Exception as error:  # a failing instrument lets go of the program
@@ -229,6 +245,14 @@ class Session:
             _write_picture(map_svg(), wishes.map, wishes.force)
             if not wishes.quiet:
                 say(f"the arenas are drawn in {short_path(wishes.map, self.folder)}")
+
+
+def _exit_code_so_far() -> int | None:
+    """130 where a KeyboardInterrupt is ending the process, which the interpreter then kills by SIGINT; else None.
+
+    Any other exit code is known only when the process exits, and is put into the capture then.
+    """
+    return INTERRUPTED if getattr(sys, "last_type", None) is KeyboardInterrupt else None
 
 
 def _write_picture(text: str, path: str, force: bool) -> None:

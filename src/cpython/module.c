@@ -211,8 +211,10 @@ PyDoc_STRVAR(
     "trace_start(*, frames=1, mode='blocks', sample=0, capture=None, command='', follow_fork=False) -> None\n\n"
     "Start tracing birthplaces of blocks. sample is the mean of bytes between two samples, 0 traces every block.\n"
     "capture is the path of a file that must not exist yet.");
-PyDoc_STRVAR(trace_stop_doc,
-             "trace_stop(exit_code=None) -> None\n\nStop tracing, forget what was traced, finish the capture.");
+PyDoc_STRVAR(
+    trace_stop_doc,
+    "trace_stop(exit_code=None, exiting=False) -> dict\n\nStop tracing, forget what was traced, finish the capture.\n"
+    "exiting: the process is about to end, and its exit code is to be put into the capture when it does.");
 PyDoc_STRVAR(tracing_doc, "tracing() -> bool\n\nWhether tracing is on.");
 PyDoc_STRVAR(trace_flush_doc, "trace_flush() -> None\n\nBring the capture up to date now.");
 PyDoc_STRVAR(traced_memory_doc, "traced_memory() -> (live_bytes, peak_bytes)");

@@ -98,12 +98,13 @@ static PyObject *cost_as_dict(const ku__trace_cost *cost, uint64_t raw_bytes) {
 
 /* The answer is trace_cost()'s, read before and made after the stop, so that making it is not traced. */
 PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"exit_code", NULL};
+    static const char *const names[] = {"exit_code", "exiting", NULL};
     PyObject *given = Py_None;
+    int exiting = 0;
     if (!ku__require_main(module)) {
         return NULL;
     }
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:trace_stop", KU__KEYWORDS(names), &given)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|Op:trace_stop", KU__KEYWORDS(names), &given, &exiting)) {
         return NULL;
     }
     int exit_code = given == Py_None ? -1 : (int)PyLong_AsLong(given);
@@ -116,7 +117,7 @@ PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *k
         ku__tracer_cost(ku__tracing_state.kept, &cost);
     }
     uint64_t raw_bytes = ku__raw_metadata_bytes();
-    if (ku__tracing_stop(exit_code, &error) != 0) {
+    if (ku__tracing_stop(exit_code, exiting != 0, &error) != 0) {
         return ku__raise(module, &error, NULL);
     }
     return cost_as_dict(&cost, raw_bytes);

@@ -245,7 +245,7 @@ int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
     return 0;
 }
 
-int ku__tracing_stop(int exit_code, ku_error *error) {
+int ku__tracing_stop(int exit_code, bool exiting, ku_error *error) {
     ku__tracing *tracing = &ku__tracing_state;
     if (tracing->kept == NULL) {
         return refuse(error, KU_STATE, "tracing is not on");
@@ -260,6 +260,9 @@ int ku__tracing_stop(int exit_code, ku_error *error) {
     ku__many_tracing_lock(); /* no entry point of another interpreter is inside when the tracer goes */
     tracing->tracer = NULL;
     ku__many_tracing_unlock();
+    if (exiting && tracing->capture != NULL) {
+        ku__capture_expect_exit(tracing->capture);
+    }
     bool finished;
     end(exit_code, &finished, error);
     return finished ? 0 : -1;

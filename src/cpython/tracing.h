@@ -37,9 +37,10 @@ typedef struct ku__tracing_options {
  * exists. */
 int ku__tracing_start(const ku__tracing_options *options, ku_error *error);
 
-/* Stops and forgets everything that was traced; the capture gets its last state with `exit_code`. 0, or -1 with `error`
- * filled: KU_STATE and nothing has changed, or tracing has stopped and the capture could not be finished. */
-int ku__tracing_stop(int exit_code, ku_error *error);
+/* Stops and forgets everything that was traced; the capture gets its last state with `exit_code` (-1: not known), and
+ * where the process is ending (`exiting`) the true one when that is known. 0, or -1 with `error` filled: KU_STATE and
+ * nothing has changed, or tracing has stopped and the capture could not be finished. */
+int ku__tracing_stop(int exit_code, bool exiting, ku_error *error);
 
 /* From inside the allocator: tracing cannot go on. Says so once on standard error; what was counted can still be
  * read. */

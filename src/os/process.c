@@ -1,4 +1,5 @@
 /* process.c: see process.h. */
+#define _DEFAULT_SOURCE
 #include "process.h"
 
 #include "pages.h"
@@ -35,3 +36,26 @@ uint64_t ku__process_resident(void) {
     strtoull(text, &rest, 10);
     return strtoull(rest, NULL, 10) * ku__page_size();
 }
+
+#ifdef __GLIBC__
+
+static void (*at_exit)(int status);
+
+static void pass_on(int status, void *ignored) {
+    (void)ignored;
+    at_exit(status);
+}
+
+bool ku__process_at_exit(void (*call)(int status)) {
+    at_exit = call;
+    return on_exit(pass_on, NULL) == 0;
+}
+
+#else
+
+bool ku__process_at_exit(void (*call)(int status)) {
+    (void)call;
+    return false;
+}
+
+#endif

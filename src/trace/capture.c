@@ -10,6 +10,7 @@
  */
 #include "capture.h"
 
+#include "capture_exit.h"
 #include "capture_file.h"
 #include "columns.h"
 #include "os/process.h"
@@ -54,6 +55,7 @@ struct ku__capture {
     pthread_t thread;
     pthread_mutex_t writing;
     pthread_cond_t wake;
+    bool exiting;       /* under life: the process is ending, and its exit code will be known */
     bool stop;          /* under writing: the thread is to end */
     bool off;           /* under writing: a write failed; error says why */
     double updated;     /* under writing: monotonic */
@@ -372,6 +374,7 @@ static bool end(ku__capture *capture, const ku__capture_ending *ending, ku_error
     thread_join(capture);
     bool detached = capture->phase == DETACHED;
     bool done = ending == NULL || detached || update_now(capture, ending, error);
+    if (done && !detached && ending != NULL && capture->exiting) ku__capture_exit_remember(&capture->file);
     current = NULL;
     attention_clear(ATTEND_START | ATTEND_HEAPS);
     release(capture);
@@ -381,6 +384,12 @@ static bool end(ku__capture *capture, const ku__capture_ending *ending, ku_error
 
 bool ku__capture_finish(ku__capture *capture, int exit_code, ku_error *error) {
     return end(capture, &(ku__capture_ending){.finished = true, .exit_code = exit_code < 0 ? -1 : exit_code}, error);
+}
+
+void ku__capture_expect_exit(ku__capture *capture) {
+    pthread_mutex_lock(&life);
+    capture->exiting = true;
+    pthread_mutex_unlock(&life);
 }
 
 void ku__capture_abandon(ku__capture *capture) {

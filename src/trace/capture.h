@@ -51,6 +51,10 @@ bool ku__capture_flush(ku__capture *capture, ku_error *error);
  * does not follow, only releases. */
 bool ku__capture_finish(ku__capture *capture, int exit_code, ku_error *error);
 
+/* The capture is about to be finished because the process is ending: where it ends by exit(3), the exit code is written
+ * into the finished file then (capture_exit.h), in place of the one given to ku__capture_finish(). */
+void ku__capture_expect_exit(ku__capture *capture);
+
 /* As ku__capture_finish() without an end record: the capture is dropped as it stands. */
 void ku__capture_abandon(ku__capture *capture);
 

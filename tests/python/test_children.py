@@ -97,6 +97,26 @@ if __name__ == "__main__":
         assert header(kucha, capture)["python"]
 
 
+def test_workers_of_multiprocessing_finish_their_captures(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    path = write(
+        "program.py",
+        """
+import multiprocessing
+def work():
+    kept.extend(bytes(1000) for _ in range(1000))
+kept = []
+if __name__ == "__main__":
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join()
+""",
+    )
+    assert kucha("run", "-q", "-o", "out.kucha", "--follow-fork", path).returncode == 0
+    _, child = captures(tmp_path)
+    assert header(kucha, child)["finished"] is True
+    assert live_by_line(kucha, child)[4] >= 1000 * 1000
+
+
 STARTING = """
 import os, subprocess, sys
 print("KUCHA" in os.environ, flush=True)

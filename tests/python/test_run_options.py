@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import stat
 import sys
 from collections.abc import Callable
@@ -302,3 +303,51 @@ def test_address_space_of_a_gigabyte_is_enough(python: Runner, write: Write) -> 
     )
     done = python("-c", starter)
     assert (done.returncode, done.stdout, done.stderr) == (0, "200000\n", "")
+
+
+ENDINGS = {
+    "runs to its end": ("pass", 0),
+    "sys.exit(3)": ("import sys; sys.exit(3)", 3),
+    "a negative code": ("import sys; sys.exit(-1)", 255),
+    "a message": ("import sys; sys.exit('said')", 1),
+    "an exception": ("1 / 0", 1),
+    "in an atexit function": ("import atexit, sys; atexit.register(sys.exit, 5)", 0),
+    "an interruption": ("raise KeyboardInterrupt", 128 + signal.SIGINT),
+    "standard output that cannot be flushed": ("import sys; sys.stdout = open('/dev/full', 'w'); print(1)", 120),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_the_capture_says_how_the_program_ended(kucha: Runner, tmp_path: Path, name: str) -> None:
+    code, expected = ENDINGS[name]
+    done = kucha("run", "-q", "-o", "out.kucha", "-c", code)
+    assert done.returncode in (expected, 128 - expected), done.stderr
+    header = json.loads(kucha("report", "--json", "out.kucha").stdout)["header"]
+    assert (header["finished"], header["exit_code"]) == (True, expected)
+    line = next(line for line in kucha("report", "out.kucha").stdout.splitlines() if line.startswith("exit code"))
+    assert line.split(maxsplit=2)[2].strip() == ("130 (SIGINT)" if expected == 130 else str(expected))
+
+
+def test_nobody_knows_the_exit_code_of_a_program_that_leaves_at_once(kucha: Runner) -> None:
+    assert kucha("run", "-q", "-o", "out.kucha", "-c", "import os; os._exit(9)").returncode == 9
+    header = json.loads(kucha("report", "--json", "out.kucha").stdout)["header"]
+    assert (header["finished"], header["exit_code"]) == (False, None)
+    assert "exit code" not in kucha("report", "out.kucha").stdout
+
+
+def test_the_exit_code_is_not_written_into_another_file(kucha: Runner, write: Write, tmp_path: Path) -> None:
+    """The file under the capture's name at the very end is not the capture any more."""
+    path = write(
+        "program.py",
+        """
+import os
+class Last:
+    def __del__(self):
+        os.rename("out.kucha", "moved.kucha")
+        copy = os.open("out.kucha", os.O_WRONLY | os.O_CREAT)
+        os.write(copy, os.read(os.open("moved.kucha", os.O_RDONLY), 1 << 24))
+last = Last()
+""",
+    )
+    assert kucha("run", "-q", "-o", "out.kucha", path).returncode == 0
+    assert (tmp_path / "moved.kucha").read_bytes() == (tmp_path / "out.kucha").read_bytes()

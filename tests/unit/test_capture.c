@@ -425,6 +425,35 @@ static void test_a_fork_finds_one_thread_and_the_child_writes_nothing(void **sta
     ku__tracer_delete(tracer);
 }
 
+/* A process that finishes its capture, may fork a child that exits otherwise, and exits with 7. */
+static void exit_after_capture(bool expected, bool forking) {
+    ku__tracer *tracer = tracer_of(1);
+    ku__capture *writer = capture_of(tracer, path_of("exit"));
+    if (expected) ku__capture_expect_exit(writer);
+    ku__capture_finish(writer, 130, NULL);
+    ku__tracer_delete(tracer);
+    pid_t child = forking ? fork() : -1;
+    if (child == 0) exit(9);
+    if (child > 0) waitpid(child, NULL, 0);
+    exit(7);
+}
+
+static void test_the_exit_code_comes_at_the_very_end(void **state) {
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        pid_t child = fork();
+        if (child == 0) exit_after_capture(way > 0, way > 1);
+        assert_int_equal(exit_code_of(child), 7);
+        ku_capture *capture = open_well(path_of("exit"));
+        ku_capture_info info;
+        ku_capture_info_read(capture, &info);
+        assert_true(info.finished);
+        assert_int_equal(info.exit_code, way > 0 ? 7 : 130);
+        ku_capture_close(capture);
+        unlink(path_of("exit"));
+    }
+}
+
 static void test_a_following_child_has_a_file_of_its_own(void **state) {
     (void)state;
     ku__tracer *tracer = tracer_of(1);
@@ -674,6 +703,7 @@ int main(void) {
         cmocka_unit_test(test_refused_memory_switches_the_capture_off),
         cmocka_unit_test(test_refused_memory_is_an_error_of_the_reader),
         cmocka_unit_test(test_a_fork_finds_one_thread_and_the_child_writes_nothing),
+        cmocka_unit_test(test_the_exit_code_comes_at_the_very_end),
         cmocka_unit_test(test_a_following_child_has_a_file_of_its_own),
         cmocka_unit_test(test_a_kill_at_any_moment_leaves_a_whole_state),
         cmocka_unit_test(test_the_thread_writes_by_itself),
