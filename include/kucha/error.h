@@ -25,6 +25,19 @@ typedef enum ku_code {
     KU_CORRUPT,   /* a block, a file or a structure does not hold what it must */
     KU_IO,        /* a file could not be read or written; `os_error` has errno */
     KU_STATE,     /* the call does not fit the state: already running, not started, closed */
+    /* what a program's own values can do wrong; ku_code_exception() has the name that Python gives each */
+    KU_TYPE,          /* an object is not of a type that the operation takes */
+    KU_ATTRIBUTE,     /* no such attribute, or it cannot be set */
+    KU_NAME,          /* no such name */
+    KU_KEY,           /* no such key */
+    KU_INDEX,         /* outside of a sequence */
+    KU_VALUE,         /* the right type, but not a value that the operation takes */
+    KU_OVERFLOW,      /* a number does not fit */
+    KU_ZERO_DIVISION, /* division by zero */
+    KU_RECURSION,     /* nested too deep */
+    KU_REFERENCE,     /* a proxy whose referent is gone */
+    KU_RUNTIME,       /* none of the above: a container changed while it was walked, ... */
+    KU_RAISED,        /* raised by the program itself; the value that comes with it says more */
 } ku_code;
 
 typedef struct ku_error {
@@ -35,6 +48,9 @@ typedef struct ku_error {
 
 /* The name of a code, such as "KU_LIMIT"; static storage. */
 KU_API const char *ku_code_name(ku_code code);
+
+/* The exception that Python raises where this library says `code`, such as "TypeError"; static storage. */
+KU_API const char *ku_code_exception(ku_code code);
 
 #ifdef __cplusplus
 }

@@ -8,9 +8,14 @@
 #include <kucha/capture.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>
+#include <kucha/gc.h>
 #include <kucha/group.h>
 #include <kucha/heap.h>
+#include <kucha/isolate.h>
+#include <kucha/object.h>
 #include <kucha/stats.h>
+#include <kucha/type.h>
 #include <kucha/version.h>
+#include <kucha/weakref.h>
 
 #endif
