@@ -219,8 +219,10 @@ PyDoc_STRVAR(tracing_doc, "tracing() -> bool\n\nWhether tracing is on.");
 PyDoc_STRVAR(trace_flush_doc, "trace_flush() -> None\n\nBring the capture up to date now.");
 PyDoc_STRVAR(traced_memory_doc, "traced_memory() -> (live_bytes, peak_bytes)");
 PyDoc_STRVAR(trace_reset_peak_doc, "trace_reset_peak() -> None\n\nMake now the peak.");
-PyDoc_STRVAR(trace_cost_doc,
-             "trace_cost() -> dict\n\nWhat tracing has cost: sites, codes, metadata_bytes, seconds (or None) ...");
+PyDoc_STRVAR(
+    trace_cost_doc,
+    "trace_cost() -> dict\n\nWhat tracing has cost: sites, codes, metadata_bytes; seconds, an estimate (None where\n"
+    "it cannot be had); writing_seconds, measured, of the thread that writes the capture ...");
 PyDoc_STRVAR(statistics_doc,
              "statistics(key, cumulative=False) -> list[tuple]\n\nTraced memory by 'lineno', 'filename' or "
              "'traceback', largest live bytes first.");

@@ -5,6 +5,7 @@
  */
 #include "cpython/module.h"
 
+#include "cpython/cost.h"
 #include "cpython/many.h"
 #include "cpython/raw.h"
 #include "cpython/selfcheck.h"
@@ -13,7 +14,6 @@
 
 #include <kucha/group.h>
 #include <string.h>
-#include <time.h>
 
 static ku__tracer *require_tracer(PyObject *module) {
     if (!ku__require_main(module)) {
@@ -87,13 +87,17 @@ PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *
     return result;
 }
 
-/* Nothing is timed while a program runs: a clock costs more than what it would measure, so `seconds` is None. */
-static PyObject *cost_as_dict(const ku__trace_cost *cost, uint64_t raw_bytes) {
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:O}", "sites", (unsigned long long)cost->sites, "codes",
-                         (unsigned long long)cost->codes, "frames", (unsigned long long)cost->frames, "metadata_bytes",
-                         (unsigned long long)(cost->metadata_bytes + raw_bytes), "epochs",
-                         (unsigned long long)cost->epochs, "misses", (unsigned long long)cost->misses, "seconds",
-                         Py_None);
+/* None for seconds where the prices could not be measured, such as beneath a limit on recursion. */
+static PyObject *cost_as_dict(const ku__cost *cost) {
+    const ku__trace_cost *tables = &cost->tables;
+    double estimate = ku__cost_estimate(cost);
+    PyErr_Clear();
+    PyObject *seconds = estimate < 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble(estimate);
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:N,s:d}", "sites", (unsigned long long)tables->sites, "codes",
+                         (unsigned long long)tables->codes, "frames", (unsigned long long)tables->frames,
+                         "metadata_bytes", (unsigned long long)(tables->metadata_bytes + cost->raw_bytes), "epochs",
+                         (unsigned long long)tables->epochs, "misses", (unsigned long long)tables->misses, "seconds",
+                         seconds, "writing_seconds", cost->writing_seconds);
 }
 
 /* The answer is trace_cost()'s, read before and made after the stop, so that making it is not traced. */
@@ -112,15 +116,12 @@ PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *k
         return NULL;
     }
     ku_error error = {0};
-    ku__trace_cost cost = {0};
-    if (ku__tracing_state.kept != NULL) {
-        ku__tracer_cost(ku__tracing_state.kept, &cost);
-    }
-    uint64_t raw_bytes = ku__raw_metadata_bytes();
+    ku__cost cost;
+    ku__cost_read(&cost);
     if (ku__tracing_stop(exit_code, exiting != 0, &error) != 0) {
         return ku__raise(module, &error, NULL);
     }
-    return cost_as_dict(&cost, raw_bytes);
+    return cost_as_dict(&cost);
 }
 
 PyObject *ku__tracing_call(PyObject *module, PyObject *ignored) {
@@ -176,9 +177,9 @@ PyObject *ku__trace_cost_call(PyObject *module, PyObject *ignored) {
     if (tracer == NULL) {
         return NULL;
     }
-    ku__trace_cost cost;
-    ku__tracer_cost(tracer, &cost);
-    return cost_as_dict(&cost, ku__raw_metadata_bytes());
+    ku__cost cost;
+    ku__cost_read(&cost);
+    return cost_as_dict(&cost);
 }
 
 PyObject *ku__tracing_description(void) {

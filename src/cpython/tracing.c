@@ -8,12 +8,12 @@
 
 #include "cpython/many.h"
 #include "cpython/raw.h"
+#include "os/clock.h"
 #include "os/pages.h"
 
 #include <kucha/stats.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 ku__tracing ku__tracing_state;
 
@@ -23,12 +23,6 @@ static int refuse(ku_error *error, ku_code code, const char *sentence) {
     *error = (ku_error){.code = code};
     snprintf(error->message, sizeof error->message, "%s", sentence);
     return -1;
-}
-
-static double monotonic_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 /* ---- site tables ---- */
@@ -240,7 +234,7 @@ int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
         return -1;
     }
     tracing->objects = options->objects;
-    tracing->started = monotonic_seconds();
+    tracing->started = ku__clock_monotonic();
     ku__bridge_switch(entries_for(options), ku__bridge_state.many);
     return 0;
 }

@@ -23,3 +23,15 @@ uint64_t ku__clock_milliseconds(void) {
 uint64_t ku__clock_nanoseconds(void) {
     return nanoseconds(CLOCK_MONOTONIC);
 }
+
+double ku__clock_monotonic(void) {
+    return (double)nanoseconds(CLOCK_MONOTONIC) * 1e-9;
+}
+
+double ku__clock_calendar(void) {
+    return (double)nanoseconds(CLOCK_REALTIME) * 1e-9;
+}
+
+double ku__clock_thread(void) {
+    return (double)nanoseconds(CLOCK_THREAD_CPUTIME_ID) * 1e-9;
+}

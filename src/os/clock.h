@@ -1,4 +1,4 @@
-/* clock.h: time, for intervals only. */
+/* clock.h: time. Any thread may ask. Source: clock_gettime(2). */
 #ifndef KU__CLOCK_H
 #define KU__CLOCK_H
 
@@ -10,5 +10,12 @@ uint64_t ku__clock_milliseconds(void);
 
 /* Nanoseconds since some fixed point, as fine as the system has them. Never goes back. */
 uint64_t ku__clock_nanoseconds(void);
+
+/* Seconds on a clock that only moves forward, and seconds since 1970. */
+double ku__clock_monotonic(void);
+double ku__clock_calendar(void);
+
+/* Seconds of a processor that the calling thread has used. */
+double ku__clock_thread(void);
 
 #endif

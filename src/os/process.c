@@ -6,22 +6,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
-
-static double clock_seconds(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-double ku__clock_monotonic(void) {
-    return clock_seconds(CLOCK_MONOTONIC);
-}
-
-double ku__clock_calendar(void) {
-    return clock_seconds(CLOCK_REALTIME);
-}
 
 /* The second number of /proc/self/statm, in pages. Without stdio: this runs beside a program that must not see it. */
 uint64_t ku__process_resident(void) {

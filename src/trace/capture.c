@@ -13,6 +13,7 @@
 #include "capture_exit.h"
 #include "capture_file.h"
 #include "columns.h"
+#include "os/clock.h"
 #include "os/process.h"
 #include "sample.h"
 #include "tables.h"
@@ -60,6 +61,7 @@ struct ku__capture {
     bool off;           /* under writing: a write failed; error says why */
     double updated;     /* under writing: monotonic */
     double update_cost; /* under writing: seconds that the last update took */
+    double seconds;     /* under writing: processor time of all updates of this process */
     ku_error error;
     char parent_path[KU__PATH_MAX];
     ku__capture_file file;
@@ -95,7 +97,7 @@ static bool update(ku__capture *capture, const ku__capture_ending *ending) {
     ku_error error;
     ku_capture_point point = {.resident_bytes = 0};
     ku__file_shield shield;
-    double begun = ku__clock_monotonic();
+    double begun = ku__clock_monotonic(), used = ku__clock_thread();
     bool due = ending != NULL || ku__capture_file_point_due(&capture->file);
     if (due) point.resident_bytes = ku__process_resident();
     if (due && capture->options.memory != NULL)
@@ -106,6 +108,7 @@ static bool update(ku__capture *capture, const ku__capture_ending *ending) {
     if (!done) turn_off(capture, &error);
     capture->updated = ku__clock_monotonic();
     capture->update_cost = capture->updated - begun;
+    capture->seconds += ku__clock_thread() - used;
     return done;
 }
 
@@ -210,6 +213,7 @@ static void after_fork_in_child(void) {
         for (int lane = 0; lane < KU__LANE_COUNT; lane++)
             ku__sample_seed(tracer, (ku__lane_id)lane, tracer->lanes[lane].random[0] + (uint64_t)getpid());
     capture->has_thread = false;
+    capture->seconds = 0;
     ku__capture_file_close(&capture->file); /* this process's descriptor; the parent's stays open */
     capture->off = false;
     if (capture->options.follow_fork)
@@ -402,6 +406,13 @@ const ku_error *ku__capture_failure(const ku__capture *capture) {
     bool off = own->off;
     pthread_mutex_unlock(&own->writing);
     return off ? &capture->error : NULL;
+}
+
+double ku__capture_seconds(ku__capture *capture) {
+    pthread_mutex_lock(&capture->writing);
+    double seconds = capture->seconds;
+    pthread_mutex_unlock(&capture->writing);
+    return seconds;
 }
 
 const char *ku__capture_path(const ku__capture *capture) {

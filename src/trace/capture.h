@@ -61,6 +61,9 @@ void ku__capture_abandon(ku__capture *capture);
 /* NULL while the capture is being written, else why it is off. */
 const ku_error *ku__capture_failure(const ku__capture *capture);
 
+/* Seconds of a processor that writing the capture has taken so far. Any thread may ask. */
+double ku__capture_seconds(ku__capture *capture);
+
 /* The path that this process writes to (a following child's differs from the one given). */
 const char *ku__capture_path(const ku__capture *capture);
 

@@ -3,7 +3,7 @@
 
 #include "columns.h"
 #include "fast.h"
-#include "os/process.h"
+#include "os/clock.h"
 #include "tables.h"
 
 #define XXH_INLINE_ALL

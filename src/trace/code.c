@@ -3,6 +3,7 @@
  * A record is found twice over: by the address of a code object (bindings, which come and go with the objects) and by
  * content (the index, which only grows). Several addresses may be bound to one record.
  */
+#include "os/clock.h"
 #include "tables.h"
 
 #define BINDINGS_FIRST 1024 /* slots at the start, 16 KiB; a small script has a few hundred functions that allocate */
@@ -93,7 +94,7 @@ static uint32_t record_intern(ku__tables *tables, const ku__code *record) {
     return number;
 }
 
-uint32_t ku__code_add(ku__tracer *tracer, const void *address, const ku__code_facts *facts) {
+static uint32_t add(ku__tracer *tracer, const void *address, const ku__code_facts *facts) {
     ku__tables *tables = tracer->tables;
     ku__code record;
     uint32_t number = 0;
@@ -105,6 +106,13 @@ uint32_t ku__code_add(ku__tracer *tracer, const void *address, const ku__code_fa
     else if (binding->code != number)
         ku__epoch_advance(tracer); /* bound anew without a detach */
     *binding = (ku__binding){.address = address, .code = number};
+    return number;
+}
+
+uint32_t ku__code_add(ku__tracer *tracer, const void *address, const ku__code_facts *facts) {
+    uint64_t start = ku__clock_nanoseconds();
+    uint32_t number = add(tracer, address, facts);
+    tracer->tables->miss_nanoseconds += ku__clock_nanoseconds() - start;
     return number;
 }
 

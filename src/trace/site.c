@@ -1,5 +1,6 @@
 /* site.c: from a stack of frames to the number of a site, and back; see trace.h and tables.h. */
 #include "fast.h"
+#include "os/clock.h"
 #include "tables.h"
 
 /* The cache of stacks grows with the sites, so that at most a quarter of it is in use, from 64 KiB to 4 MiB: more
@@ -86,9 +87,8 @@ static void cache_grow(ku__tracer *tracer) {
     tracer->cache_mask = entries * 2 - 1;
 }
 
-uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned count, uint64_t hash) {
+static uint32_t intern(ku__tracer *tracer, const ku__frame *frames, unsigned count, uint64_t hash) {
     ku__tables *tables = tracer->tables;
-    tables->misses++;
     if (count == 0 || ku__cell_read(&tracer->failed)) return 0;
     if (count > tracer->frames) count = tracer->frames;
     uint32_t number = 0;
@@ -102,6 +102,14 @@ uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned c
     if (site == 0) return ku__tracer_fail(tracer, KU_NO_MEMORY, "the counts of sites");
     cache_grow(tracer);
     if (hash != 0) cache_put(tracer->cache, tracer->cache_mask, (ku__cache_entry){.hash = hash, .site = site});
+    return site;
+}
+
+uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned count, uint64_t hash) {
+    uint64_t start = ku__clock_nanoseconds();
+    uint32_t site = intern(tracer, frames, count, hash);
+    tracer->tables->misses++;
+    tracer->tables->miss_nanoseconds += ku__clock_nanoseconds() - start;
     return site;
 }
 

@@ -74,6 +74,7 @@ typedef struct ku__tables {
     size_t piece_used; /* bytes of it */
     uint64_t epoch;
     uint64_t misses;
+    uint64_t miss_nanoseconds;
     ku__cell mapped; /* bytes of metadata, for ku__tracer_cost() */
     ku_error error;  /* why the tracer failed */
 } ku__tables;

@@ -161,6 +161,7 @@ void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost) {
         .metadata_bytes = ku__cell_read(&tables->mapped) + sizeof *tracer + sizeof *tables,
         .epochs = __atomic_load_n(&tables->epoch, __ATOMIC_RELAXED),
         .misses = tables->misses,
+        .miss_nanoseconds = tables->miss_nanoseconds,
     };
 }
 

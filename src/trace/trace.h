@@ -193,7 +193,8 @@ typedef struct ku__trace_cost {
     uint64_t sites, codes, frames;
     uint64_t metadata_bytes; /* mapped for tables, counts, cache */
     uint64_t epochs;
-    uint64_t misses; /* stacks that were not found in the cache */
+    uint64_t misses;           /* stacks that were not found in the cache */
+    uint64_t miss_nanoseconds; /* spent on interning them and their code records */
 } ku__trace_cost;
 
 void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost);

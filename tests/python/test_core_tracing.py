@@ -566,3 +566,44 @@ def test_call_program_hides_the_frames_beneath(tmp_path: Path) -> None:
         caller()
     """)
     assert "caller" not in out and out.count("in program") == 2
+
+
+@pytest.mark.parametrize("how", ["frames=1", "frames=10", "frames=1, sample=4096"])
+def test_cost_is_estimated_from_what_was_counted(how: str) -> None:
+    passes(f"""
+        install()
+        _core.trace_start({how})
+        def work(n): return [str(i) for i in range(10_000, 10_000 + n)]
+        keep = work(1000)
+        before = _core.trace_cost()
+        keep = work(200_000)
+        live = _core.traced_memory()[0]
+        after = _core.trace_cost()
+        assert abs(_core.traced_memory()[0] - live) < 50_000  # measuring is not traced
+        assert 0 <= before["seconds"] < after["seconds"] < 60
+        assert after["writing_seconds"] == 0
+        assert _core.trace_stop()["seconds"] > before["seconds"]
+    """)
+
+
+def test_cost_without_room_to_measure_is_unknown() -> None:
+    passes("""
+        install()
+        _core.trace_start(frames=200)
+        def deep(n): return deep(n - 1) if n else [str(i) for i in range(1000)]
+        keep = deep(100)
+        sys.setrecursionlimit(60)
+        assert _core.trace_cost()["seconds"] is None
+        sys.setrecursionlimit(1000)
+        assert _core.trace_cost()["seconds"] > 0
+    """)
+
+
+def test_cost_knows_what_writing_took(tmp_path: Path) -> None:
+    passes(f"""
+        install()
+        _core.trace_start(frames=3, capture={str(tmp_path / "a.kucha")!r})
+        for _ in range(20):
+            _core.trace_flush()
+        assert 0 < _core.trace_cost()["writing_seconds"] < 20
+    """)
