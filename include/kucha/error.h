@@ -25,6 +25,10 @@ typedef enum ku_code {
     KU_CORRUPT,   /* a block, a file or a structure does not hold what it must */
     KU_IO,        /* a file could not be read or written; `os_error` has errno */
     KU_STATE,     /* the call does not fit the state: already running, not started, closed */
+    /* what a process that is looked at can do wrong */
+    KU_GONE,   /* the process does not exist, or no longer */
+    KU_ZOMBIE, /* the process has ended, its parent has not yet asked how, and nothing else is left of it */
+    KU_DENIED, /* the system does not let this user do it */
     /* what a program's own values can do wrong; ku_code_exception() has the name that Python gives each */
     KU_TYPE,          /* an object is not of a type that the operation takes */
     KU_ATTRIBUTE,     /* no such attribute, or it cannot be set */

@@ -12,9 +12,13 @@
 #include <kucha/group.h>
 #include <kucha/heap.h>
 #include <kucha/isolate.h>
+#include <kucha/limits.h>
 #include <kucha/object.h>
+#include <kucha/process.h>
 #include <kucha/stats.h>
+#include <kucha/system.h>
 #include <kucha/type.h>
+#include <kucha/usage.h>
 #include <kucha/version.h>
 #include <kucha/weakref.h>
 

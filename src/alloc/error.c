@@ -10,6 +10,9 @@ const char *ku_code_name(ku_code code) {
     case KU_CORRUPT: return "KU_CORRUPT";
     case KU_IO: return "KU_IO";
     case KU_STATE: return "KU_STATE";
+    case KU_GONE: return "KU_GONE";
+    case KU_ZOMBIE: return "KU_ZOMBIE";
+    case KU_DENIED: return "KU_DENIED";
     case KU_TYPE: return "KU_TYPE";
     case KU_ATTRIBUTE: return "KU_ATTRIBUTE";
     case KU_NAME: return "KU_NAME";
@@ -35,6 +38,9 @@ const char *ku_code_exception(ku_code code) {
     case KU_CORRUPT: return "SystemError";
     case KU_IO: return "OSError";
     case KU_STATE: return "RuntimeError";
+    case KU_GONE:
+    case KU_ZOMBIE: return "ProcessLookupError";
+    case KU_DENIED: return "PermissionError";
     case KU_TYPE: return "TypeError";
     case KU_ATTRIBUTE: return "AttributeError";
     case KU_NAME: return "NameError";

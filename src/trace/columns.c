@@ -4,19 +4,8 @@
 #include "os/pages.h"
 #include "tables.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-
-void ku__error_format(ku_error *error, ku_code code, int os_error, const char *format, ...) {
-    if (error == NULL) return;
-    *error = (ku_error){.code = code, .os_error = os_error};
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
-    va_end(arguments);
-}
 
 /* ---- making ---- */
 

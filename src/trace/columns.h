@@ -9,6 +9,7 @@
 #ifndef KU__TRACE_COLUMNS_H
 #define KU__TRACE_COLUMNS_H
 
+#include "os/failure.h"
 #include "trace.h"
 #include <kucha/capture.h>
 
@@ -44,9 +45,5 @@ ku_capture *ku__columns_new(const ku__column_sizes *sizes);
 /* Fills in the lines of all frames. Linear in frames and line tables (but for sorting), whatever they contain. False
  * when memory is refused. */
 bool ku__columns_resolve_lines(ku_capture *capture);
-
-/* Fills `error` (which may be NULL) as printf does. */
-__attribute__((format(printf, 4, 5))) void ku__error_format(ku_error *error, ku_code code, int os_error,
-                                                            const char *format, ...);
 
 #endif

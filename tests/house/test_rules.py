@@ -18,7 +18,8 @@ ROOMS = {
     "gc": {"os", "alloc", "gc"},
     "object": {"os", "alloc", "trace", "gc", "object"},
     "isolate": {"os", "alloc", "trace", "gc", "object", "isolate"},
-    "cpython": {"os", "alloc", "trace", "cpython"},
+    "process": {"os", "process"},
+    "cpython": {"os", "alloc", "trace", "process", "cpython"},
 }
 FUNCTION_LINES = 100
 FILE_LINES = 800
