@@ -165,7 +165,7 @@ def _report(command: Command, words: list[str]) -> int:
         print(help_text(command), end="")
         return 0
     if len(rest) != 1:
-        raise UsageError("report takes one capture; see kucha report --help")
+        raise UsageError("report takes one capture, or two with --diff BEFORE AFTER; see kucha report --help")
     from kucha.report import report
 
     return report(rest[0], values)

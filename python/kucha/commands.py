@@ -78,7 +78,7 @@ RUN = Command(
 REPORT = Command(
     "report",
     "show a capture, or write it for another tool",
-    "report [options] FILE",
+    "report [options] FILE\nreport [options] --diff BEFORE FILE",
     "Shows a capture: totals, time line, top places, call tree and arenas.",
     "A capture of a program that still runs, or was killed, can be read too. With one of the output options only that "
     "output is made; OUT may be - for standard output.",
@@ -88,8 +88,8 @@ REPORT = Command(
             "BY",
             "peak: bytes live when the program held most. live: bytes live at the end. total: bytes ever allocated. "
             "blocks: blocks ever allocated. temporary: blocks freed before the next was allocated. Also what graphs "
-            "show. Default: peak.",
-            "peak",
+            "show. Default: peak; live with --diff.",
+            None,
             choice(*MEASURES),
         ),
         Option(
@@ -108,6 +108,12 @@ REPORT = Command(
             count(0, 1_000_000),
         ),
         Option("--depth", "N", f"Depth of the call tree. Default: {TREE_DEPTH}.", TREE_DEPTH, count(0, FRAMES_MAX)),
+        Option(
+            "--diff",
+            "BEFORE",
+            "Compare with an older capture: what grew and what shrank since, largest change first. Lines move when a "
+            "program is edited; --by function then tells more.",
+        ),
         Option("--json", None, "Print everything as one JSON document."),
         Option("--csv", None, "Print the table as CSV."),
         Option("--flamegraph", "OUT", "Write a flame graph: OUT.svg is a picture, OUT.html a page that zooms."),

@@ -55,20 +55,43 @@ def report(path: str, values: dict[str, Any]) -> int:
         if target != "-":
             check_output(target, values["force"])
     printing = values["json"] or values["csv"]
+    measure = values["sort"] or ("live" if values["diff"] else "peak")
     if sum((values["json"], values["csv"], *(target == "-" for _, target in outputs))) > 1:
         raise UsageError("only one thing can go to standard output; choose one of --json, --csv and OUT -")
+    if values["diff"] is not None:
+        if outputs:
+            raise UsageError("--diff compares in a table, or with --json or --csv; graphs show one capture")
+        return _compare(values["diff"], path, values, measure)
     with _progress(2 + len(outputs), values["quiet"]) as step:
         step(f"reading {os.path.basename(path)}")
         profile = Profile(path)
         for exporter, target in outputs:
             step(f"writing {target}")
-            _write(exporter(profile, values["sort"]), target, values["force"])
+            _write(exporter(profile, measure), target, values["force"])
         step("adding up")
         if printing:
             make = data.as_json if values["json"] else data.as_csv
-            _write(make(profile, values["sort"], values["by"], values["top"]), "-", False)
+            _write(make(profile, measure, values["by"], values["top"]), "-", False)
     if not printing and not outputs:
-        _show(profile, values)
+        _show(profile, values, measure)
+    return 0
+
+
+def _compare(older: str, newer: str, values: dict[str, Any], measure: str) -> int:
+    """Does what ``--diff`` asks."""
+    from kucha import comparison
+
+    with _progress(3, values["quiet"]) as step:
+        step(f"reading {os.path.basename(older)}")
+        before = Profile(older)
+        step(f"reading {os.path.basename(newer)}")
+        both = comparison.Comparison(before, Profile(newer))
+        step("comparing")
+        if values["json"] or values["csv"]:
+            make = comparison.as_json if values["json"] else comparison.as_csv
+            _write(make(both, measure, values["by"], values["top"]), "-", False)
+    if not (values["json"] or values["csv"]):
+        comparison.show(_console(), both, values["by"], measure, _top(values))
     return 0
 
 
@@ -120,19 +143,28 @@ def _write(content: bytes, target: str, force: bool) -> None:
         raise UsageError(f"can't write '{target}': {error.strerror or error}") from None
 
 
-def _show(profile: Profile, values: dict[str, Any]) -> None:
-    """The report for people."""
+def _top(values: dict[str, Any]) -> int:
+    top: int | None = values["top"]
+    return TOP_REPORT if top is None else top
+
+
+def _console() -> Console:
     # In a file or a pipe there is no width to keep to; a person who wants one sets COLUMNS.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_IN_PIPES
-    console = Console(highlight=False, width=width)
-    top = TOP_REPORT if values["top"] is None else values["top"]
+    return Console(highlight=False, width=width)
+
+
+def _show(profile: Profile, values: dict[str, Any], measure: str) -> None:
+    """The report for people."""
+    console = _console()
+    top = _top(values)
     sums = profile.sums()
     _show_head(console, profile, sums)
     _show_timeline(console, profile)
     if top:
-        _show_places(console, profile, values["by"], values["sort"], top, sums)
+        _show_places(console, profile, values["by"], measure, top, sums)
     if values["depth"]:
-        _show_tree(console, profile, values["sort"], values["depth"])
+        _show_tree(console, profile, measure, values["depth"])
     _show_heaps(console, profile)
 
 
