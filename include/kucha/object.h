@@ -50,16 +50,21 @@ typedef struct ku_object {
 KU_API void ku_object_end(ku_isolate *isolate, ku_object *object);
 
 #ifdef KU_CHECKING
-/* The checking build looks at every object that is counted: a count below zero, a freed object. */
+/* The checking build looks at every object that is used (not freed) and counted (alive: not at zero, not at its end). It
+ * says which, of which type and made where, and ends the program. Compile with -DKU_CHECKING against a checking
+ * library. */
 KU_API void ku_object_check(const ku_object *object);
+KU_API void ku_object_check_count(const ku_object *object);
 #define KU_OBJECT_CHECK(object) ku_object_check(object)
+#define KU_OBJECT_CHECK_COUNT(object) ku_object_check_count(object)
 #else
 #define KU_OBJECT_CHECK(object) ((void)0)
+#define KU_OBJECT_CHECK_COUNT(object) ((void)0)
 #endif
 
 /* Takes one more reference. A count that would pass 2^31 - 1 makes the object immortal: never freed, never wrong. */
 static inline void ku_incref(ku_object *object) {
-    KU_OBJECT_CHECK(object);
+    KU_OBJECT_CHECK_COUNT(object);
     object->count += (int32_t)object->count >= 0;
 }
 
@@ -73,7 +78,7 @@ static inline ku_object *ku_new_reference(ku_object *object) {
 
 /* Gives up one reference. When it was the last, the object is freed before the call returns (PEP 683 for immortals). */
 static inline void ku_decref(ku_isolate *isolate, ku_object *object) {
-    KU_OBJECT_CHECK(object);
+    KU_OBJECT_CHECK_COUNT(object);
     if ((int32_t)object->count >= 0 && --object->count == 0) {
         ku_object_end(isolate, object);
     }

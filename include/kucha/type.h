@@ -127,7 +127,8 @@ typedef int ku_set_hook(ku_isolate *isolate, ku_object *self, ku_object *name, k
 typedef void ku_visit(ku_object **place, void *argument);
 typedef void ku_traverse_hook(ku_object *self, ku_visit *visit, void *argument);
 
-/* Gives up those references (ku_clear). Called when the object dies, and by the collector to break a cycle. */
+/* Gives up those references (ku_clear), and those of ITEMS or a tail, which are the library's business without this hook:
+ * it takes items off the end one by one. Called when the object dies, and by the collector to break a cycle. */
 typedef void ku_clear_hook(ku_isolate *isolate, ku_object *self);
 
 /* A function of C as a method: `self` is the object it was read from. */
@@ -161,7 +162,8 @@ typedef struct ku_type_spec {
     ku_clear_hook *clear;
     const ku_method *methods;
     const struct ku_operations *operations; /* NULL: the base's */
-    ku_type *const *bases;                  /* NULL-terminated; NULL is `object` alone. For static types */
+    const struct ku_type_spec *const
+        *bases; /* of a static type: static ones, NULL-terminated; NULL is `object` alone */
 } ku_type_spec;
 
 /* ---- static types ---- */
@@ -173,8 +175,8 @@ KU_API ku_type *ku_type_static(const ku_type_spec *spec, ku_error *error);
 
 /* ---- types made at run time ---- */
 
-/* A new type, as an object: a new reference. `spec` and what it points to are copied, hooks are kept; `bases` (NULL with
- * 0: object alone) replace spec->bases. Slots are fields with KU_OFFSET_NEXT. Errors: KU_TYPE (lay-out conflict; no
+/* A new type, as an object: a new reference. `spec` and what it points to are copied, hooks are kept; `bases` are its
+ * bases (NULL with 0: object alone); spec->bases must be NULL. Slots are fields with KU_OFFSET_NEXT. Errors: KU_TYPE (lay-out conflict; no
  * consistent order of bases; a base that is final; a base of another isolate), KU_INVALID, KU_NO_MEMORY.
  *
  * Such a type is freed when nothing refers to it: its instances and subtypes do. */
@@ -242,6 +244,7 @@ typedef enum ku_builtin {
     KU_BUILTIN_WEAK_VALUE_DICT,
     KU_BUILTIN_WEAK_KEY_DICT,
     KU_BUILTIN_WEAK_SET,
+    KU_BUILTIN_CALLBACK, /* a function of C that a weak reference calls; hidden inside of it */
     KU_BUILTIN_COUNT,
 } ku_builtin;
 

@@ -11,7 +11,8 @@
  *     30-31          bits 32-33 of the link in the list of the waiting
  *
  * A live object of the tracked heap is a block taken of its pools; its header is written before anything else happens.
- * In checking builds a freed object has a type number of 0 and keeps its type in `count` (see check.c).
+ * In checking builds the block of a freed object is kept for a while with a type number of 0 (verify.c): whoever walks
+ * the heap passes over it.
  *
  * The list of the waiting. An object that would die more than KU__DEPTH_MAX calls deep waits, whole, in a list linked
  * through its own header: the count, which is zero, and bits 30-31 of the kind hold its distance from the base of the
@@ -62,7 +63,9 @@ enum {
     KU__MAP_WEAKREFS = 1 << 3, /* instances can be weakly referred to */
     KU__MAP_FINALIZE = 1 << 4, /* there is a finalizer: a hook, or `__del__` of a type made at run time */
     KU__MAP_RUN_TIME = 1 << 5, /* an instance holds a reference to its type object */
-    KU__MAP_BUFFERS = 1 << 6,  /* some field is a buffer, or `release` is there: the end has more to do */
+    KU__MAP_BUFFERS = 1 << 6,  /* some field is a buffer, or `release` is there */
+    KU__MAP_PLAIN =
+        1 << 7, /* its end is that of its words: no array, dict, finalizer, buffer or hook, no type object */
 };
 
 typedef struct ku__type_map {
@@ -82,20 +85,21 @@ extern ku__type_map *ku__type_maps;
 
 struct ku_type {
     uint32_t number;
-    unsigned flags; /* ku_type_flags, inherited ones included */
-    const char *name;
-    const char *doc;
-    size_t size;              /* bytes of the fixed part */
+    unsigned flags;           /* ku_type_flags, inherited DICT and WEAKREFS included */
+    const ku_type_spec *spec; /* of a static type, by which it is known */
+    ku_type_spec own;         /* as given; what it points to is static, or a copy that lives as long as the type */
+    size_t size;              /* bytes of the fixed part, the dict's word included */
     size_t dict_offset;       /* 0: none */
-    const ku_type_spec *spec; /* of a static type; NULL: made at run time */
-    ku_isolate *isolate;      /* of a type made at run time */
-    ku_object *object;        /* its type object (borrowed); NULL for static types: each isolate has its own */
+    ku_isolate *isolate;      /* of a type made at run time; NULL: static */
+    ku_object *object;        /* its type object, borrowed; NULL: static, each isolate has one of its own */
     ku_type **bases;
     ku_type **order;  /* C3, itself first */
-    ku_type *layout;  /* the nearest in `order` that added fields, maybe itself; `object` in the end */
-    ku_field *fields; /* all; ended by a NULL name */
+    ku_type *layout;  /* the nearest in `order` that added to the lay-out, maybe itself; `object` in the end */
+    ku_field *fields; /* all, inherited first; ended by a NULL name */
     uint32_t base_count, order_count, field_count;
-    uint32_t plain_count; /* fields of kind BUFFER and ITEMS, for the end */
+    uint32_t array_field, buffer_count; /* the field that is ITEMS or TAIL, or field_count; fields that are BUFFER */
+    ku_type *next;                      /* list of static types, under the process's lock */
+    /* hooks, inherited ones resolved */
     ku_finalize_hook *finalize;
     ku_release_hook *release;
     ku_hash_hook *hash;
@@ -105,8 +109,8 @@ struct ku_type {
     ku_bind_hook *bind;
     ku_find_hook *find;
     ku_set_hook *set;
+    ku_traverse_hook *traverse;
     ku_clear_hook *clear;
-    const ku_method *methods; /* its own; a static type's become functions of each isolate when first asked for */
     const struct ku_operations *operations;
 };
 
@@ -136,6 +140,8 @@ typedef struct ku__pending {
     ku_object *value; /* owned, or NULL */
 } ku__pending;
 
+typedef struct ku__quarantine ku__quarantine; /* verify.c, checking build */
+
 typedef struct ku__exit ku__exit; /* finalize.c: finalize objects that are alive, newest first */
 
 struct ku_isolate {
@@ -162,8 +168,17 @@ struct ku_isolate {
     /* Asked when a heap refuses `bytes`, before the error: true when it is worth asking again. By default it collects;
      * src/isolate puts the budget's own here. */
     bool (*refused)(ku_isolate *isolate, ku_heap *heap, size_t bytes);
-    /* The place of the innermost frame; false when there is none. Set by src/isolate; NULL before. */
+    /* The collector's, NULL without one: collects what is due; collects all generations and returns what it found. */
+    void (*collect)(ku_isolate *isolate);
+    size_t (*collect_all)(ku_isolate *isolate);
+    /* The place of the innermost frame; false when there is none. Set by src/isolate; NULL before. Its texts live as
+     * long as the isolate. */
     bool (*here)(const ku_isolate *isolate, ku_place *place);
+
+#ifdef KU_CHECKING
+    ku__quarantine *quarantine;
+    struct ku_isolate *next; /* list of all */
+#endif
 
     ku_object ***roots; /* places given to ku_root_add() */
     size_t root_count, root_capacity;
@@ -190,6 +205,9 @@ void ku__collect_due(ku_isolate *isolate);
 
 /* When the fast path has no block: asks the slow one, the budget, and then sets the pending error. */
 void *ku__block_slow(ku_isolate *isolate, ku_heap *heap, size_t bytes);
+
+/* Sets the pending error after a heap has refused. */
+void ku__refusal_note(ku_isolate *isolate, const ku_heap *heap, size_t bytes);
 
 /* Writes the birthplace of a new block. */
 void ku__birth_note(ku_isolate *isolate, ku_heap *heap, const void *block);
@@ -325,14 +343,26 @@ void ku__object_finalize(ku_isolate *isolate, ku_object *object);
  * object. Buffers of items are freed. */
 void ku__object_clear(ku_isolate *isolate, ku_object *object);
 
-/* Weak references: clears those to `object`; the ones with a callback whose own object is not MARKed are put, with a new
- * reference each, at the head of `*queue` (linked, see weak.h), to be called later by ku__weak_call(). */
-void ku__weak_clear(ku_isolate *isolate, ku_object *object, ku_object **queue);
-void ku__weak_call(ku_isolate *isolate, ku_object *queue);
+/* Weak references: clears those to `object`. The ones with a callback, and without KU__MARK (by which the collector
+ * marks what is garbage itself), go to the end of the queue with a new reference each; ku__weak_call() empties it. */
+typedef struct ku__weak_queue {
+    struct ku__weakref *first, *last; /* weak.h */
+} ku__weak_queue;
+void ku__weak_clear(ku_isolate *isolate, ku_object *object, ku__weak_queue *queue);
+void ku__weak_call(ku_isolate *isolate, ku__weak_queue *queue);
 
-/* Gives back the block of a tracked object whose references are gone, its buffers, and its type's reference; no hook but
- * `release` runs. For a sweep. */
+/* Gives back the block of an object whose references have been given up one by one by the caller, the one to its type
+ * included, and its buffers; no hook but `release` runs. For a sweep. */
 void ku__object_dispose(ku_isolate *isolate, ku_object *object);
+
+/* Calls an object: its type's hook, or "'x' object is not callable". Arguments borrowed, the result new. */
+static inline ku_object *ku__call(ku_isolate *isolate, ku_object *callable, ku_object *const *arguments, size_t count) {
+    const ku_type *type = ku__type_of(callable);
+    if (type->call == NULL) {
+        return ku_fail_null(isolate, KU_TYPE, "'%s' object is not callable", type->own.name);
+    }
+    return type->call(isolate, callable, arguments, count);
+}
 
 /* ---- errors ---- */
 

@@ -1,0 +1,17 @@
+/* builtins.c: the built-in types: their specs by number, and the root of all, `object`. */
+#include "object/class.h"
+#include "object/types.h"
+#include "object/weak.h"
+
+static const ku_type_spec object_spec = {
+    .name = "object",
+    .size = sizeof(ku_object),
+    .doc = "The base of all types. An instance is nothing but itself: a mark that is equal to nothing else.",
+};
+
+const ku_type_spec *const ku__builtin_specs[KU_BUILTIN_COUNT] = {
+    [KU_BUILTIN_OBJECT] = &object_spec,
+    [KU_BUILTIN_TYPE] = &ku__class_spec,
+    [KU_BUILTIN_WEAKREF] = &ku__weakref_spec,
+    [KU_BUILTIN_CALLBACK] = &ku__callback_spec,
+};

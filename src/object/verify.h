@@ -1,0 +1,19 @@
+/* verify.h: the checking build's watch over objects. See verify.c. */
+#ifndef KU__VERIFY_H
+#define KU__VERIFY_H
+
+#include "object/object.h"
+
+#ifdef KU_CHECKING
+bool ku__verify_open(ku_isolate *isolate, ku_error *error);
+void ku__verify_close(ku_isolate *isolate);
+
+/* Keeps the block of an object that ended back for a while, marked as freed. */
+void ku__quarantine_put(ku_isolate *isolate, ku_heap *heap, ku_object *object);
+/* Frees what is kept back. */
+void ku__quarantine_flush(ku_isolate *isolate);
+#else
+#define ku__quarantine_flush(isolate) ((void)(isolate))
+#endif
+
+#endif
