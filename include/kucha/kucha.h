@@ -5,20 +5,27 @@
 #ifndef KUCHA_KUCHA_H
 #define KUCHA_KUCHA_H
 
+#include <kucha/cache.h>
 #include <kucha/capture.h>
+#include <kucha/container.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>
+#include <kucha/function.h>
 #include <kucha/gc.h>
 #include <kucha/group.h>
 #include <kucha/heap.h>
 #include <kucha/isolate.h>
 #include <kucha/limits.h>
+#include <kucha/namespace.h>
 #include <kucha/object.h>
+#include <kucha/operations.h>
 #include <kucha/process.h>
 #include <kucha/stats.h>
 #include <kucha/system.h>
+#include <kucha/text.h>
 #include <kucha/type.h>
 #include <kucha/usage.h>
+#include <kucha/value.h>
 #include <kucha/version.h>
 #include <kucha/weakref.h>
 
