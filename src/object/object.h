@@ -31,6 +31,7 @@
 
 #include "alloc/fast.h"
 
+#include <kucha/frame.h>
 #include <kucha/gc.h>
 #include <kucha/isolate.h>
 #include <kucha/object.h>
@@ -145,6 +146,8 @@ typedef struct ku__quarantine ku__quarantine; /* verify.c, checking build */
 typedef struct ku__exit ku__exit; /* finalize.c: finalize objects that are alive, newest first */
 
 struct ku_isolate {
+    ku_isolate_front front; /* first: frames are entered and left inline */
+
     /* what making and ending an object reads */
     ku_heap *tracked, *atoms, *buffers;
     int32_t young;      /* tracked objects made less freed since the last collection, at least 0 (gc.get_count()[0]) */
@@ -174,6 +177,8 @@ struct ku_isolate {
     /* The place of the innermost frame; false when there is none. Set by src/isolate; NULL before. Its texts live as
      * long as the isolate. */
     bool (*here)(const ku_isolate *isolate, ku_place *place);
+    /* Visits what the frames of all threads hold: known roots. Set by src/isolate; NULL before. */
+    void (*visit_frames)(ku_isolate *isolate, ku_visit *visit, void *argument);
 
 #ifdef KU_CHECKING
     ku__quarantine *quarantine;
@@ -197,6 +202,8 @@ bool ku__values_open(ku_isolate *isolate, ku_error *error);
 void ku__values_close(ku_isolate *isolate); /* gives up singletons and caches; objects are still usable */
 bool ku__gc_open(ku_isolate *isolate, ku_error *error);
 void ku__gc_close(ku_isolate *isolate);
+bool ku__running_open(ku_isolate *isolate, ku_error *error); /* src/isolate: frames, lock, budget */
+void ku__running_close(ku_isolate *isolate);
 
 /* ---- making ---- */
 
