@@ -28,7 +28,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure kucha beside its peers.")
     parser.add_argument("--quick", action="store_true", help="few rounds: the shape of the table in minutes")
-    parser.add_argument("--rounds", type=int, help="rounds for each measure (7, or 3 with --quick)")
+    parser.add_argument(
+        "--half-hour",
+        action="store_true",
+        help="every row of docs/benchmarks.md in half an hour of a quiet machine: five rounds; tracemalloc beside us, "
+        "snapshots and the collector only under the first interpreter",
+    )
+    parser.add_argument("--rounds", type=int, help="rounds for each measure (7; 3 with --quick, 5 with --half-hour)")
     names = ", ".join((*SECTIONS, *hosted.PROGRAMS, *hosted.SUITE))
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help=f"a section or program: {names}")
     parser.add_argument(
@@ -51,11 +57,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def find_interpreters(names: list[str]) -> list[Interpreter]:
-    """Those that were named, or all that can be used."""
+def find_interpreters(names: list[str], half_hour: bool) -> list[Interpreter]:
+    """Those that were named, or all that can be used; 3.12, supported by source, not in half an hour."""
     found = find_all()
     if not names:
-        return [item for item in found if not item.name.startswith("pyenv-") or item.minor == "3.12"]
+        wanted = "" if half_hour else "3.12"
+        return [item for item in found if not item.name.startswith("pyenv-") or item.minor == wanted]
     chosen = []
     for name in names:
         matching = [item for item in found if name in (item.name, item.minor, item.python)]
@@ -102,27 +109,30 @@ def attempt(rows: list[Row], what: str, measure: Callable[[], list[Row]]) -> Non
 
 
 def measure_interpreter(
-    options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int
+    options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int, first: bool
 ) -> list[Row]:
-    """All rows of one interpreter."""
+    """All rows of one interpreter; with --half-hour, what is slow only for the first."""
     rows: list[Row] = []
+    slow = first or not options.half_hour
     only = set(options.only)
     programs = only & {*hosted.PROGRAMS, *hosted.SUITE}
     programs |= set(hosted.PROGRAMS) if "programs" in only else set()
     programs |= set(hosted.SUITE) if "suite" in only else set()
     if not only or programs:
-        chosen = hosted.HostedOptions(top, packages, programs, rounds, not options.no_tracemalloc)
+        chosen = hosted.HostedOptions(top, packages, programs, rounds, slow and not options.no_tracemalloc)
         attempt(rows, f"{item.version}: programs", lambda: hosted.measure(chosen, item))
-    few = instruments.InstrumentOptions(top, max(2, rounds // 2))
-    if not only or "snapshot" in only:
+    few = instruments.InstrumentOptions(top, 1 if options.half_hour else max(2, rounds // 2))
+    if (slow and not only) or "snapshot" in only:
         attempt(rows, f"{item.version}: snapshot", lambda: [instruments.snapshot_row(few, item)])
-    if (not only or "start" in only) and item.root is None:
+    if not only or "start" in only:
         many = instruments.InstrumentOptions(top, rounds)
-        attempt(rows, f"{item.version}: start", lambda: [row for row in [instruments.start_row(many, item)] if row])
-    if not only or "collector" in only:
+        attempt(rows, f"{item.version}: start", lambda: instruments.start_rows(many, item))
+    if (slow and not only) or "collector" in only:
         for order in ("created", "shuffled"):
             measure = partial(instruments.collector_rows, few, item, order)
             attempt(rows, f"{item.version}: collector", measure)
+    for row in rows:
+        row.section = f"Python {item.version}"
     return rows
 
 
@@ -138,24 +148,27 @@ def measure_native(options: argparse.Namespace, top: Path, packages: Path, round
     )
     rows: list[Row] = []
     attempt(rows, "C programs", lambda: native.measure(chosen))
+    for row in rows:
+        row.section = "C"
     return rows
 
 
 def main(arguments: list[str], top: Path) -> int:
     """Measure, print the table, write the JSON file."""
     options = parse(arguments)
-    rounds = options.rounds or (3 if options.quick else 7)
+    rounds = options.rounds or (3 if options.quick else 5 if options.half_hour else 7)
     packages = top / ".venv" / "bench"
     install_packages(packages)
     machine_facts = machine.facts(top)
-    interpreters = find_interpreters(options.python)
+    interpreters = find_interpreters(options.python, options.half_hour)
     rows = measure_native(options, top, packages, rounds)
     needs_python = not options.only or set(options.only) - set(NATIVE)
-    for item in interpreters if needs_python else []:
+    for number, item in enumerate(interpreters if needs_python else []):
         if build(item, top):
-            rows += measure_interpreter(options, top, packages, item, rounds)
+            rows += measure_interpreter(options, top, packages, item, rounds, number == 0)
         else:
             print(f"bench: kucha could not be built for {item.name}; its rows are left out", file=sys.stderr)
+    machine_facts["load at end"] = machine.load()
     for name, value in machine_facts.items():
         print(f"{name + ':':20} {value}")
     print()
@@ -169,6 +182,6 @@ def main(arguments: list[str], top: Path) -> int:
         "rows": [row.as_dict() for row in rows],
     }
     output.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    output.with_suffix(".md").write_text(as_markdown(rows) + "\n", encoding="utf-8")
+    output.with_suffix(".md").write_text(as_markdown(rows, machine_facts) + "\n", encoding="utf-8")
     print(f"\neverything measured is in {output}, the table as Markdown beside it")
     return 0

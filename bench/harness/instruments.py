@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -85,23 +86,51 @@ def timed(command: list[str], variables: dict[str, str], folder: Path) -> tuple[
     return wall, usage.ru_utime + usage.ru_stime
 
 
-def start_row(options: InstrumentOptions, interpreter: Interpreter) -> Row | None:
-    """`kucha run -c pass` against `python -c pass`, in pairs; only for an interpreter outside a chroot."""
-    if interpreter.root is not None:
-        return None
-    folder = options.top / "build" / "bench"
+# The command as pip writes it.
+COMMAND = """\
+import re
+import sys
+from kucha.__main__ import main
+if __name__ == "__main__":
+    sys.argv[0] = re.sub(r"(-script\\.pyw|\\.exe)?$", "", sys.argv[0])
+    sys.exit(main())
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One way to start kucha: what a reader calls it, the words after the interpreter's name, the folder it is in."""
+
+    label: str
+    words: tuple[str, ...]
+    site: Path
+    variables: dict[str, str]
+    has_target: bool = True
+
+
+def ways_to_start(site: Path, folder: Path) -> list[Start]:
+    """As a module and as the command, byte code written as installers do; and once more without any byte code."""
     folder.mkdir(parents=True, exist_ok=True)
-    variables = dict(os.environ)
-    for item in environment(options, interpreter)[1:]:
-        name, _, value = item.partition("=")
-        variables[name] = value
-    # Both must be the interpreter itself, not a wrapper that looks for it first.
-    probe = [interpreter.python, "-c", "import sys; print(sys.executable)"]
-    answer = subprocess.run(probe, capture_output=True, text=True, check=True)
-    python = answer.stdout.strip()
+    command = folder / "kucha"
+    command.write_text(COMMAND, encoding="utf-8")
+    bare = folder / "bare"
+    shutil.rmtree(bare, ignore_errors=True)
+    shutil.copytree(site / "kucha", bare / "kucha", ignore=shutil.ignore_patterns("__pycache__"))
+    module = ("-m", "kucha")
+    return [
+        Start("`python -m kucha run -c pass`", module, site, {}),
+        Start("`kucha run -c pass`", (str(command),), site, {}),
+        Start("`python -m kucha run -c pass` without byte code", module, bare, {"PYTHONDONTWRITEBYTECODE": "1"}, False),
+    ]
+
+
+def start_row(options: InstrumentOptions, interpreter: Interpreter, python: str, way: Start, folder: Path) -> Row:
+    """One way to start kucha against `python -c pass`, in pairs."""
+    variables = {name: value for name, value in os.environ.items() if name not in CLEARED}
+    variables |= {"PYTHONHASHSEED": "0", "PYTHONPATH": f"{way.site}:{options.top / '.venv' / 'pure'}", **way.variables}
     capture = folder / "start.kucha"
     plain = [python, "-c", "pass"]
-    ours = [python, "-m", "kucha", "run", "-o", str(capture), "-c", "pass"]
+    ours = [python, *way.words, "run", "-o", str(capture), "-c", "pass"]
     pairs = options.rounds * 8
     extra, extra_cpu, stock = [], [], []
     for number in range(pairs + 2):
@@ -109,21 +138,33 @@ def start_row(options: InstrumentOptions, interpreter: Interpreter) -> Row | Non
         order = (plain, ours) if number % 2 == 0 else (ours, plain)
         costs = {id(command): timed(command, variables, folder) for command in order}
         if number < 2:
-            continue
+            continue  # writes the byte code, and brings the files into memory
         stock.append(costs[id(plain)][0])
         extra.append(costs[id(ours)][0] - costs[id(plain)][0])
         extra_cpu.append(costs[id(ours)][1] - costs[id(plain)][1])
     capture.unlink(missing_ok=True)
     return Row(
-        measure=f"{interpreter.version}: start of `kucha run -c pass` beyond `python -c pass`",
+        measure=f"{interpreter.version}: start of {way.label} beyond `python -c pass`",
         peers=f"python -c pass {median(stock) * 1000:.1f} ms",
         kucha=f"+{median(extra) * 1000:.1f} ms (CPU +{median(extra_cpu) * 1000:.1f} ms)",
         ratio=f"{1 + median(extra) / median(stock):.2f}",
-        target=f"+{START_TARGET * 1000:.0f} ms at most",
-        reached=median(extra) <= START_TARGET,
+        target=f"+{START_TARGET * 1000:.0f} ms at most" if way.has_target else "",
+        reached=median(extra) <= START_TARGET if way.has_target else None,
         n=pairs,
         data={"stock": stock, "extra": extra, "extra cpu": extra_cpu},
     )
+
+
+def start_rows(options: InstrumentOptions, interpreter: Interpreter) -> list[Row]:
+    """The start of kucha, in all ways; only for an interpreter outside a chroot."""
+    if interpreter.root is not None:
+        return []
+    folder = options.top / "build" / "bench" / "start"
+    ways = ways_to_start(interpreter.build_folder("release") / "site", folder)
+    # Both must be the interpreter itself, not a wrapper that looks for it first.
+    probe = [interpreter.python, "-c", "import sys; print(sys.executable)"]
+    python = subprocess.run(probe, capture_output=True, text=True, check=True).stdout.strip()
+    return [start_row(options, interpreter, python, way, folder) for way in ways]
 
 
 def collector_rows(options: InstrumentOptions, interpreter: Interpreter, order: str) -> list[Row]:

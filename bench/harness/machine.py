@@ -36,6 +36,11 @@ def read_text(path: str) -> str:
         return "-"
 
 
+def load() -> str:
+    """How busy the machine is."""
+    return " ".join(f"{value:.2f}" for value in os.getloadavg())
+
+
 def facts(top: Path) -> dict[str, str]:
     """Everything, in the order that it is printed."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -49,5 +54,5 @@ def facts(top: Path) -> dict[str, str]:
         "libc": " ".join(platform.libc_ver()),
         "compiler": first_line(["cc", "--version"]),
         "kucha": first_line(["git", "-C", str(top), "describe", "--tags", "--always", "--dirty"]),
-        "load at start": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+        "load at start": load(),
     }

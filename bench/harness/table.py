@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ class Row:
     reached: bool | None
     n: int
     data: dict[str, Any] = field(default_factory=dict)
+    section: str = ""  # the heading that the row stands under in Markdown
 
     def cells(self) -> tuple[str, ...]:
         """The row's cells, as text."""
@@ -42,8 +43,10 @@ def as_text(rows: Sequence[Row]) -> str:
     return "\n".join(drawn)
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
-    """The table for docs/benchmarks.md."""
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
-    lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
+def as_markdown(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
+    """What docs/benchmarks.md takes over: the machine's facts, and a table for each section."""
+    lines = [f"{', '.join(f'{name} {value}' for name, value in facts.items())}."]
+    for section in dict.fromkeys(row.section for row in rows):
+        lines += ["", f"## {section}", "", "| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+        lines += ["| " + " | ".join(row.cells()) + " |" for row in rows if row.section == section]
     return "\n".join(lines)
