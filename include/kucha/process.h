@@ -9,7 +9,8 @@
  * back is noticed and opened again.
  *
  * One thread at a time may use a ku_process; different ones need no lock. All calls return KU_OK or fill in the error:
- * KU_GONE (no such process, or no longer), KU_ZOMBIE (ended, and what was asked for went with it), KU_DENIED, KU_IO.
+ * KU_GONE (no such process, or no longer; os_error is ESTALE where another has its number), KU_ZOMBIE (ended, and what was
+ * asked for went with it), KU_DENIED, KU_IO.
  * Numbers of bytes are bytes, times are seconds.
  *
  * Sources: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5), proc_pid_smaps(5); Linux' Documentation,

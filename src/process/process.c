@@ -79,6 +79,15 @@ static void keep_folder(ku_process *process) {
     if (!is_still_there(process) || !ku__proc_keep(kept_of(process, KU__FOLDER), folder)) ku__proc_close(folder);
 }
 
+ku_process ku__process_borrow(ku_process *process) {
+    if (process->opened++ > 0 && process->kept[KU__FOLDER].descriptor < 0) keep_folder(process);
+    ku_process copy = *process;
+    copy.opened = 0;
+    for (int file = KU__STATM; file < KU_PROCESS_KEPT; file++) copy.kept[file].descriptor = -1;
+    memset(copy.reads, 0, sizeof copy.reads);
+    return copy;
+}
+
 int ku__process_file_open(ku_process *process, const char *name) {
     ku__kept *folder = kept_of(process, KU__FOLDER);
     if (folder->descriptor >= 0) {
@@ -159,7 +168,7 @@ ku_code ku__process_failed(ku_process *process, int why, const char *what, ku_er
     if (ku__proc_text(process->root, process->pid, "stat", text, sizeof text) <= 0)
         return not_shown(process, errno, error);
     if (!is_start(process, text)) {
-        ku__error_format(error, KU_GONE, ESRCH, "process %d has ended, and its number was given to another process",
+        ku__error_format(error, KU_GONE, ESTALE, "process %d has ended, and its number was given to another process",
                          process->pid);
         return KU_GONE;
     }

@@ -227,6 +227,7 @@ static void test_a_number_that_was_given_away(void **state) {
     write_stat("second", 'S', 2000);
     assert_int_equal(ku_process_memory_read(&process, &memory, &error), KU_GONE);
     assert_non_null(strstr(error.message, "given to another"));
+    assert_int_equal(error.os_error, ESTALE);
     assert_int_equal(ku_process_check(&process, NULL), KU_GONE);
     ku_process_close(&process);
 }
