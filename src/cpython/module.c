@@ -8,6 +8,7 @@
 
 #include "cpython/bridge.h"
 #include "cpython/many.h"
+#include "cpython/pending.h"
 #include "cpython/raw.h"
 #include "cpython/selfcheck.h"
 #include "cpython/tracing.h"
@@ -121,6 +122,7 @@ static void after_fork_in_parent(void) {
 }
 
 static void after_fork_in_child(void) {
+    ku__pending_after_fork_in_child();
     ku__raw_after_fork_in_child();
     ku__many_after_fork_in_child();
     if (ku__tracing_state.kept != NULL) {

@@ -7,6 +7,7 @@
 #include "cpython/tracing.h"
 
 #include "cpython/many.h"
+#include "cpython/pending.h"
 #include "cpython/raw.h"
 #include "os/clock.h"
 #include "os/pages.h"
@@ -125,6 +126,8 @@ static ku__capture *start_capture(ku__tracer *tracer, const ku__tracing_options 
         .follow_fork = options->follow_fork,
         .memory = capture_memory,
         .heaps = capture_heaps,
+        .due = ku__pending_ask,
+        .after_fork = ku__pending_ask_after_fork,
     };
     return ku__capture_start(tracer, &how, error);
 }

@@ -131,7 +131,9 @@ static void *run_thread(void *argument) {
         while (!capture->stop && woken == 0) woken = pthread_cond_timedwait(&capture->wake, &capture->writing, &when);
         if (capture->stop) break;
         update(capture, NULL);
-        if (capture->options.heaps != NULL) attention_set(ATTEND_HEAPS);
+        if (capture->options.heaps == NULL) continue;
+        attention_set(ATTEND_HEAPS);
+        if (capture->options.due != NULL) capture->options.due(capture->options.context);
     }
     pthread_mutex_unlock(&capture->writing);
     return NULL;
@@ -197,7 +199,10 @@ static void rest(ku__capture *capture, capture_phase phase, double seconds) {
 }
 
 static void after_fork_in_parent(void) {
-    if (current != NULL && current->phase == RESTING) rest(current, RESTING, REST_SECONDS_PARENT);
+    if (current != NULL && current->phase == RESTING) {
+        rest(current, RESTING, REST_SECONDS_PARENT);
+        if (current->options.after_fork != NULL) current->options.after_fork(current->options.context);
+    }
     pthread_mutex_unlock(&life);
 }
 
@@ -317,17 +322,28 @@ static void refresh_heaps_if_free(ku__capture *capture) {
     attention_clear(ATTEND_HEAPS);
 }
 
+/* With `life` held, RESTING or WAITING. */
+static void start_again(ku__capture *capture) {
+    attention_clear(ATTEND_START);
+    ku_error error;
+    bool ready = capture->phase == RESTING || open_own_file(capture);
+    if (ready && !thread_start(capture, &error)) turn_off_now(capture, &error);
+}
+
 static void start_if_due(ku__capture *capture) {
     if (capture->phase != RESTING && capture->phase != WAITING) {
         attention_clear(ATTEND_START);
     } else if (ku__clock_monotonic() < capture->start_at) {
         ku__epoch_advance(capture->tracer); /* keep coming */
     } else {
-        attention_clear(ATTEND_START);
-        ku_error error;
-        bool ready = capture->phase == RESTING || open_own_file(capture);
-        if (ready && !thread_start(capture, &error)) turn_off_now(capture, &error);
+        start_again(capture);
     }
+}
+
+void ku__capture_resume(void) {
+    if (pthread_mutex_trylock(&life) != 0) return; /* somebody starts, ends or forks: a touch will do it */
+    if (current != NULL && current->phase == RESTING) start_again(current);
+    pthread_mutex_unlock(&life);
 }
 
 void ku__capture_attend(void) {
@@ -368,7 +384,9 @@ static bool update_now(ku__capture *capture, const ku__capture_ending *ending, k
 
 bool ku__capture_flush(ku__capture *capture, ku_error *error) {
     pthread_mutex_lock(&life);
+    bool began = capture->phase == WAITING;
     bool done = update_now(capture, NULL, error);
+    if (began && done) start_again(capture);
     pthread_mutex_unlock(&life);
     return done;
 }

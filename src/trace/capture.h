@@ -7,9 +7,10 @@
  * Errors. A write that fails (full disk, limit on file sizes, file taken away) is reported once on standard error; the
  * capture is then off and the program goes on. The file keeps the last whole state.
  *
- * Fork. The thread is joined (after an update) before a fork and comes back with the first ku__capture_touch() a few
- * milliseconds later, so that os.fork() finds a single-threaded program. The child never writes to its parent's file:
- * it has no capture, or, with follow_fork, one of its own at PATH.PID, started by its first touch.
+ * Fork. The thread is joined (after an update) before a fork, so that os.fork() finds a single-threaded program. It
+ * comes back with ku__capture_resume(), which `after_fork` is there to bring about, or with the first
+ * ku__capture_touch() a few milliseconds later. The child never writes to its parent's file: it has no capture, or,
+ * with follow_fork, one of its own at PATH.PID, started by its first flush or touch.
  *
  * There is one capture in a process at a time. Calls need the main lane's lock, except where they say otherwise.
  */
@@ -29,13 +30,19 @@ typedef void ku__capture_memory(void *context, uint64_t *arena_bytes, uint64_t *
  * ku__capture_touch(), _flush() and _finish(), at most twice a second. */
 typedef size_t ku__capture_heaps(void *context, ku_capture_heap *heaps, size_t capacity);
 
+/* Asks for a call of the capture by a thread of the program, if it can be had. Called without the main lane's lock: by
+ * the helper thread, or inside fork(2). */
+typedef void ku__capture_duty(void *context);
+
 typedef struct ku__capture_options {
     const char *path;    /* made with O_EXCL, mode 0600 */
     const char *command; /* shown in reports; NULL is "" */
     const char *python;  /* version of the interpreter, such as "3.11.7"; NULL is "" */
     bool follow_fork;
-    ku__capture_memory *memory; /* NULL: zeros */
-    ku__capture_heaps *heaps;   /* NULL: none */
+    ku__capture_memory *memory;   /* NULL: zeros */
+    ku__capture_heaps *heaps;     /* NULL: none */
+    ku__capture_duty *due;        /* the heaps are to be described: see to a ku__capture_touch() soon; NULL: none */
+    ku__capture_duty *after_fork; /* the same for ku__capture_resume(), in the parent, by the thread that forked */
     void *context;
 } ku__capture_options;
 
@@ -70,6 +77,10 @@ const char *ku__capture_path(const ku__capture *capture);
 extern uint32_t ku__capture_attention; /* not 0 while ku__capture_touch() has something to do; relaxed */
 
 void ku__capture_attend(void);
+
+/* After a fork, in the parent: starts the thread again, once a fork's caller does not count threads any more. Does
+ * nothing where there is nothing to start. */
+void ku__capture_resume(void);
 
 /* From the slow path of tracing (a stack that the cache did not know) and of the allocator: restarts the thread after a
  * fork, starts a following child's file, refreshes the statistics of heaps. One load and a branch when nothing is
