@@ -75,6 +75,8 @@ struct ku_heap {
     _Atomic(void *) returns;                   /* blocks freed by other threads, linked through their first word */
     ku__large *large;                          /* registry of large blocks; may be shared with a sibling */
     size_t limit;                              /* bytes; SIZE_MAX is none */
+    size_t lease;                              /* as memory goes back, the limit stays at most so far above what is
+                                                  held; SIZE_MAX: it stays as it is. Not for shared heaps */
     size_t pools_used;                         /* pools with a class */
     size_t arenas, arenas_peak, arenas_taken;
     size_t arenas_idle;                       /* arenas of which no pool is in use */

@@ -82,6 +82,7 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
     heap->flags = options->flags;
     heap->domain = options->domain != 0 ? options->domain : KU_DOMAIN_NATIVE;
     heap->limit = options->limit != 0 ? options->limit : SIZE_MAX;
+    heap->lease = SIZE_MAX;
     strncpy(heap->name, options->name != NULL ? options->name : "heap", sizeof heap->name - 1);
     bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
     heap->inner = fenced ? &heap->hidden : &heap->magazines;

@@ -162,6 +162,7 @@ static void count(ku_heap *heap, size_t blocks, size_t bytes) {
     atomic_store_explicit(&heap->large_bytes, now, memory_order_relaxed);
     blocks += atomic_load_explicit(&heap->large_blocks, memory_order_relaxed);
     atomic_store_explicit(&heap->large_blocks, blocks, memory_order_relaxed);
+    ku__heap_trim_limit(heap);
     if (now > heap->large_bytes_peak) { /* never after a remote free, which must not write what the holder reads */
         heap->large_bytes_peak = now;
     }
@@ -214,7 +215,7 @@ static void forget(ku_heap *heap, size_t at) {
 /* ---- blocks ---- */
 
 static bool over_limit(ku_heap *heap, size_t more) {
-    size_t held = heap->pools_used * KU__POOL_SIZE + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
+    size_t held = ku__heap_held(heap);
     if (held > heap->limit || more > heap->limit - held) {
         heap->last_refusal = KU_LIMIT;
         return true;

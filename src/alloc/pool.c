@@ -140,6 +140,7 @@ static void release_pool(ku_heap *heap, uint32_t number) {
     unlist_partial(heap, number);
     ku__process_tables.class_map[number] = 0;
     heap->pools_used--;
+    ku__heap_trim_limit(heap);
     arena->free_pools |= bit;
     arena->dirty_pools |= bit;
     move_arena(heap, arena_number, arena->free_count + 1);

@@ -122,4 +122,18 @@ void ku__pool_check(uint32_t number);
 void ku__arena_check(uint32_t arena);
 #endif
 
+/* What a heap's limit is compared with: the bytes of pools in use, whole, and of large blocks. */
+static inline size_t ku__heap_held(const ku_heap *heap) {
+    return heap->pools_used * KU__POOL_SIZE + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
+}
+
+/* After memory went back: a heap with a lease keeps no more than that of its limit. */
+static inline void ku__heap_trim_limit(ku_heap *heap) {
+    if (KU__UNLIKELY(heap->lease != SIZE_MAX)) {
+        size_t held = ku__heap_held(heap);
+        bool beyond = heap->limit > held && heap->limit - held > heap->lease;
+        heap->limit = beyond ? held + heap->lease : heap->limit;
+    }
+}
+
 #endif

@@ -52,7 +52,8 @@ static bool births_open(ku_isolate *isolate, ku_error *error) {
 }
 
 static const part parts[] = {
-    {heaps_open, heaps_close},           {births_open, ku__births_close},
+    {heaps_open, heaps_close},           {ku__running_open, ku__running_close}, /* from here on the lock is held */
+    {births_open, ku__births_close},
 #ifdef KU_CHECKING
     {ku__verify_open, ku__verify_close},
 #endif

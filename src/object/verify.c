@@ -15,6 +15,7 @@
 #ifdef KU_CHECKING
 
 #include "object/birth.h"
+#include "object/held.h"
 #include "object/types.h"
 
 #include "alloc/tables.h"
@@ -152,6 +153,7 @@ void ku_object_check(const ku_object *object) {
     if (number == 0 || !ku__types_has(number)) {
         fault("use after free, or of what is no object", object, object->count);
     }
+    KU__CHECK_HELD(object);
 }
 
 void ku_object_check_count(const ku_object *object) {
