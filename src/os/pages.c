@@ -45,6 +45,11 @@ size_t ku__page_size(void) {
     return size;
 }
 
+size_t ku__memory_physical(void) {
+    long pages = sysconf(_SC_PHYS_PAGES);
+    return pages > 0 ? (size_t)pages * ku__page_size() : SIZE_MAX;
+}
+
 static size_t whole_pages(size_t bytes) {
     size_t mask = ku__page_size() - 1;
     return (bytes + mask) & ~mask;

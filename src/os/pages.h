@@ -42,6 +42,9 @@ void ku__pages_advise_huge(void *address, size_t bytes);
 /* Bytes of the range that are resident now; 0 where the system cannot tell. */
 size_t ku__pages_resident(void *address, size_t bytes);
 
+/* Bytes of memory that the machine has; SIZE_MAX where the system does not tell. Source: sysconf(3). */
+size_t ku__memory_physical(void);
+
 #ifdef KU_CHECKING
 /* Fault injection: the request number `countdown` from now (1 is the next) is refused, and only that one; 0 switches
  * it off. Returns how many requests were counted since the last call. */

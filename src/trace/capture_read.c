@@ -5,8 +5,8 @@
  * file order, every number that refers to another entry is compared with how many there are). A program may be writing
  * the file meanwhile: a state that is overwritten while it is read fails a checksum, and the file is read again.
  *
- * The file is copied into memory, so that it may shrink meanwhile; only one larger than COPY_MOST is mapped, because a
- * copy could not be afforded. Then a file that is cut while it is read ends the reading process with SIGBUS.
+ * The file is copied into memory and never mapped: it may be cut meanwhile, and whoever reads a mapping of it then
+ * ends by SIGBUS. Only the part that its states speak of is copied, so that a file may be longer than that at will.
  */
 #include "columns.h"
 #include "format.h"
@@ -19,12 +19,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_MOST ((size_t)1 << 30) /* the capture of a program with three million sites */
-#define READ_TRIES 4                /* a state is whole for a second at least; reading takes a tenth */
+#define READ_TRIES 4 /* a state is whole for a second at least; reading takes a tenth */
 
 typedef struct reading {
     const uint8_t *bytes;
@@ -165,13 +163,6 @@ static bool count_chunk(reading *work, const chunk *part, counted *counts) {
         counts->place_found = part->head.size >= work->state.table;
     }
     return true;
-}
-
-/* In the second pass over a file that is mapped rather than copied: somebody may be changing it. */
-static bool counts_exceed(const reading *work, const counted *counts) {
-    const ku__file_state *state = &work->state;
-    return counts->strings > state->strings || counts->codes > state->codes || counts->frames > state->frames ||
-           counts->nodes > state->nodes || counts->sites > state->sites || counts->points > state->points;
 }
 
 static bool count_chunks(reading *work) {
@@ -366,12 +357,9 @@ static uint64_t place_size(const reading *work) {
 static bool fill_columns(reading *work) {
     work->filled = (ku__column_sizes){.codes = 1, .frames = 1, .nodes = 1, .sites = 1};
     work->strings_filled = 1;
-    counted counts = {.strings = 1, .codes = 1, .frames = 1, .nodes = 1, .sites = 1};
     chunk part;
     for (uint64_t offset = KU__FILE_CHUNKS_OFFSET; offset < work->state.end;) {
-        if (!next_chunk(work, &offset, &part) || !count_chunk(work, &part, &counts)) return false;
-        if (counts_exceed(work, &counts)) return REFUSE(work, "the capture was changed while it was read");
-        if (!fill_chunk(work, &part)) return false;
+        if (!next_chunk(work, &offset, &part) || !fill_chunk(work, &part)) return false;
     }
     resolve_texts(work);
     return depths_valid(work);
@@ -459,37 +447,51 @@ ku_capture *ku_capture_open_bytes(const void *bytes, size_t size, ku_error *erro
 
 typedef struct file_bytes {
     void *bytes;
-    size_t size; /* what was read; a file that shrinks meanwhile gives less than its size */
+    size_t size; /* what was read; a file that shrinks meanwhile gives less */
     size_t mapped;
-    bool is_view;
 } file_bytes;
 
-static bool read_whole(int descriptor, file_bytes *file) {
-    file->bytes = ku__metadata_map(NULL, file->mapped);
-    if (file->bytes == NULL) return false;
-    size_t most = file->size;
-    file->size = 0;
-    while (file->size < most) {
-        ssize_t got = read(descriptor, (char *)file->bytes + file->size, most - file->size);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return got == 0;
-        file->size += (size_t)got;
+static void file_release(const file_bytes *file) {
+    if (file->bytes != NULL) ku__pages_unmap(file->bytes, file->mapped);
+}
+
+/* The first `size` bytes, or as many as there are. */
+static bool read_bytes(int descriptor, void *bytes, size_t size, size_t *got) {
+    for (*got = 0; *got < size;) {
+        ssize_t more = pread(descriptor, (char *)bytes + *got, size - *got, (off_t)*got);
+        if (more < 0 && errno == EINTR) continue;
+        if (more <= 0) return more == 0;
+        *got += (size_t)more;
     }
     return true;
 }
 
-static bool map_view(int descriptor, file_bytes *file) {
-    file->bytes = mmap(NULL, file->mapped, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    file->is_view = file->bytes != MAP_FAILED;
-    if (!file->is_view) file->bytes = NULL;
-    return file->is_view;
+/* How much of a file of `size` bytes is to be read: what the longer of its states speaks of, whether it is valid or
+ * not. A file without states is no capture, and its beginning says so. */
+static bool needed_bytes(int descriptor, size_t *size) {
+    uint8_t start[KU__FILE_STATE_OFFSET + 2 * KU__FILE_STATE_STEP] = {0};
+    size_t got, most = sizeof start;
+    if (!read_bytes(descriptor, start, sizeof start, &got)) return false;
+    for (int place = 0; place < 2; place++) {
+        ku__file_state state;
+        memcpy(&state, start + KU__FILE_STATE_OFFSET + (size_t)place * KU__FILE_STATE_STEP, sizeof state);
+        bool is_state = memcmp(state.magic, KU__STATE_MAGIC, sizeof state.magic) == 0;
+        if (is_state && state.end > most) most = (size_t)state.end;
+    }
+    if (*size > most) *size = most;
+    return true;
 }
 
-static void file_release(file_bytes *file) {
-    if (file->is_view)
-        munmap(file->bytes, file->mapped);
-    else if (file->bytes != NULL)
-        ku__pages_unmap(file->bytes, file->mapped);
+/* False with errno set; ENOMEM too for a file that no memory of this machine could hold, such as one full of holes. */
+static bool read_file(int descriptor, size_t size, file_bytes *file) {
+    if (!needed_bytes(descriptor, &size)) return false;
+    *file = (file_bytes){.mapped = size + 1};
+    if (size <= ku__memory_physical()) file->bytes = ku__metadata_map(NULL, file->mapped);
+    if (file->bytes == NULL) {
+        errno = ENOMEM;
+        return false;
+    }
+    return read_bytes(descriptor, file->bytes, size, &file->size);
 }
 
 static bool file_read(const char *path, file_bytes *file, ku_error *error) {
@@ -502,14 +504,14 @@ static bool file_read(const char *path, file_bytes *file, ku_error *error) {
         ku__error_format(error, KU_IO, why, "%s cannot be opened: %s", path, strerror(why));
         return false;
     }
+    *file = (file_bytes){0};
     bool regular = S_ISREG(status.st_mode);
-    *file = (file_bytes){.size = (size_t)status.st_size, .mapped = (size_t)status.st_size + 1};
-    bool done = regular && (file->size > COPY_MOST ? map_view(descriptor, file) : read_whole(descriptor, file));
+    bool done = regular && read_file(descriptor, (size_t)status.st_size, file);
     int why = errno;
     close(descriptor);
     if (!regular)
         ku__error_format(error, KU_INVALID, 0, "%s is not a file", path);
-    else if (!done && file->bytes == NULL)
+    else if (!done && why == ENOMEM)
         ku__error_format(error, KU_NO_MEMORY, 0, "no memory to read %s", path);
     else if (!done)
         ku__error_format(error, KU_IO, why, "%s cannot be read: %s", path, strerror(why));
@@ -527,7 +529,6 @@ ku_capture *ku_capture_open(const char *path, ku_error *error) {
         if (capture != NULL) {
             capture->file = file.bytes;
             capture->file_mapped = file.mapped;
-            capture->file_is_view = file.is_view;
             return capture;
         }
         file_release(&file);

@@ -5,7 +5,6 @@
 #include "tables.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* ---- making ---- */
 
@@ -46,10 +45,7 @@ ku_capture *ku__columns_new(const ku__column_sizes *sizes) {
 
 void ku_capture_close(ku_capture *capture) {
     if (capture == NULL) return;
-    if (capture->file_is_view)
-        munmap(capture->file, capture->file_mapped);
-    else if (capture->file != NULL)
-        ku__pages_unmap(capture->file, capture->file_mapped);
+    if (capture->file != NULL) ku__pages_unmap(capture->file, capture->file_mapped);
     ku__pages_unmap(capture, capture->mapped);
 }
 

@@ -36,7 +36,6 @@ struct ku_capture {
     size_t mapped; /* bytes of this mapping */
     void *file;    /* the bytes of the file, where texts point to; NULL for a snapshot */
     size_t file_mapped;
-    bool file_is_view; /* of the file itself, rather than a copy in memory */
 };
 
 /* Zeroed columns of these sizes; NULL when memory is refused or the sizes are beyond all reason. */

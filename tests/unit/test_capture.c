@@ -677,6 +677,29 @@ static void test_damage_is_named_and_nothing_is_read_outside(void **state) {
     free(bytes);
 }
 
+/* Files of the system may be larger than its memory: holes take no room. */
+static void test_only_what_the_states_speak_of_is_read(void **state) {
+    (void)state;
+    const off_t huge = (off_t)1 << 43;
+    ku_error error = {0};
+    ku__tracer *tracer = tracer_of(3);
+    assert_true(ku__capture_finish(capture_of(tracer, path_of("long")), 0, NULL));
+    ku__tracer_delete(tracer);
+    if (truncate(path_of("long"), huge) != 0) skip(); /* a file system that has no such files */
+    ku_capture_close(open_well(path_of("long")));
+    ku__file_state states[2];
+    int file = open(path_of("long"), O_RDWR);
+    for (int place = 0; place < 2; place++) {
+        off_t offset = KU__FILE_STATE_OFFSET + place * KU__FILE_STATE_STEP;
+        assert_int_equal(pread(file, &states[place], sizeof states[place], offset), sizeof states[place]);
+        states[place].end = (uint64_t)huge;
+        assert_int_equal(pwrite(file, &states[place], sizeof states[place], offset), sizeof states[place]);
+    }
+    close(file);
+    assert_null(ku_capture_open(path_of("long"), &error));
+    assert_int_equal(error.code, KU_NO_MEMORY);
+}
+
 static void test_files_that_are_no_captures_are_refused(void **state) {
     (void)state;
     ku_error error;
@@ -710,6 +733,7 @@ int main(void) {
         cmocka_unit_test(test_the_program_runs_on_while_it_is_written),
         cmocka_unit_test(test_damage_is_named_and_nothing_is_read_outside),
         cmocka_unit_test(test_files_that_are_no_captures_are_refused),
+        cmocka_unit_test(test_only_what_the_states_speak_of_is_read),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
