@@ -72,6 +72,8 @@ struct ku_heap {
     ku__magazines hidden;
     uint32_t partial[KU_CLASS_COUNT];          /* first pool with free blocks, by class; KU__NO_POOL is none */
     uint32_t by_free[KU__POOLS_PER_ARENA + 1]; /* first arena with so many free pools; KU__NO_ARENA is none */
+    uint32_t touched;                          /* first of the pools that blocks were taken from (walk.h) */
+    bool watched;                              /* such pools are listed */
     _Atomic(void *) returns;                   /* blocks freed by other threads, linked through their first word */
     ku__large *large;                          /* registry of large blocks; may be shared with a sibling */
     size_t limit;                              /* bytes; SIZE_MAX is none */

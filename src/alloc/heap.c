@@ -79,6 +79,7 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
     heap->sites = ku__process_tables.sites;
     memset(heap->partial, 0xff, sizeof heap->partial); /* KU__NONE */
     memset(heap->by_free, 0xff, sizeof heap->by_free);
+    heap->touched = KU__NONE;
     heap->flags = options->flags;
     heap->domain = options->domain != 0 ? options->domain : KU_DOMAIN_NATIVE;
     heap->limit = options->limit != 0 ? options->limit : SIZE_MAX;

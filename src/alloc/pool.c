@@ -30,6 +30,45 @@ static void unlist_partial(ku_heap *heap, uint32_t number) {
     pool->listed = false;
 }
 
+/* ---- pools that blocks were taken from, for whoever watches (walk.h) ---- */
+
+void ku__pool_touch(ku_heap *heap, uint32_t number) {
+    ku__pool *pool = ku__pool_at(number);
+    if (pool->touched) {
+        return;
+    }
+    pool->touched = true;
+    pool->touched_prev = KU__NONE;
+    pool->touched_next = heap->touched;
+    if (heap->touched != KU__NONE) {
+        ku__pool_at(heap->touched)->touched_prev = number;
+    }
+    heap->touched = number;
+}
+
+static void untouch(ku_heap *heap, uint32_t number) {
+    ku__pool *pool = ku__pool_at(number);
+    if (pool->touched_prev == KU__NONE) {
+        heap->touched = pool->touched_next;
+    } else {
+        ku__pool_at(pool->touched_prev)->touched_next = pool->touched_next;
+    }
+    if (pool->touched_next != KU__NONE) {
+        ku__pool_at(pool->touched_next)->touched_prev = pool->touched_prev;
+    }
+    pool->touched = false;
+}
+
+uint32_t ku__pool_untouch(ku_heap *heap) {
+    uint32_t number = heap->touched;
+    if (number != KU__NONE) {
+        untouch(heap, number);
+    }
+    return number;
+}
+
+/* ---- taking ---- */
+
 /* The arena with the fewest free pools, so that others may empty; a new one when there is none. */
 static uint32_t arena_with_room(ku_heap *heap) {
     for (unsigned free_count = 1; free_count <= KU__POOLS_PER_ARENA; free_count++) {
@@ -84,6 +123,7 @@ ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index) {
     pool->capacity = (uint16_t)((KU__POOL_SIZE - ku__pool_first(number)) / ku__class_size(class_index));
     pool->taken = 0;
     pool->first_word = 0;
+    pool->touched = false;
     fill_bits(pool);
     ku__process_tables.class_map[number] = (uint16_t)(heap->number << KU__MAP_SHIFT | class_index);
     heap->pools_used++;
@@ -130,14 +170,22 @@ size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t cou
     if (pool->taken == pool->capacity) {
         unlist_partial(pool->heap, number);
     }
+    if (pool->heap->watched) {
+        ku__pool_touch(pool->heap, number);
+    }
     return count;
 }
+
+/* ---- giving back ---- */
 
 static void release_pool(ku_heap *heap, uint32_t number) {
     uint32_t arena_number = ku__arena_of_pool(number);
     ku__arena *arena = &ku__process_tables.arenas[arena_number];
     uint64_t bit = (uint64_t)1 << (number % KU__POOLS_PER_ARENA);
     unlist_partial(heap, number);
+    if (ku__pool_at(number)->touched) {
+        untouch(heap, number);
+    }
     ku__process_tables.class_map[number] = 0;
     heap->pools_used--;
     ku__heap_trim_limit(heap);
@@ -184,6 +232,22 @@ void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index)
             taken_changed(pool, number);
         }
     }
+}
+
+void ku__pool_give_back_bits(uint32_t number, const uint64_t *taken) {
+    ku__pool *pool = ku__pool_at(number);
+    size_t words = (pool->capacity + 63u) / 64, count = 0, first = words;
+    for (size_t word = words; word-- > 0;) {
+        pool->free_bits[word] |= taken[word];
+        count += (size_t)__builtin_popcountll(taken[word]);
+        first = taken[word] != 0 ? word : first;
+    }
+    if (count == 0) {
+        return;
+    }
+    pool->first_word = first < pool->first_word ? (uint16_t)first : pool->first_word;
+    pool->taken = (uint16_t)(pool->taken - count);
+    taken_changed(pool, number);
 }
 
 void ku__pools_release_empty(ku_heap *heap) {

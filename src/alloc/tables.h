@@ -47,6 +47,8 @@ struct ku__pool {
     uint16_t first_word; /* no bit is set in words below */
     uint8_t class_index;
     bool listed;
+    bool touched; /* in the heap's list of pools that blocks were taken from (walk.h) */
+    uint32_t touched_next, touched_prev;
     _Alignas(64) uint64_t free_bits[KU__BLOCKS_MAX / 64];
 };
 
@@ -114,6 +116,12 @@ size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t cou
 /* Gives blocks of one class back to their pools, and pools of which nothing is taken any more to their arenas. The
  * pools may be of any heap whose lock is held. */
 void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index);
+/* The same for blocks of one pool by number, a bit for each: `taken` has a word for every word of free_bits. */
+void ku__pool_give_back_bits(uint32_t number, const uint64_t *taken);
+/* Takes one pool out of the heap's list of those that blocks were taken from; KU__NONE when it is empty. */
+uint32_t ku__pool_untouch(ku_heap *heap);
+/* Puts a pool in use into that list. */
+void ku__pool_touch(ku_heap *heap, uint32_t number);
 /* Releases the pools of which nothing is taken, which the normal path keeps as the last of their class. */
 void ku__pools_release_empty(ku_heap *heap);
 

@@ -1,0 +1,102 @@
+/* policy.c: see policy.h. */
+#include "gc/policy.h"
+
+enum {
+    YOUNG_THRESHOLD = 2000, /* CPython 3.14's (Include/internal/pycore_gc.h) */
+    AGED_THRESHOLD = 10,
+    OBJECTS_LEAST = 10000,  /* outstanding objects that are always allowed: some hundred kilobytes */
+    BYTES_LEAST = 32 << 20, /* and bytes: what a full collection of a small heap is not worth */
+    POOR_YIELD = 8,         /* fewer than an eighth: the young mostly live */
+    RICH_YIELD = 4,         /* more than a quarter: they mostly die */
+};
+static const double outstanding_share = 0.25; /* of what lives, of garbage expected */
+
+void ku__policy_open(ku__policy *policy) {
+    *policy = (ku__policy){
+        .thresholds = {YOUNG_THRESHOLD, AGED_THRESHOLD, 0}, .distance = YOUNG_THRESHOLD, .bytes_most = BYTES_LEAST};
+}
+
+void ku__policy_set_thresholds(ku__policy *policy, const int thresholds[KU__GENERATIONS]) {
+    for (int i = 0; i < KU__GENERATIONS; i++) {
+        policy->thresholds[i] = thresholds[i];
+    }
+    policy->is_literal = true;
+    policy->distance = thresholds[0] > 0 ? (size_t)thresholds[0] : 0;
+}
+
+int32_t ku__policy_young_most(const ku__policy *policy) {
+    if (policy->thresholds[0] <= 0 || policy->distance >= INT32_MAX) {
+        return INT32_MAX;
+    }
+    return (int32_t)policy->distance;
+}
+
+/* The share by which what lives may grow. */
+static double growth(const ku__policy *policy) {
+    double most = policy->share > outstanding_share ? outstanding_share / policy->share : 1;
+    return most > outstanding_share ? most : outstanding_share;
+}
+
+static size_t at_least(size_t least, double number) {
+    return number > (double)least ? (size_t)number : least;
+}
+
+size_t ku__policy_most(const ku__policy *policy) {
+    return at_least(OBJECTS_LEAST, (double)policy->lived * growth(policy));
+}
+
+/* Thresholds that were set ask for CPython's rule, which knows no least number. */
+static bool is_full_due(const ku__policy *policy, size_t outstanding) {
+    if (policy->is_literal) {
+        return policy->counts[2] > policy->thresholds[2] && outstanding > policy->lived / RICH_YIELD;
+    }
+    return outstanding >= ku__policy_most(policy);
+}
+
+int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes) {
+    if (bytes > policy->bytes_most) {
+        return 2;
+    }
+    if (policy->thresholds[0] <= 0 || young <= policy->distance) {
+        return -1;
+    }
+    if (is_full_due(policy, policy->pending + young)) {
+        return 2;
+    }
+    return policy->counts[1] > policy->thresholds[1] ? 1 : 0;
+}
+
+static void note_yield(ku__policy *policy, size_t candidates, size_t found) {
+    if (policy->is_literal) {
+        return;
+    }
+    size_t most = ku__policy_most(policy), least = (size_t)policy->thresholds[0];
+    if (found * POOR_YIELD < candidates) {
+        policy->distance = policy->distance * 2 < most ? policy->distance * 2 : most;
+    } else if (found * RICH_YIELD > candidates) {
+        policy->distance /= RICH_YIELD;
+    }
+    policy->distance = policy->distance < least ? least : policy->distance;
+}
+
+/* What came to A and is not young any more, less what of it was found dead. */
+static size_t pending_after(const ku__policy *policy, size_t young, size_t found) {
+    size_t pending = policy->pending + young;
+    return pending > found ? pending - found : 0;
+}
+
+void ku__policy_note(ku__policy *policy, int generation, const ku__yield *yield, bool automatic) {
+    policy->counts[1] = generation == 0 ? policy->counts[1] + 1 : 0;
+    policy->counts[2] = generation == 1 ? policy->counts[2] + 1 : generation == 2 ? 0 : policy->counts[2];
+    if (automatic && yield->candidates != 0) {
+        policy->share = (policy->share + (double)yield->found / (double)yield->candidates) / 2;
+    }
+    policy->pending = generation == 2 ? 0 : pending_after(policy, yield->young, yield->found);
+    if (generation == 2) {
+        policy->lived = yield->candidates > yield->found ? yield->candidates - yield->found : 0;
+        policy->bytes_most = yield->bytes + at_least(BYTES_LEAST, (double)yield->bytes * growth(policy));
+    }
+    if (automatic && yield->candidates != 0) {
+        note_yield(policy, yield->candidates, yield->found);
+    }
+}

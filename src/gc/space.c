@@ -1,0 +1,397 @@
+/* space.c: see space.h. */
+#include "gc/space.h"
+
+#include "alloc/check.h"
+#include "os/pages.h"
+
+#include <string.h>
+
+enum { SLOTS_LEAST = 64 }; /* the first tables serve one arena; they double from there */
+
+/* ---- tables that grow ---- */
+
+enum { BITMAP_BYTES = KU__SLOT_WORDS * sizeof(uint64_t) };
+
+/* Where the pointer to a table is, and the bytes that each slot has in it. */
+static const struct table {
+    size_t at, each;
+} tables[] = {
+    {offsetof(ku__space, low), BITMAP_BYTES},
+    {offsetof(ku__space, high), BITMAP_BYTES},
+    {offsetof(ku__space, candidates), BITMAP_BYTES},
+    {offsetof(ku__space, standing), BITMAP_BYTES},
+    {offsetof(ku__space, rest), KU__BLOCKS_MAX},
+    {offsetof(ku__space, marks), sizeof(uint8_t)},
+    {offsetof(ku__space, slots), sizeof(ku__slot)},
+    {offsetof(ku__space, dirty.slots), sizeof(uint32_t)},
+    {offsetof(ku__space, aged.slots), sizeof(uint32_t)},
+    {offsetof(ku__space, scope.slots), sizeof(uint32_t)},
+};
+enum { TABLES = sizeof tables / sizeof *tables, STANDING = 3 };
+
+static void *table_get(const ku__space *space, size_t i) {
+    void *table;
+    memcpy(&table, (const char *)space + tables[i].at, sizeof table);
+    return table;
+}
+
+static void table_set(ku__space *space, size_t i, void *table) {
+    memcpy((char *)space + tables[i].at, &table, sizeof table);
+}
+
+/* `standing` is there only while it is needed. */
+static bool is_absent(const ku__space *space, size_t i) {
+    return i == STANDING && space->standing == NULL;
+}
+
+static bool map_tables(const ku__space *space, void *larger[TABLES], size_t wanted) {
+    for (size_t i = 0; i < TABLES; i++) {
+        larger[i] = is_absent(space, i) ? NULL : ku__pages_map(wanted * tables[i].each);
+        if (larger[i] == NULL && !is_absent(space, i)) {
+            while (i-- > 0) {
+                ku__pages_unmap(larger[i], wanted * tables[i].each);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool grow(ku__space *space) {
+    size_t wanted = space->slot_capacity != 0 ? (size_t)space->slot_capacity * 2 : SLOTS_LEAST;
+    void *larger[TABLES];
+    if (!map_tables(space, larger, wanted)) {
+        return false;
+    }
+    for (size_t i = 0; i < TABLES; i++) {
+        size_t bytes = space->slot_capacity * tables[i].each;
+        if (larger[i] != NULL && bytes != 0) {
+            memcpy(larger[i], table_get(space, i), bytes);
+            ku__pages_unmap(table_get(space, i), bytes);
+        }
+        table_set(space, i, larger[i]);
+    }
+    space->slot_capacity = (uint32_t)wanted;
+    return true;
+}
+
+static size_t entries_bytes(const ku__space *space) {
+    return (space->range >> KU__POOL_BITS) * sizeof(uint32_t);
+}
+
+bool ku__space_open(ku__space *space, ku_heap *heap) {
+    *space = (ku__space){.heap = heap, .base = heap->base, .range = heap->range, .slot_count = 1};
+    space->entries = (uint32_t *)ku__pages_map(entries_bytes(space));
+    if (space->entries == NULL || !grow(space)) {
+        ku__space_close(space);
+        return false;
+    }
+    ku__walk_watch(heap);
+    return true;
+}
+
+void ku__space_close(ku__space *space) {
+    for (size_t i = 0; i < TABLES; i++) {
+        ku__pages_unmap(table_get(space, i), space->slot_capacity * tables[i].each);
+        table_set(space, i, NULL);
+    }
+    ku__pages_unmap(space->entries, entries_bytes(space));
+    space->entries = NULL;
+}
+
+/* ---- lists of slots: each slot is in a list at most once, by its mark ---- */
+
+static void list_slot(ku__space *space, ku__slot_list *list, uint32_t slot, uint8_t mark) {
+    if ((space->marks[slot] & mark) == 0) {
+        space->marks[slot] |= mark;
+        list->slots[list->count++] = slot;
+    }
+}
+
+static void empty_list(ku__space *space, ku__slot_list *list, uint8_t mark) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        space->marks[list->slots[i]] &= (uint8_t)~mark;
+    }
+    list->count = 0;
+}
+
+/* ---- slots ---- */
+
+/* Says which blocks a slot's numbers are. Where the pool had another class before, all of those blocks were freed, and
+ * forgotten. */
+static void bind_slot(ku__space *space, uint32_t slot, uint32_t pool_number) {
+    const ku__pool *pool = ku__pool_at(pool_number);
+    space->slots[slot] = (ku__slot){
+        .first = (uintptr_t)ku__pool_address(pool_number) + ku__pool_first(pool_number),
+        .pool = pool_number,
+        .size = (uint32_t)ku__class_size(pool->class_index),
+        .words = (pool->capacity + 63u) / 64,
+    };
+    space->entries[pool_number] = slot << 5 | pool->class_index;
+}
+
+/* The slot of a pool, made if need be; 0 without memory. */
+static uint32_t take_slot(ku__space *space, uint32_t pool_number) {
+    uint32_t slot = space->entries[pool_number] >> 5;
+    if (slot == 0) {
+        if (space->slot_count == space->slot_capacity && !grow(space)) {
+            return 0;
+        }
+        slot = space->slot_count++;
+    }
+    bind_slot(space, slot, pool_number);
+    return slot;
+}
+
+bool ku__space_sync(ku__space *space) {
+    ku__walk_settle(space->heap);
+    for (uint32_t pool = ku__walk_next_touched(space->heap); pool != KU__NONE;
+         pool = ku__walk_next_touched(space->heap)) {
+        uint32_t slot = take_slot(space, pool);
+        if (slot == 0) {
+            ku__pool_touch(space->heap, pool);
+            return false;
+        }
+        list_slot(space, &space->dirty, slot, KU__SLOT_DIRTY);
+    }
+    return true;
+}
+
+void ku__space_forget_known(ku__space *space, const void *block, uint32_t entry) {
+    uint64_t number = ku__space_number(space, block);
+    ku__bit_clear(space->low, number);
+    ku__bit_clear(space->high, number);
+    ku__bit_clear(space->candidates, number);
+    if (space->standing != NULL) {
+        ku__bit_clear(space->standing, number);
+    }
+    list_slot(space, &space->dirty, entry >> 5, KU__SLOT_DIRTY);
+}
+
+/* ---- generations ---- */
+
+static inline size_t first_word(uint32_t slot) {
+    return (size_t)slot * KU__SLOT_WORDS;
+}
+
+/* Word `word` of a slot's blocks of generation 0: what is taken and not known. */
+static uint64_t young_word(const ku__space *space, uint32_t slot, size_t word) {
+    const ku__slot *of = &space->slots[slot];
+    if (!ku__walk_owns(space->heap, of->pool)) {
+        return 0; /* the pool was given back: nothing is left in it */
+    }
+    size_t at = first_word(slot) + word;
+    return ku__walk_taken(ku__pool_at(of->pool), word) & ~(space->low[at] | space->high[at]);
+}
+
+/* Moves generation 0 into 1. When nothing older is asked for, it becomes the candidates. Returns how many. */
+static size_t absorb_slot(ku__space *space, uint32_t slot, bool as_candidates) {
+    size_t count = 0;
+    for (size_t word = 0; word < space->slots[slot].words; word++) {
+        uint64_t young = young_word(space, slot, word);
+        space->low[first_word(slot) + word] |= young;
+        if (as_candidates) {
+            space->candidates[first_word(slot) + word] = young;
+        }
+        count += (size_t)__builtin_popcountll(young);
+    }
+    return count;
+}
+
+static size_t absorb(ku__space *space, bool as_candidates) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < space->dirty.count; i++) {
+        uint32_t slot = space->dirty.slots[i];
+        size_t here = absorb_slot(space, slot, as_candidates);
+        if (here != 0) {
+            list_slot(space, &space->aged, slot, KU__SLOT_AGED);
+        }
+        if (here != 0 && as_candidates) {
+            space->scope.slots[space->scope.count++] = slot;
+        }
+        count += here;
+    }
+    empty_list(space, &space->dirty, KU__SLOT_DIRTY);
+    return count;
+}
+
+/* Generation 1 of a slot, and 2 if `all`, become candidates and generation 2. */
+static size_t promote_slot(ku__space *space, uint32_t slot, bool all) {
+    size_t count = 0;
+    for (size_t at = first_word(slot), end = at + space->slots[slot].words; at < end; at++) {
+        uint64_t low = space->low[at], high = space->high[at];
+        uint64_t found = all ? low ^ high : low & ~high;
+        space->candidates[at] = found;
+        space->high[at] = high | found;
+        space->low[at] = low & ~found;
+        count += (size_t)__builtin_popcountll(found);
+    }
+    return count;
+}
+
+static size_t promote(ku__space *space, bool all) {
+    size_t count = 0;
+    uint32_t slots = all ? space->slot_count - 1 : space->aged.count;
+    for (uint32_t i = 0; i < slots; i++) {
+        uint32_t slot = all ? i + 1 : space->aged.slots[i];
+        size_t here = promote_slot(space, slot, all);
+        if (here != 0) {
+            space->scope.slots[space->scope.count++] = slot;
+        }
+        count += here;
+    }
+    empty_list(space, &space->aged, KU__SLOT_AGED);
+    return count;
+}
+
+size_t ku__space_begin(ku__space *space, int generation) {
+    space->scope.count = 0;
+    size_t count = absorb(space, generation == 0);
+    return generation == 0 ? count : promote(space, generation >= 2);
+}
+
+void ku__space_end(ku__space *space) {
+    for (uint32_t i = 0; i < space->scope.count; i++) {
+        memset(&space->candidates[first_word(space->scope.slots[i])], 0, BITMAP_BYTES);
+    }
+    space->scope.count = 0;
+}
+
+/* ---- a collection in steps ---- */
+
+bool ku__space_stand(ku__space *space) {
+    space->standing = (uint64_t *)ku__pages_map(space->slot_capacity * (size_t)BITMAP_BYTES);
+    if (space->standing == NULL) {
+        return false;
+    }
+    memcpy(space->standing, space->candidates, space->slot_count * (size_t)BITMAP_BYTES);
+    return true;
+}
+
+static size_t resume_slot(ku__space *space, uint32_t slot) {
+    size_t count = 0;
+    for (size_t at = first_word(slot), end = at + space->slots[slot].words; at < end; at++) {
+        uint64_t left = space->standing[at] & (space->low[at] ^ space->high[at]);
+        space->candidates[at] = left;
+        count += (size_t)__builtin_popcountll(left);
+    }
+    return count;
+}
+
+size_t ku__space_resume(ku__space *space) {
+    size_t count = 0;
+    space->scope.count = 0;
+    for (uint32_t slot = 1; slot < space->slot_count; slot++) {
+        size_t here = resume_slot(space, slot);
+        if (here != 0) {
+            space->scope.slots[space->scope.count++] = slot;
+        }
+        count += here;
+    }
+    ku__space_fall(space);
+    return count;
+}
+
+void ku__space_fall(ku__space *space) {
+    ku__pages_unmap(space->standing, space->slot_capacity * (size_t)BITMAP_BYTES);
+    space->standing = NULL;
+}
+
+/* ---- freezing, counting, listing ---- */
+
+void ku__space_freeze(ku__space *space) {
+    absorb(space, false);
+    for (size_t at = first_word(1), end = first_word(space->slot_count); at < end; at++) {
+        space->low[at] = space->high[at] = space->low[at] | space->high[at];
+    }
+    empty_list(space, &space->aged, KU__SLOT_AGED);
+}
+
+void ku__space_unfreeze(ku__space *space) {
+    for (size_t at = first_word(1), end = first_word(space->slot_count); at < end; at++) {
+        space->low[at] &= ~(space->low[at] & space->high[at]);
+    }
+}
+
+/* Word `at` of a generation that is known. */
+static uint64_t known_word(const ku__space *space, size_t at, int generation) {
+    uint64_t low = space->low[at], high = space->high[at];
+    switch (generation) {
+    case 1: return low & ~high;
+    case 2: return high & ~low;
+    default: return low & high;
+    }
+}
+
+static uint64_t word_of(const ku__space *space, uint32_t slot, size_t word, int generation) {
+    if (generation == 0) {
+        return (space->marks[slot] & KU__SLOT_DIRTY) != 0 ? young_word(space, slot, word) : 0;
+    }
+    return known_word(space, first_word(slot) + word, generation);
+}
+
+size_t ku__space_count(const ku__space *space, int generation) {
+    size_t count = 0;
+    for (uint32_t slot = 1; slot < space->slot_count; slot++) {
+        for (size_t word = 0; word < space->slots[slot].words; word++) {
+            count += (size_t)__builtin_popcountll(word_of(space, slot, word, generation));
+        }
+    }
+    return count;
+}
+
+static void visit_word(const ku__slot *slot, size_t word, uint64_t bits, ku__space_visitor *visit, void *argument) {
+    for (; bits != 0; bits &= bits - 1) {
+        visit((void *)(slot->first + (word * 64 + (size_t)__builtin_ctzll(bits)) * slot->size), argument);
+    }
+}
+
+void ku__space_each(const ku__space *space, int generation, ku__space_visitor *visit, void *argument) {
+    for (uint32_t slot = 1; slot < space->slot_count; slot++) {
+        for (size_t word = 0; word < space->slots[slot].words; word++) {
+            visit_word(&space->slots[slot], word, word_of(space, slot, word, generation), visit, argument);
+        }
+    }
+}
+
+/* ---- freeing ---- */
+
+void ku__space_free_slot(ku__space *space, uint32_t slot) {
+    uint64_t *dead = &space->candidates[first_word(slot)];
+    uint64_t any = 0;
+    for (size_t word = 0; word < space->slots[slot].words; word++) {
+        size_t at = first_word(slot) + word;
+        space->low[at] &= ~dead[word];
+        space->high[at] &= ~dead[word];
+        if (space->standing != NULL) {
+            space->standing[at] &= ~dead[word];
+        }
+        any |= dead[word];
+    }
+    if (any != 0) {
+        ku__walk_free(space->heap, space->slots[slot].pool, dead);
+    }
+}
+
+#ifdef KU_CHECKING
+static void check_slot(const ku__space *space, uint32_t slot) {
+    const ku__slot *of = &space->slots[slot];
+    bool owned = ku__walk_owns(space->heap, of->pool);
+    KU__CHECK(space->entries[of->pool] >> 5 == slot);
+    for (size_t word = 0; word < KU__SLOT_WORDS; word++) {
+        size_t at = first_word(slot) + word;
+        uint64_t known = space->low[at] | space->high[at];
+        uint64_t taken = owned && word < of->words ? ku__walk_taken(ku__pool_at(of->pool), word) : 0;
+        KU__CHECK((known & ~taken) == 0);
+        KU__CHECK(space->standing == NULL || (space->standing[at] & ~taken) == 0);
+    }
+}
+
+void ku__space_check(ku__space *space) {
+    ku__walk_settle(space->heap);
+    KU__CHECK(space->slot_count <= space->slot_capacity);
+    for (uint32_t slot = 1; slot < space->slot_count; slot++) {
+        check_slot(space, slot);
+    }
+}
+#endif

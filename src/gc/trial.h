@@ -1,0 +1,239 @@
+/* trial.h: trial deletion: which candidates are held from outside of the candidates. Part of the template (collector.h).
+ *
+ * For every candidate, the references to it that come from candidates are taken off its count. Where something is left,
+ * somebody else holds it: it lives, and so does all that can be reached from it. What then remains only refers to itself.
+ * No root has to be known, and nothing wrong can come of candidates that were chosen badly: too few of them keep what
+ * is dead, too many take longer.
+ *
+ * In bytes. `rest` has one byte for each block, and counts modulo 256: count less references found. One pass in order
+ * of address does both, because it does not matter which comes first. A rest of 0 means "all references found" for a
+ * count below 256; objects with more are noted (run.h), and those among them whose rest is 0 get a second pass that
+ * counts in full.
+ *
+ * What a slot is like is noted on the way (KU__SLOT_MIXED): if no object in it has anything but references, and none of
+ * these leads out of the candidates, then, if all candidates are dead, its blocks can be given back without another look.
+ */
+#ifndef KU__TRIAL_H
+#define KU__TRIAL_H
+
+#include <string.h>
+
+enum {
+    KU__SLOT_MIXED = 4, /* of space->marks: objects must be looked at one by one */
+    TRIAL_AHEAD = 8,    /* arrays on their way into the cache */
+};
+
+typedef struct trial {
+    ku__run *run;
+    model_object *arrays[TRIAL_AHEAD];
+    unsigned first, count;
+} trial;
+
+static inline void trial_object(ku__run *run, model_object *target) {
+    uint64_t number = ku__space_number(run->space, target);
+    if (number != KU__NOWHERE && ku__bit(run->bits, number)) {
+        run->space->rest[number]--;
+    } else {
+        run->leaves = true;
+    }
+}
+
+static inline void trial_place(model_object **place, void *argument) {
+    trial_object((ku__run *)argument, *place);
+}
+
+static inline void trial_array(ku__run *run, model_object *object) {
+    size_t length;
+    model_object **items = model_array(object, &length);
+    for (size_t i = 0; i < length; i++) {
+        if (items[i] != NULL) {
+            trial_object(run, items[i]);
+        }
+    }
+}
+
+static inline void trial_next_array(trial *at) {
+    model_object *object = at->arrays[at->first];
+    at->first = (at->first + 1) % TRIAL_AHEAD;
+    at->count--;
+    trial_array(at->run, object);
+}
+
+static inline void trial_note_array(trial *at, model_object *object, const void *array) {
+    __builtin_prefetch(array);
+    if (at->count == TRIAL_AHEAD) {
+        trial_next_array(at);
+    }
+    at->arrays[(at->first + at->count++) % TRIAL_AHEAD] = object;
+}
+
+/* One candidate; false when it is exempt after all. */
+static inline bool trial_candidate(trial *at, uint64_t number, model_object *object, unsigned *traits) {
+    ku__run *run = at->run;
+    if (KU__UNLIKELY(model_is_exempt(object))) {
+        run->mixed = true; /* objects before it took references to it for ones that stay inside */
+        return false;
+    }
+    uint32_t count = model_count(object);
+    run->space->rest[number] = (uint8_t)(run->space->rest[number] + count);
+    if (KU__UNLIKELY(count > UINT8_MAX)) {
+        ku__run_note_big(run, number, count);
+    }
+    *traits |= model_traits(object);
+    model_fields(object, trial_place, run);
+    const void *array = model_array_at(object);
+    if (array != NULL) {
+        *traits |= KU__MODEL_OWNS;
+        trial_note_array(at, object, array);
+    }
+    return true;
+}
+
+static void trial_slot(trial *at, uint32_t slot) {
+    ku__run *run = at->run;
+    const ku__slot *of = &run->space->slots[slot];
+    uint64_t first = (uint64_t)slot << KU__BLOCK_BITS;
+    unsigned traits = 0;
+    run->leaves = false;
+    for (uint32_t word = 0; word < of->words; word++) {
+        uint64_t *bits = &run->bits[first / 64 + word];
+        for (uint64_t left = *bits; left != 0; left &= left - 1) {
+            uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(left);
+            model_object *object = (model_object *)(of->first + index * of->size);
+            if (!trial_candidate(at, first + index, object, &traits)) {
+                *bits &= ~(left & -left);
+            }
+        }
+    }
+    if (run->leaves || traits != 0) {
+        run->space->marks[slot] |= KU__SLOT_MIXED;
+    }
+    run->traits |= traits;
+}
+
+static void trial_clear(const ku__run *run) {
+    for (uint32_t i = 0; i < run->space->scope.count; i++) {
+        uint32_t slot = run->space->scope.slots[i];
+        memset(&run->space->rest[(size_t)slot << KU__BLOCK_BITS], 0, (size_t)run->space->slots[slot].words * 64);
+        run->space->marks[slot] &= (uint8_t)~KU__SLOT_MIXED;
+    }
+}
+
+/* ---- counts that a byte does not hold ---- */
+
+static inline void recount_object(ku__run *run, model_object *target) {
+    uint64_t number = ku__space_number(run->space, target);
+    if (number != KU__NOWHERE && run->space->rest[number] == 0 && ku__bit(run->bits, number)) {
+        ku__big *big = ku__run_find_big(run, number);
+        if (big != NULL) {
+            big->found++;
+        }
+    }
+}
+
+static inline void recount_place(model_object **place, void *argument) {
+    recount_object((ku__run *)argument, *place);
+}
+
+static void recount_candidate(ku__run *run, model_object *object) {
+    size_t length = 0;
+    model_fields(object, recount_place, run);
+    model_object **items = model_array_at(object) != NULL ? model_array(object, &length) : NULL;
+    for (size_t i = 0; i < length; i++) {
+        if (items[i] != NULL) {
+            recount_object(run, items[i]);
+        }
+    }
+}
+
+static void recount(ku__run *run) {
+    ku__run_sort_big(run);
+    for (uint32_t i = 0; i < run->space->scope.count; i++) {
+        uint64_t first = (uint64_t)run->space->scope.slots[i] << KU__BLOCK_BITS;
+        for (uint32_t word = 0; word < run->space->slots[run->space->scope.slots[i]].words; word++) {
+            for (uint64_t left = run->bits[first / 64 + word]; left != 0; left &= left - 1) {
+                uint64_t number = first + word * 64 + (uint64_t)__builtin_ctzll(left);
+                recount_candidate(run, (model_object *)ku__space_block(run->space, number));
+            }
+        }
+    }
+}
+
+/* Gives each of them the rest that a wider byte would have. */
+static void settle_big(ku__run *run) {
+    bool is_doubtful = false;
+    for (size_t i = 0; i < run->big_count; i++) {
+        ku__big *big = &run->big[i];
+        if (big->count >= KU__MODEL_IMMORTAL) {
+            run->space->rest[big->number] = 1;
+        }
+        is_doubtful |= run->space->rest[big->number] == 0;
+    }
+    if (is_doubtful) {
+        recount(run);
+    }
+    for (size_t i = 0; is_doubtful && i < run->big_count; i++) {
+        const ku__big *big = &run->big[i];
+        if (run->space->rest[big->number] == 0 && big->found != big->count) {
+            run->space->rest[big->number] = 1;
+        }
+    }
+    run->big_count = 0;
+}
+
+/* ---- what is held ---- */
+
+/* Whether any of 64 bytes is not 0: eight words, which the compiler makes two or four vectors. */
+static inline bool any_rest(const uint8_t *rest) {
+    uint64_t words[8], any = 0;
+    memcpy(words, rest, sizeof words);
+    for (int i = 0; i < 8; i++) {
+        any |= words[i];
+    }
+    return any != 0;
+}
+
+static void mark_held_word(ku__run *run, uint64_t number, uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+        uint64_t held = number + (uint64_t)__builtin_ctzll(bits);
+        if (run->space->rest[held] != 0 && ku__bit(run->bits, held)) {
+            run->mixed = true; /* references to it leave what is dead */
+            mark_object(run, (model_object *)ku__space_block(run->space, held));
+        }
+    }
+}
+
+static void mark_held(ku__run *run) {
+    for (uint32_t i = 0; i < run->space->scope.count; i++) {
+        uint32_t slot = run->space->scope.slots[i];
+        for (uint32_t word = 0; word < run->space->slots[slot].words; word++) {
+            uint64_t number = ((uint64_t)slot << KU__BLOCK_BITS) + (uint64_t)word * 64;
+            uint64_t bits = run->bits[number / 64];
+            if (bits != 0 && any_rest(&run->space->rest[number])) {
+                mark_held_word(run, number, bits);
+            }
+        }
+        mark_all(run);
+    }
+}
+
+/* Leaves those candidates that only candidates refer to, and that nothing held reaches. False without memory. */
+static bool try_deletion(ku__run *run) {
+    trial at = {.run = run};
+    run->traits = 0;
+    run->mixed = false;
+    trial_clear(run);
+    for (uint32_t i = 0; i < run->space->scope.count; i++) {
+        trial_slot(&at, run->space->scope.slots[i]);
+    }
+    while (at.count != 0) {
+        trial_next_array(&at);
+    }
+    settle_big(run);
+    if (!run->stack.failed) {
+        mark_held(run);
+    }
+    return !run->stack.failed;
+}
+
+#endif
