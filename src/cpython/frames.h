@@ -9,8 +9,8 @@
  * chance of about 2^-63. It is one multiplication a frame, on the critical path of the loop. The low half, which picks
  * the cache entry, is mixed with the high half at the end.
  *
- * Frames that only mark an entry from C are passed over. A frame that has not reached its first traceable instruction
- * counts as the function's first line; tracemalloc gives such blocks (cells, generators) to the caller.
+ * Frames that only mark an entry from C are passed over. What a call makes before its first traceable instruction
+ * (cells, a generator) belongs to its caller: the cache never knows such a stack, and frames.c looks again from there.
  */
 #ifndef KU__FRAMES_H
 #define KU__FRAMES_H
@@ -57,6 +57,11 @@ static inline uint64_t ku__hash_of_many(const ku__tracer *tracer, const ku__fram
         }
     }
     return hash ^ hash >> 32;
+}
+
+/* The hash of a stack that begins at `frame`, as the tracer's entry points make it. */
+static inline uint64_t ku__hash_of(const ku__tracer *tracer, const ku__frame_of_python *frame) {
+    return tracer->frames == 1 ? ku__hash_of_one(tracer, frame) : ku__hash_of_many(tracer, frame);
 }
 
 /* The hash of the running stack; the calling thread holds its interpreter's lock. */

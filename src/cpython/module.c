@@ -231,6 +231,7 @@ PyDoc_STRVAR(statistics_doc,
 PyDoc_STRVAR(object_site_doc,
              "object_site(object) -> tuple | None\n\nWhere the object's block was born: (filename, lineno,\n"
              "qualname) of each frame, innermost first.");
+PyDoc_STRVAR(snapshot_doc, "snapshot() -> Snapshot\n\nEvery block that is traced and live, by birthplace and size.");
 PyDoc_STRVAR(capture_read_doc, "capture_read(path) -> Capture\n\nRead and check a capture. Raises CaptureError.");
 
 PyDoc_STRVAR(call_program_doc,
@@ -255,6 +256,7 @@ static PyMethodDef methods[] = {
     {"trace_cost", ku__trace_cost_call, METH_NOARGS, trace_cost_doc},
     {"statistics", WITH_KEYWORDS(ku__statistics_call), METH_VARARGS | METH_KEYWORDS, statistics_doc},
     {"object_site", ku__object_site_call, METH_O, object_site_doc},
+    {"snapshot", ku__snapshot_call, METH_NOARGS, snapshot_doc},
     {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
     {NULL, NULL, 0, NULL},
@@ -269,12 +271,15 @@ static int execute(PyObject *module) {
     state->capture_error =
         PyErr_NewExceptionWithDoc("kucha._core.CaptureError", capture_error_doc, PyExc_ValueError, NULL);
     state->capture_type = ku__capture_type_new(module);
-    if (state->refused == NULL || state->capture_error == NULL || state->capture_type == NULL) {
+    state->snapshot_type = ku__snapshot_type_new(module);
+    if (state->refused == NULL || state->capture_error == NULL || state->capture_type == NULL ||
+        state->snapshot_type == NULL) {
         return -1;
     }
     return PyModule_AddObjectRef(module, "Refused", state->refused) != 0 ||
                    PyModule_AddObjectRef(module, "CaptureError", state->capture_error) != 0 ||
                    PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0 ||
+                   PyModule_AddObjectRef(module, "Snapshot", state->snapshot_type) != 0 ||
                    PyModule_AddStringConstant(module, "version", KU_VERSION) != 0
                ? -1
                : 0;
@@ -285,6 +290,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->refused);
     Py_VISIT(state->capture_error);
     Py_VISIT(state->capture_type);
+    Py_VISIT(state->snapshot_type);
     return 0;
 }
 
@@ -293,6 +299,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->refused);
     Py_CLEAR(state->capture_error);
     Py_CLEAR(state->capture_type);
+    Py_CLEAR(state->snapshot_type);
     return 0;
 }
 

@@ -12,6 +12,7 @@ typedef struct ku__module_state {
     PyObject *refused;       /* kucha._core.Refused */
     PyObject *capture_error; /* kucha._core.CaptureError */
     PyObject *capture_type;  /* kucha._core.Capture */
+    PyObject *snapshot_type; /* kucha._core.Snapshot */
 } ku__module_state;
 
 static inline ku__module_state *ku__state_of(PyObject *module) {
@@ -58,6 +59,9 @@ PyObject *ku__object_site_call(PyObject *module, PyObject *object);
 PyObject *ku__tracing_description(void); /* for status(): a dict, or None */
 
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
+
+PyObject *ku__snapshot_call(PyObject *module, PyObject *ignored); /* snapshot_object.c */
+PyObject *ku__snapshot_type_new(PyObject *module);
 
 PyObject *ku__capture_read_call(PyObject *module, PyObject *path); /* capture_object.c */
 PyObject *ku__capture_type_new(PyObject *module);

@@ -282,6 +282,16 @@ void ku__raw_after_fork_in_child(void) {
     pthread_mutex_init(&lock, NULL);
 }
 
+void ku__raw_walk(ku__raw_visitor *visit, void *argument) {
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < registry.capacity; i++) {
+        if (registry.entries[i].address != 0) {
+            visit(registry.entries[i].site, registry.entries[i].size, argument);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 size_t ku__raw_metadata_bytes(void) {
     return registry.capacity * sizeof(entry);
 }

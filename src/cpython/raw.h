@@ -23,6 +23,11 @@ void ku__raw_after_fork_in_child(void);
 void ku__raw_lock(void);
 void ku__raw_unlock(void);
 
+/* Calls `visit` for each block that is in the registry, in no order. It must neither allocate nor free in the raw
+ * domain. */
+typedef void ku__raw_visitor(uint32_t site, size_t size, void *argument);
+void ku__raw_walk(ku__raw_visitor *visit, void *argument);
+
 /* Memory of the registry. */
 size_t ku__raw_metadata_bytes(void);
 

@@ -23,6 +23,7 @@ static size_t lay_out(ku_capture *capture, uint8_t *base, const ku__column_sizes
     capture->nodes = cut(base, &used, sizes->nodes, sizeof *capture->nodes);
     capture->sites = cut(base, &used, sizes->sites, sizeof *capture->sites);
     capture->counts = cut(base, &used, sizes->sites, sizeof *capture->counts);
+    capture->depths = cut(base, &used, sizes->sites, sizeof *capture->depths);
     capture->points = cut(base, &used, sizes->points, sizeof *capture->points);
     capture->heaps = cut(base, &used, sizes->heaps, sizeof *capture->heaps);
     return used;

@@ -31,6 +31,7 @@ struct ku_capture {
     ku__path *nodes;
     uint32_t *sites; /* the node of each site */
     ku_capture_counts *counts;
+    uint16_t *depths; /* how deep each site's whole stack was when first seen; 0: as deep as what is kept */
     ku_capture_point *points;
     ku_capture_heap *heaps;
     size_t mapped; /* bytes of this mapping */

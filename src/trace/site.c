@@ -61,8 +61,11 @@ bool ku__site_zero(ku__tracer *tracer) {
 static uint32_t site_new(ku__tracer *tracer, ku__node *node, uint32_t node_number) {
     ku__tables *tables = tracer->tables;
     uint32_t *room = ku__column_next(tables, &tables->sites);
-    if (room == NULL || !counts_reserve(tracer, tables->sites.count)) return 0;
+    uint16_t *depth = ku__column_next(tables, &tables->depths);
+    if (room == NULL || depth == NULL || !counts_reserve(tracer, tables->sites.count)) return 0;
     *room = node_number;
+    *depth = 0;
+    ku__column_publish(&tables->depths);
     node->site = ku__column_publish(&tables->sites);
     return node->site;
 }
@@ -111,6 +114,11 @@ uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned c
     tracer->tables->misses++;
     tracer->tables->miss_nanoseconds += ku__clock_nanoseconds() - start;
     return site;
+}
+
+void ku__site_note_depth(ku__tracer *tracer, uint32_t site, unsigned depth) {
+    uint16_t *noted = ku__column_at(&tracer->tables->depths, site);
+    if (*noted == 0) *noted = (uint16_t)(depth < UINT16_MAX ? depth : UINT16_MAX);
 }
 
 uint32_t ku__site_count(const ku__tracer *tracer) {

@@ -3,6 +3,8 @@
 #include "columns.h"
 #include "tables.h"
 
+#include <string.h>
+
 static ku_text text_of(const ku__tables *tables, uint32_t number) {
     const ku__string *string = ku__column_at(&tables->strings, number);
     return (ku_text){string->size == 0 ? "" : (const char *)string->bytes, string->size};
@@ -31,8 +33,10 @@ static void copy_stacks(ku_capture *capture, const ku__tables *tables) {
         const ku__node *node = ku__column_at(&tables->nodes, i);
         capture->nodes[i] = (ku__path){node->parent, node->frame};
     }
-    for (uint32_t i = 1; i < capture->sizes.sites; i++)
+    for (uint32_t i = 1; i < capture->sizes.sites; i++) {
         capture->sites[i] = *(const uint32_t *)ku__column_at(&tables->sites, i);
+        capture->depths[i] = *(const uint16_t *)ku__column_at(&tables->depths, i);
+    }
 }
 
 static void fill_info(ku_capture *capture, const ku__tracer *tracer) {
@@ -68,4 +72,36 @@ ku_capture *ku__snapshot_take(const ku__tracer *tracer, ku_error *error) {
     ku_capture_close(capture);
     ku__error_format(error, KU_NO_MEMORY, 0, "no memory for a snapshot of %zu sites", sizes.sites);
     return NULL;
+}
+
+/* Copies a text to `room`, if there is one, and returns its bytes. */
+static size_t move_text(ku_text *text, char *room) {
+    if (room != NULL && text->size > 0) {
+        memcpy(room, text->bytes, text->size);
+        text->bytes = room;
+    }
+    return text->size;
+}
+
+static size_t move_texts(ku_capture *capture, char *room) {
+    size_t used = 0;
+    for (size_t i = 1; i < capture->sizes.codes; i++) {
+        ku_capture_code *code = &capture->codes[i];
+        used += move_text(&code->filename, room == NULL ? NULL : room + used);
+        used += move_text(&code->qualname, room == NULL ? NULL : room + used);
+        if (room != NULL) code->line_table = (ku_text){"", 0};
+    }
+    return used;
+}
+
+bool ku__snapshot_own(ku_capture *capture, ku_error *error) {
+    size_t bytes = move_texts(capture, NULL) + 1;
+    capture->file = ku__metadata_map(NULL, bytes);
+    if (capture->file == NULL) {
+        ku__error_format(error, KU_NO_MEMORY, 0, "no memory for the names of a snapshot");
+        return false;
+    }
+    capture->file_mapped = bytes;
+    move_texts(capture, capture->file);
+    return true;
 }

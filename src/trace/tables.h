@@ -66,6 +66,7 @@ typedef struct ku__piece {
 
 typedef struct ku__tables {
     ku__column strings, codes, frames, nodes, sites; /* an entry of sites is the number of its node */
+    ku__column depths;                               /* uint16_t a site: see ku__site_note_depth() */
     ku__index string_index, code_index, frame_index, node_index;
     ku__binding *bindings;
     uint64_t binding_mask;

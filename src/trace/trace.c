@@ -45,6 +45,7 @@ static bool tables_init(ku__tables *tables) {
            ku__column_init(tables, &tables->frames, sizeof(ku__frame)) &&
            ku__column_init(tables, &tables->nodes, sizeof(ku__node)) &&
            ku__column_init(tables, &tables->sites, sizeof(uint32_t)) &&
+           ku__column_init(tables, &tables->depths, sizeof(uint16_t)) &&
            ku__index_init(tables, &tables->string_index, INDEX_FIRST) &&
            ku__index_init(tables, &tables->code_index, INDEX_FIRST) &&
            ku__index_init(tables, &tables->frame_index, INDEX_FIRST) &&
@@ -57,6 +58,7 @@ static void tables_release(ku__tables *tables) {
     ku__column_release(tables, &tables->frames);
     ku__column_release(tables, &tables->nodes);
     ku__column_release(tables, &tables->sites);
+    ku__column_release(tables, &tables->depths);
     ku__index_release(tables, &tables->string_index);
     ku__index_release(tables, &tables->code_index);
     ku__index_release(tables, &tables->frame_index);

@@ -166,6 +166,10 @@ void ku__epoch_advance(ku__tracer *tracer);
  * frames. */
 uint32_t ku__site_intern(ku__tracer *tracer, const ku__frame *frames, unsigned count, uint64_t hash);
 
+/* Notes how deep the stack was of which a site keeps the innermost frames, when it was first seen. Holder of the main
+ * lane. */
+void ku__site_note_depth(ku__tracer *tracer, uint32_t site, unsigned depth);
+
 /* Sites, 0 included: site numbers are below this. Any thread may ask. */
 uint32_t ku__site_count(const ku__tracer *tracer);
 

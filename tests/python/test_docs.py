@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import TOP, clean_environment
 
-DOCUMENTS = ("run.md", "report.md", "doctor.md", "environment.md")
+DOCUMENTS = ("run.md", "report.md", "doctor.md", "environment.md", "tracemalloc.md")
 BLOCK = re.compile(r"(?:<!-- exit code: (\d+) -->\n)?^```(console|app\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -79,7 +79,9 @@ def run_block(text: str, expected: int, folder: Path, environment: dict[str, str
 def test_examples_do_what_the_document_shows(name: str, commands: Path, tmp_path: Path) -> None:
     path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     environment = clean_environment(PATH=path, PYTHONUNBUFFERED="1")
-    (program,) = [match[3] for match in BLOCK.finditer((TOP / "docs" / "run.md").read_text()) if match[2] == "app.py"]
+    # A document's own app.py, or that of run.md.
+    pages = [(TOP / "docs" / page).read_text() for page in (name, "run.md")]
+    program = next(match[3] for page in pages for match in BLOCK.finditer(page) if match[2] == "app.py")
     (tmp_path / "app.py").write_text(program)
     blocks = [match for match in BLOCK.finditer((TOP / "docs" / name).read_text()) if match[2] == "console"]
     assert blocks
