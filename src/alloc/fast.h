@@ -59,13 +59,15 @@ typedef struct ku__fences ku__fences;
 
 struct ku_heap {
     /* what the fast paths read: never changes after ku_heap_new() */
-    uintptr_t base;      /* first address of the range */
-    size_t range;        /* its bytes */
-    uintptr_t class_map; /* where the entry of address 0 would lie: a block's entry is found by a shift alone */
-    unsigned tag;        /* number << KU__MAP_SHIFT; a number of no heap where every call is looked at */
-    unsigned number;     /* 1 to KU__HEAPS_MAX */
-    uint32_t *sites;     /* base of the site table; only slots of arenas with sites_on may be touched */
+    uintptr_t base;       /* first address of the range */
+    size_t range;         /* its bytes */
+    uintptr_t class_map;  /* where the entry of address 0 would lie: a block's entry is found by a shift alone */
+    unsigned tag;         /* number << KU__MAP_SHIFT; a number of no heap where every call is looked at */
+    unsigned number;      /* 1 to KU__HEAPS_MAX */
+    uintptr_t site_table; /* likewise, where the slots of address 0 would lie; only those of arenas with sites_on may
+                             be touched */
     ku__magazines magazines;
+    uint64_t reciprocals[KU_CLASS_COUNT]; /* ku__reciprocals, within reach of the same register */
 
     /* the slow path's */
     ku__magazines *inner; /* where free blocks really wait: magazines, or behind them `hidden` */
@@ -168,9 +170,10 @@ static inline bool ku__fast_free(ku_heap *heap, void *block) {
  * block begins does not matter: it shifts all slots of a pool by the same number, and (KU__POOL_SIZE - 1) / size is
  * still below KU__SITES_PER_POOL. `class_index` is that of the block. Needs sites_on. */
 static inline uint32_t *ku__site_slot(const ku_heap *heap, const void *block, unsigned class_index) {
-    uintptr_t offset = (uintptr_t)block - heap->base;
-    uint64_t index = (offset & (KU__POOL_SIZE - 1)) * ku__reciprocals[class_index] >> 32;
-    return heap->sites + (offset >> KU__POOL_BITS) * KU__SITES_PER_POOL + index;
+    uintptr_t address = (uintptr_t)block;
+    uint64_t index = (address & (KU__POOL_SIZE - 1)) * heap->reciprocals[class_index] >> 32;
+    uintptr_t slots = heap->site_table + (address >> KU__POOL_BITS) * (KU__SITES_PER_POOL * sizeof(uint32_t));
+    return (uint32_t *)(void *)slots + index;
 }
 
 /* ---- the slow paths, for entry points ---- */

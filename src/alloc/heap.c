@@ -76,7 +76,11 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
     heap->base = ku__process_tables.range.base;
     heap->range = ku__process_tables.range.arenas_bytes;
     heap->class_map = (uintptr_t)ku__process_tables.class_map - (heap->base >> KU__POOL_BITS) * sizeof(uint16_t);
-    heap->sites = ku__process_tables.sites;
+    heap->site_table =
+        (uintptr_t)ku__process_tables.sites - (heap->base >> KU__POOL_BITS) * (KU__SITES_PER_POOL * sizeof(uint32_t));
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        heap->reciprocals[c] = ku__reciprocals[c];
+    }
     memset(heap->partial, 0xff, sizeof heap->partial); /* KU__NONE */
     memset(heap->by_free, 0xff, sizeof heap->by_free);
     heap->touched = KU__NONE;

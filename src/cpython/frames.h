@@ -4,10 +4,9 @@
  * cache. Nothing but frames and one cache entry is read. Only a stack that the cache does not know is looked at closely
  * (frames.c): code objects are copied into code records, and the stack is interned.
  *
- * One frame needs no hash: its address, less the bit that is always 0, is the key, and no two places share it. More
- * frames are a polynomial in an odd constant modulo 2^64: stacks that differ in one frame never collide, others with a
- * chance of about 2^-63. It is one multiplication a frame, on the critical path of the loop. The low half, which picks
- * the cache entry, is mixed with the high half at the end.
+ * One frame needs no hash: its address is the key, and no two places share it. More frames are a polynomial in an odd
+ * constant modulo 2^64: stacks that differ in one frame never collide, others with a chance of about 2^-63. It is one
+ * multiplication a frame, on the critical path of the loop.
  *
  * Frames that only mark an entry from C are passed over. What a call makes before its first traceable instruction
  * (cells, a generator) belongs to its caller: the cache never knows such a stack, and frames.c looks again from there.
@@ -42,7 +41,7 @@ static inline uint64_t ku__hash_of_one(const ku__tracer *tracer, const ku__frame
         frame = ku__fact_back(frame);
     }
     uint64_t instruction = KU__LIKELY(frame != NULL) ? (uint64_t)ku__fact_instruction(frame) : 0;
-    return ku__stack_hash_start(tracer) ^ instruction >> 1;
+    return ku__stack_hash_start(tracer) ^ instruction << 3; /* neighbours, two bytes apart, have entries 16 apart */
 }
 
 static inline uint64_t ku__hash_of_many(const ku__tracer *tracer, const ku__frame_of_python *frame) {
@@ -56,7 +55,7 @@ static inline uint64_t ku__hash_of_many(const ku__tracer *tracer, const ku__fram
             }
         }
     }
-    return hash ^ hash >> 32;
+    return hash;
 }
 
 /* The hash of a stack that begins at `frame`, as the tracer's entry points make it. */

@@ -46,8 +46,8 @@ static void restamp(ku__tracer *tracer, void *block, const ku__block_facts *fact
     if (site == 0 || site == before) {
         return;
     }
-    size_t size = facts->size - (facts->is_large ? 0 : KU__SLOT_SLACK(slot));
-    *facts->site = (slot & ~(uint32_t)KU__SITE_LAST) | site;
+    size_t size = facts->is_large ? facts->size : ku__slot_bytes(slot, facts->size);
+    *facts->site = ku__slot_of(KU__TAG(site), size) | (slot & KU__SLOT_CODE);
     if (before != 0) {
         ku__count_resized(tracer, KU__LANE_MAIN, before, size, site, size, block);
     } else {

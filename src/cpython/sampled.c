@@ -2,29 +2,40 @@
  * tracing. */
 #include "cpython/sampled.h"
 
-void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
+void *ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     ku__block_facts facts;
     ku__capture_touch();
     if (KU__UNLIKELY(heap->sites_lost)) {
         ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
-        return;
+        return block;
     }
     if (block == NULL || !ku__block_find(heap, block, &facts) || facts.site == NULL) {
         ku__sample_skip(tracer, KU__LANE_MAIN);
-        return;
+        return block;
     }
     size += size == 0;
     uint32_t site = ku__site_here(tracer);
     if (site == 0) {
         ku__sample_skip(tracer, KU__LANE_MAIN);
-        return;
+        return block;
     }
-    uint32_t slack = facts.is_large ? 0 : (uint32_t)(facts.size - size);
-    *facts.site = site | slack << KU__SLACK_SHIFT;
+    *facts.site = ku__slot_of(KU__TAG(site), size);
     if (!facts.is_large) {
         ku__pool_mark_sampled(facts.owner, block);
     }
     ku__sample_allocated(tracer, KU__LANE_MAIN, site, size, block);
+    return block;
+}
+
+void *ku__sampled_slow_malloc(ku_heap *heap, ku__tracer *tracer, size_t size) {
+    void *block = ku__untraced_slow_malloc(heap, size);
+    return ku__sample_due(tracer, KU__LANE_MAIN, size) ? ku__sampled_born(heap, tracer, block, size) : block;
+}
+
+void *ku__sampled_slow_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size) {
+    void *block = ku__untraced_slow_calloc(heap, count, size);
+    bool due = block != NULL && ku__sample_due(tracer, KU__LANE_MAIN, count * size);
+    return due ? ku__sampled_born(heap, tracer, block, count * size) : block;
 }
 
 /* Uncounts a block that is about to go or to be resized, if it was a sample, and clears its slot. Returns whether it
@@ -42,7 +53,7 @@ static bool forget(ku_heap *heap, ku__tracer *tracer, void *block, size_t *size)
     }
     *facts.site = 0;
     if (KU__SLOT_SITE(slot) != 0) {
-        size_t counted = facts.size - (facts.is_large ? 0 : KU__SLOT_SLACK(slot));
+        size_t counted = facts.is_large ? facts.size : ku__slot_bytes(slot, facts.size);
         ku__sample_freed(tracer, KU__LANE_MAIN, KU__SLOT_SITE(slot), counted, block);
     }
     return (slot & KU__SLOT_CODE) != 0;

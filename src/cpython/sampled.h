@@ -13,43 +13,53 @@
 #include "cpython/untraced.h"
 #include "trace/sample.h"
 
-/* Gives a block that is due its site. Takes NULL: the allocation failed. */
-KU__COLD void ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
+/* Gives a block that is due its site, and returns it. Takes NULL: the allocation failed. */
+KU__COLD void *ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
+
+/* Everything that the fast paths leave over. */
+KU__COLD void *ku__sampled_slow_malloc(ku_heap *heap, ku__tracer *tracer, size_t size);
+KU__COLD void *ku__sampled_slow_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size);
 
 /* Takes everything that is not a small block of a pool without samples. */
 KU__COLD void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block);
 KU__COLD void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 
 static inline void *ku__sampled_malloc(ku_heap *heap, ku__tracer *tracer, size_t size) {
-    void *block = ku__untraced_malloc(heap, size);
-    if (ku__sample_due(tracer, KU__LANE_MAIN, size)) {
-        ku__sampled_born(heap, tracer, block, size);
+    void *block = ku__fast_malloc(heap, size);
+    if (KU__UNLIKELY(block == NULL)) {
+        return ku__sampled_slow_malloc(heap, tracer, size);
     }
-    return block;
+    return ku__sample_passes(tracer, KU__LANE_MAIN, size) ? ku__sampled_born(heap, tracer, block, size) : block;
 }
 
 static inline void *ku__sampled_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, size_t size) {
-    void *block = ku__untraced_calloc(heap, count, size);
-    if (block != NULL && ku__sample_due(tracer, KU__LANE_MAIN, count * size)) {
-        ku__sampled_born(heap, tracer, block, count * size);
+    size_t bytes;
+    if (KU__UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        return NULL;
     }
-    return block;
+    void *block = ku__fast_malloc(heap, bytes);
+    if (KU__UNLIKELY(block == NULL)) {
+        return ku__sampled_slow_calloc(heap, tracer, count, size);
+    }
+    memset(block, 0, bytes);
+    return ku__sample_passes(tracer, KU__LANE_MAIN, bytes) ? ku__sampled_born(heap, tracer, block, bytes) : block;
 }
 
-/* The class of a small block of the heap that is not a sample; KU_CLASS_COUNT or more for everything else. */
-static inline unsigned ku__unsampled_class(const ku_heap *heap, const void *block) {
-    unsigned class_index = ku__class_of(heap, block);
-    if (class_index - KU__MAP_SAMPLED < KU_CLASS_COUNT) {
-        unsigned plain_index = class_index - KU__MAP_SAMPLED;
-        return *ku__site_slot(heap, block, plain_index) == 0 ? plain_index : class_index;
-    }
-    return class_index;
+/* The class of a small block of the heap that is not a sample, though its pool may have some, from what
+ * ku__class_of() says; KU_CLASS_COUNT or more for everything else. */
+static inline unsigned ku__unsampled_class(const ku_heap *heap, const void *block, unsigned class_index) {
+    unsigned plain_index = class_index - KU__MAP_SAMPLED;
+    bool unsampled = plain_index < KU_CLASS_COUNT && *ku__site_slot(heap, block, plain_index) == 0;
+    return unsampled ? plain_index : class_index;
 }
 
 static inline void *ku__sampled_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
-    unsigned class_index = ku__unsampled_class(heap, block);
+    unsigned class_index = ku__class_of(heap, block);
     if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT)) {
-        return ku__sampled_slow_realloc(heap, tracer, block, size);
+        class_index = ku__unsampled_class(heap, block, class_index);
+        if (class_index >= KU_CLASS_COUNT) {
+            return ku__sampled_slow_realloc(heap, tracer, block, size);
+        }
     }
     void *resized = ku__keeps_class(class_index, size) ? block : ku__untraced_slow_realloc(heap, block, size);
     if (resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size)) {
@@ -59,7 +69,10 @@ static inline void *ku__sampled_realloc(ku_heap *heap, ku__tracer *tracer, void 
 }
 
 static inline void ku__sampled_free(ku_heap *heap, ku__tracer *tracer, void *block) {
-    unsigned class_index = ku__unsampled_class(heap, block);
+    unsigned class_index = ku__class_of(heap, block);
+    if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT)) {
+        class_index = ku__unsampled_class(heap, block, class_index);
+    }
     if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT || !ku__fast_push(heap, block, class_index))) {
         ku__sampled_slow_free(heap, tracer, block);
     }

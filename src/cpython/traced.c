@@ -5,7 +5,7 @@
 void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     unsigned class_index = (unsigned)((size - 1) / KU_CLASS_STEP);
     uint32_t site = ku__site_here(tracer);
-    *ku__site_slot(heap, block, class_index) = ku__slot_value(site, ku__class_size(class_index), size);
+    *ku__site_slot(heap, block, class_index) = ku__slot_value(site, size);
     if (site != 0) {
         ku__count_allocated(tracer, KU__LANE_MAIN, site, size, block);
     }
@@ -29,7 +29,7 @@ static void born_anywhere(ku_heap *heap, ku__tracer *tracer, void *block, size_t
     }
     size += size == 0; /* a block for nothing is made, and counted, as one byte */
     uint32_t site = ku__site_here(tracer);
-    *facts.site = ku__slot_value(site, facts.is_large ? size : facts.size, size);
+    *facts.site = ku__slot_value(site, size);
     if (site != 0) {
         ku__count_allocated(tracer, KU__LANE_MAIN, site, size, block);
     }
@@ -47,7 +47,7 @@ static bool holds_code(ku__tracer *tracer, const ku__block_facts *facts, const v
 static bool counted_with(const ku__block_facts *facts, uint32_t *site, size_t *size) {
     uint32_t slot = facts->site == NULL ? 0 : *facts->site;
     *site = KU__SLOT_SITE(slot);
-    *size = facts->size - (facts->is_large ? 0 : KU__SLOT_SLACK(slot));
+    *size = facts->is_large ? facts->size : ku__slot_bytes(slot, facts->size);
     return *site != 0;
 }
 
@@ -106,7 +106,7 @@ void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, si
     size += size == 0;
     if (slot_anywhere(heap, resized, &new_facts) != NULL) {
         site = ku__site_here(tracer);
-        *new_facts.site = ku__slot_value(site, new_facts.is_large ? size : new_facts.size, size);
+        *new_facts.site = ku__slot_value(site, size);
     }
     if (counted && site != 0) {
         ku__count_resized(tracer, KU__LANE_MAIN, old_site, old_size, site, size, resized);

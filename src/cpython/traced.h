@@ -2,8 +2,9 @@
  * points.
  *
  * A block's slot in the site table is written at every allocation, with 0 too, so that the slot of a live block is
- * always its own: the site, the slack (block size less bytes asked for), and KU__SLOT_CODE. A slot of 0 is a block that
- * was born while nothing was traced, or whose site could not be had.
+ * always its own: the site, what completes the size, and KU__SLOT_CODE. A slot of 0 is a block that was born while
+ * nothing was traced, or whose site could not be had. Entry points count only sites with near tags; one comparison
+ * says that a slot, or what the cache found, is such a one, and neither empty nor a code object's.
  *
  * Everything rare is a call at the very end of an entry point, never one in the middle: the compiler then saves no
  * registers on the path that is taken. `kind` is a constant in each entry point.
@@ -22,23 +23,23 @@ KU__COLD void *ku__traced_slow_calloc(ku_heap *heap, ku__tracer *tracer, size_t 
 KU__COLD void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 KU__COLD void ku__traced_slow_free(ku_heap *heap, ku__tracer *tracer, void *block);
 
-/* A small block whose stack the cache does not know gets its slot, and is counted. Returns the block. */
+/* A small block whose stack the cache does not know, or knows under a site that is not near, gets its slot, and is
+ * counted. Returns the block. */
 KU__COLD void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 
-static inline uint32_t ku__slot_value(uint32_t site, size_t held, size_t size) {
-    return site == 0 ? 0 : site | (uint32_t)(held - size) << KU__SLACK_SHIFT;
+static inline uint32_t ku__slot_value(uint32_t site, size_t size) {
+    return site == 0 ? 0 : ku__slot_of(KU__TAG(site), size);
 }
 
 /* Gives a new small block its site. Returns the block. */
 static inline void *ku__traced_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size, ku__stack_kind kind) {
-    uint32_t site = ku__site_cached(tracer, ku__hash_here(tracer, kind));
-    if (KU__UNLIKELY(site == 0)) {
+    uint32_t tag = ku__tag_cached(tracer, ku__hash_here(tracer, kind));
+    if (KU__UNLIKELY(!KU__TAG_IS_NEAR(tag))) {
         return ku__traced_slow_born(heap, tracer, block, size);
     }
-    /* held - size is (-size) mod 16: what is missing to the next multiple of the classes' step */
-    uint32_t slack = (uint32_t)(0 - size) & (KU_CLASS_STEP - 1);
-    *ku__site_slot(heap, block, (unsigned)((size - 1) / KU_CLASS_STEP)) = site | slack << KU__SLACK_SHIFT;
-    ku__count_allocated(tracer, KU__LANE_MAIN, site, size, block);
+    *ku__site_slot(heap, block, (unsigned)((size - 1) / KU_CLASS_STEP)) = ku__slot_of(tag, size);
+    ku__site_counts *counts = ku__site_counts_near(tracer, KU__LANE_MAIN, tag);
+    ku__counts_allocated(tracer, KU__LANE_MAIN, counts, size, block);
     return block;
 }
 
@@ -72,11 +73,11 @@ static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *
         return ku__traced_slow_realloc(heap, tracer, block, size);
     }
     uint32_t slot = *ku__site_slot(heap, block, class_index);
-    uint32_t site = ku__site_cached(tracer, ku__hash_here(tracer, kind));
-    if (KU__UNLIKELY(site == 0 || KU__SLOT_SITE(slot) == 0 || (slot & KU__SLOT_CODE))) {
+    uint32_t tag = ku__tag_cached(tracer, ku__hash_here(tracer, kind));
+    if (KU__UNLIKELY(!KU__TAG_IS_NEAR(tag) || !KU__TAG_IS_NEAR(slot))) {
         return ku__traced_slow_realloc(heap, tracer, block, size);
     }
-    size_t old_size = ku__class_size(class_index) - KU__SLOT_SLACK(slot);
+    size_t old_size = ku__slot_bytes(slot, ku__class_size(class_index));
     void *resized = block;
     if (!ku__keeps_class(class_index, size)) {
         resized = ku__fast_malloc(heap, size);
@@ -86,9 +87,10 @@ static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *
         memcpy(resized, block, size < old_size ? size : old_size);
         ku__untraced_free(heap, block);
     }
-    uint32_t slack = (uint32_t)(0 - size) & (KU_CLASS_STEP - 1);
-    *ku__site_slot(heap, resized, (unsigned)((size - 1) / KU_CLASS_STEP)) = site | slack << KU__SLACK_SHIFT;
-    ku__count_resized(tracer, KU__LANE_MAIN, KU__SLOT_SITE(slot), old_size, site, size, resized);
+    *ku__site_slot(heap, resized, (unsigned)((size - 1) / KU_CLASS_STEP)) = ku__slot_of(tag, size);
+    ku__site_counts *before = ku__site_counts_near(tracer, KU__LANE_MAIN, KU__SLOT_TAG(slot));
+    ku__site_counts *after = ku__site_counts_near(tracer, KU__LANE_MAIN, tag);
+    ku__counts_resized(tracer, KU__LANE_MAIN, before, old_size, after, size, resized);
     return resized;
 }
 
@@ -99,12 +101,12 @@ static inline void ku__traced_free(ku_heap *heap, ku__tracer *tracer, void *bloc
         return;
     }
     uint32_t slot = *ku__site_slot(heap, block, class_index);
-    if (KU__UNLIKELY((int32_t)slot <= 0)) { /* not counted, or a code object (the highest bit) */
+    if (KU__UNLIKELY(!KU__TAG_IS_NEAR(slot))) {
         ku__traced_slow_free(heap, tracer, block);
         return;
     }
-    size_t size = ku__class_size(class_index) - KU__SLOT_SLACK(slot);
-    ku__count_freed(tracer, KU__LANE_MAIN, KU__SLOT_SITE(slot), size, block);
+    ku__site_counts *counts = ku__site_counts_near(tracer, KU__LANE_MAIN, KU__SLOT_TAG(slot));
+    ku__counts_freed(tracer, KU__LANE_MAIN, counts, ku__slot_bytes(slot, ku__class_size(class_index)), block);
     if (KU__UNLIKELY(!ku__fast_push(heap, block, class_index))) {
         ku__untraced_slow_free(heap, block);
     }

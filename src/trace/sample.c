@@ -56,7 +56,7 @@ void ku__sample_weight(double interval, size_t bytes, uint64_t *weighted_bytes, 
 void ku__sample_allocated(ku__tracer *tracer, ku__lane_id lane, uint32_t site, size_t bytes, const void *block) {
     uint64_t weighted_bytes, weighted_blocks;
     ku__sample_weight(tracer->sample_interval, bytes, &weighted_bytes, &weighted_blocks);
-    ku__count_add(tracer, lane, site, weighted_bytes, weighted_blocks);
+    ku__counts_add(tracer, lane, ku__site_counts_of(tracer, lane, site), weighted_bytes, weighted_blocks);
     ku__lane *own = &tracer->lanes[lane];
     draw_gap(tracer, own);
     own->last_block = block;
@@ -71,7 +71,8 @@ void ku__sample_skip(ku__tracer *tracer, ku__lane_id lane) {
 void ku__sample_freed(ku__tracer *tracer, ku__lane_id lane, uint32_t site, size_t bytes, const void *block) {
     uint64_t weighted_bytes, weighted_blocks;
     ku__sample_weight(tracer->sample_interval, bytes, &weighted_bytes, &weighted_blocks);
-    ku__site_counts *counts = ku__count_take(tracer, lane, site, weighted_bytes, weighted_blocks);
+    ku__site_counts *counts = ku__site_counts_of(tracer, lane, site);
+    ku__counts_take(tracer, lane, counts, weighted_bytes, weighted_blocks);
     ku__lane *own = &tracer->lanes[lane];
     if (own->last_block == block && own->last_countdown == own->countdown) {
         ku__cell_add(&counts->temporary_blocks, weighted_blocks);

@@ -72,22 +72,22 @@ static uint32_t site_new(ku__tracer *tracer, ku__node *node, uint32_t node_numbe
 
 /* The newest is looked at first. What was there takes the other place, which may be its own first one. */
 static void cache_put(ku__cache_entry *cache, uint64_t mask, ku__cache_entry entry) {
-    ku__cache_entry *first = &cache[entry.hash & mask];
-    if (first->site != 0 && first->hash != entry.hash) cache[(entry.hash & mask) ^ 1] = *first;
+    ku__cache_entry *first = ku__cache_at(cache, entry.hash & mask);
+    if (first->tag != 0 && first->hash != entry.hash) *ku__cache_other(cache, entry.hash & mask) = *first;
     *first = entry;
 }
 
 /* A larger cache is a convenience: when memory is refused, the small one stays. */
 static void cache_grow(ku__tracer *tracer) {
-    uint64_t entries = tracer->cache_mask + 1;
+    uint64_t entries = tracer->cache_mask / sizeof(ku__cache_entry) + 1;
     if (tracer->tables->sites.count * (uint64_t)4 <= entries || entries >= CACHE_LAST) return;
     ku__cache_entry *larger = ku__metadata_map(tracer->tables, entries * 2 * sizeof *larger);
     if (larger == NULL) return;
     for (uint64_t i = 0; i < entries; i++)
-        if (tracer->cache[i].site != 0) cache_put(larger, entries * 2 - 1, tracer->cache[i]);
+        if (tracer->cache[i].tag != 0) cache_put(larger, (entries * 2 - 1) * sizeof *larger, tracer->cache[i]);
     ku__metadata_unmap(tracer->tables, tracer->cache, entries * sizeof *larger);
     tracer->cache = larger;
-    tracer->cache_mask = entries * 2 - 1;
+    tracer->cache_mask = (entries * 2 - 1) * sizeof *larger;
 }
 
 static uint32_t intern(ku__tracer *tracer, const ku__frame *frames, unsigned count, uint64_t hash) {
@@ -104,7 +104,7 @@ static uint32_t intern(ku__tracer *tracer, const ku__frame *frames, unsigned cou
     uint32_t site = node->site != 0 ? node->site : site_new(tracer, node, number);
     if (site == 0) return ku__tracer_fail(tracer, KU_NO_MEMORY, "the counts of sites");
     cache_grow(tracer);
-    if (hash != 0) cache_put(tracer->cache, tracer->cache_mask, (ku__cache_entry){.hash = hash, .site = site});
+    if (hash != 0) cache_put(tracer->cache, tracer->cache_mask, (ku__cache_entry){.hash = hash, .tag = KU__TAG(site)});
     return site;
 }
 

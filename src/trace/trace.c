@@ -87,7 +87,7 @@ static bool tracer_init(ku__tracer *tracer, const ku__tracer_options *options) {
     tracer->block_unit = options->sample_interval == 0 ? 1 : KU__SAMPLED_UNIT;
     lanes_init(tracer, options->seed != 0 ? options->seed : seed_of_moment());
     tracer->cache = ku__metadata_map(tracer->tables, CACHE_FIRST * sizeof(ku__cache_entry));
-    tracer->cache_mask = CACHE_FIRST - 1;
+    tracer->cache_mask = (CACHE_FIRST - 1) * sizeof(ku__cache_entry);
     if (tracer->cache == NULL || !tables_init(tracer->tables) || !ku__site_zero(tracer)) return false;
     ku__epoch_advance(tracer);
     return true;
@@ -127,7 +127,7 @@ void ku__tracer_delete(ku__tracer *tracer) {
     ku__tables_check(tracer->tables);
 #endif
     counts_release(tracer);
-    ku__metadata_unmap(tracer->tables, tracer->cache, (tracer->cache_mask + 1) * sizeof(ku__cache_entry));
+    ku__metadata_unmap(tracer->tables, tracer->cache, tracer->cache_mask + sizeof(ku__cache_entry));
     tables_release(tracer->tables);
     for (int lane = 0; lane < KU__LANE_COUNT; lane++) pthread_mutex_destroy(&tracer->lanes[lane].mutex);
     ku__metadata_unmap(NULL, tracer->tables, sizeof *tracer->tables);

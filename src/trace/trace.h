@@ -12,7 +12,7 @@
  *         for each frame: code = ku__code_find(tracer, code object), or ku__code_add(tracer, code object, facts)
  *         site = ku__site_intern(tracer, frames, count, hash); // fills the cache; 0 when tracing has failed
  *     }
- *     write site and slack into the block's slot; ku__count_allocated(tracer, lane, site, bytes, block);
+ *     write ku__slot_of(tag, bytes) into the block's slot; ku__count_allocated(tracer, lane, site, bytes, block);
  *
  * Addresses. Code records are found by the address of the code object and survive it. Whoever frees a code object (the
  * slot of its block has KU__SLOT_CODE) calls ku__code_detach() first; the epoch moves on, so that nothing remembered
@@ -41,16 +41,32 @@
 
 enum {
     KU__FRAMES_MAX = 255,
-    KU__SITE_BITS = 27,   /* a slot of the site table: site, slack << 27, code flag << 31 */
-    KU__SLACK_SHIFT = 27, /* block size less requested size, 0 to 15 */
+    KU__SITE_BITS = 27, /* a slot of the site table: rest of the size, site << 4, code flag << 31 */
+    KU__SITE_SHIFT = 4,
     KU__SITE_LAST = (1 << 27) - 1,
     KU__SITE_CHUNK_BITS = 16, /* counts come in chunks of 65,536 sites, 4 MiB of addresses a lane, touched as used */
     KU__SITE_CHUNKS = 1 << (KU__SITE_BITS - KU__SITE_CHUNK_BITS),
 };
 #define KU__SLOT_CODE 0x80000000u /* the block is a code object that a code record refers to */
 
-#define KU__SLOT_SITE(slot) ((slot) & (uint32_t)KU__SITE_LAST)
-#define KU__SLOT_SLACK(slot) (((slot) >> KU__SLACK_SHIFT) & 15u)
+#define KU__SLOT_SITE(slot) (((slot) >> KU__SITE_SHIFT) & (uint32_t)KU__SITE_LAST)
+
+/* A slot's *tag* is its site where it lies in the slot: KU__SITE_SHIFT bits up, nothing below. It is what the cache of
+ * stacks keeps, and times 4 it is the distance of the site's counts from those of site 0. */
+#define KU__TAG(site) ((site) << KU__SITE_SHIFT)
+#define KU__SLOT_TAG(slot) ((slot) & ~15u)
+
+/* Tags of the sites whose counts are in the first chunk: those that entry points count by themselves. */
+#define KU__TAG_IS_NEAR(tag) ((tag)-16u < KU__TAG(1u << KU__SITE_CHUNK_BITS) - 16u)
+
+/* The lowest bits of a slot are those of the bytes asked for, less one. They complete the size class of a block, whose
+ * size is the next multiple of 16. */
+static inline uint32_t ku__slot_of(uint32_t tag, size_t bytes) {
+    return tag | (uint32_t)((bytes - 1) & 15);
+}
+static inline size_t ku__slot_bytes(uint32_t slot, size_t block_size) {
+    return block_size - 15 + (slot & 15);
+}
 
 /* Who counts: the holder of the GIL, and whoever allocates without it. The program's totals are the sums of both. */
 typedef enum ku__lane_id { KU__LANE_MAIN, KU__LANE_RAW, KU__LANE_COUNT } ku__lane_id;
@@ -111,7 +127,7 @@ typedef struct ku__lane {
 
 typedef struct ku__cache_entry {
     uint64_t hash;
-    uint64_t site;
+    uint64_t tag; /* 0: empty */
 } ku__cache_entry;
 
 /* The hot half is here so that fast.h can inline; the rest is the business of src/trace. Lies in mapped memory: its
@@ -119,7 +135,7 @@ typedef struct ku__cache_entry {
 typedef struct ku__tracer {
     uint64_t seed;          /* where a hash over a stack starts; another one in every epoch */
     ku__cache_entry *cache; /* two places for each stack */
-    uint64_t cache_mask;    /* entries - 1 */
+    uint64_t cache_mask;    /* what of a hash is the distance in bytes of its entry: (entries - 1) * 16 */
     ku__cell peak_number;   /* number of the program's last peak */
     ku__cell peak_bytes;    /* the program's total at that peak */
     double sample_interval; /* mean bytes between samples; 0 is exact */
