@@ -3,16 +3,23 @@
 
     run.py --python PYTHON --site SITE --out FOLDER [--all | MODULE ...]
 
-Three runs are compared: ``stock`` (the interpreter as it is), ``plain`` (kucha's allocator under it) and ``traced``
-(and every allocation traced). What passes in the stock run must pass in the others, and no module may crash. A test
-that fails only with kucha is run once more, as the suite's own runner does with failures, since a loaded machine
-makes some tests fail; a module that died from a signal gets no second chance.
+Three ways are compared: ``stock`` (the interpreter as it is), ``plain`` (kucha's allocator under it) and ``traced``
+(and every allocation traced). What passes in the stock way must pass in the others, and no module may crash. To learn
+that, most of the stock run is not needed:
 
-``expected/<minor>.txt`` lists tests that cannot pass under kucha, one a line: name, modes, and the place in the
+1. Each module runs whole, plain and traced. A test that passed both times needs no comparison.
+2. What did not pass (failed, skipped, or gave no result though the module has such a test) runs on the stock
+   interpreter, those tests alone. What does not pass there either is the interpreter's own, or this machine's.
+3. What passes there runs alone, in the way in which it did not pass, and where that goes well the whole module once
+   more, on both sides. What passes both times had been disturbed, by a loaded machine as a rule, and is listed as
+   passed at the second try. All else is a difference. A module that died from a signal gets no second try.
+
+``expected/<minor>.txt`` lists tests that cannot pass under kucha, one a line: name, ways, and the place in the
 interpreter that makes it impossible, separated by ``|``. A listed test that passes is reported as such, and is no
-failure.
+failure; more of them than one in a hundred tests are one.
 
-Results: FOLDER/cpython.json (counts and differences), FOLDER/<mode>/<module>.log and .xml. Exit code 1 on a difference.
+Results: FOLDER/cpython.json (counts and differences), FOLDER/<way>/<module>.log, .xml and .json. With --resume, modules
+whose results lie there are not run again. Exit code 1 on a difference.
 """
 
 from __future__ import annotations
@@ -23,121 +30,57 @@ import os
 import signal
 import subprocess
 import sys
-import time
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-MODES = ("stock", "plain", "traced")
-PASSED, FAILED, SKIPPED, CRASHED, MISSING = "passed", "failed", "skipped", "crashed", "missing"
-# What is wrong with a module as a whole is told under this name, beside its tests.
-WHOLE = "(module)"
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from regrtest import CRASHED, FAILED, HERE, MISSING, MODES, PASSED, SKIPPED, STOPPED, WHOLE, Runner
+
+# The share of all tests that may be listed as impossible.
+EXPECTED_SHARE = 0.01
 
 
 @dataclass
-class Runner:
-    """One interpreter, and where its results go."""
+class Tally:
+    """What was counted over all modules: tests once for each way, and lines worth reading."""
 
-    python: str
-    site: str
-    out: Path
-    timeout: int
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(MODES, 0.0))
-
-    def environment(self, mode: str) -> dict[str, str]:
-        """The environment of a run: ours off or on, nothing of the caller's that changes Python."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KUCHA"))}
-        return kept | {
-            "PYTHONPATH": os.pathsep.join([str(HERE / "startup"), self.site]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "KUCHA_TEST_MODE": mode,
-        }
-
-    def ask(self, mode: str, program: str) -> str:
-        """What a one-line program prints in a mode."""
-        command = [self.python, "-c", program]
-        done = subprocess.run(command, env=self.environment(mode), capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"run.py: in mode {mode} the interpreter cannot even start:\n{done.stderr}")
-        return done.stdout.strip()
-
-    def check_modes(self) -> None:
-        """Refuses to compare an interpreter with itself: kucha must be in where it is said to be."""
-        for mode in MODES[1:]:
-            told = self.ask(mode, "from kucha import _core; print(_core.installed(), _core.tracing())")
-            if told != f"True {mode == 'traced'}":
-                raise SystemExit(f"run.py: in mode {mode}, installed and tracing are: {told}")
-
-    def run(self, mode: str, module: str) -> dict[str, str]:
-        """Runs one module of the suite in a mode; the outcome of each of its tests by name."""
-        folder = self.out / mode
-        folder.mkdir(parents=True, exist_ok=True)
-        results = folder / f"{module}.xml"
-        results.unlink(missing_ok=True)
-        # Above the whole module's time limit stands the limit of one test, which prints where it hangs.
-        command = [
-            self.python,
-            "-m",
-            "test",
-            "--verbose",
-            f"--timeout={self.timeout // 2}",
-            f"--junit-xml={results}",
-            module,
-        ]
-        started = time.monotonic()
-        with (folder / f"{module}.log").open("wb") as log:
-            code = run_group(command, self.environment(mode), log.fileno(), self.timeout)
-        self.seconds[mode] += time.monotonic() - started
-        outcomes = read_outcomes(results)
-        outcomes[f"{module} {WHOLE}"] = outcome_of_exit(code, outcomes)
-        return outcomes
+    tests: int = 0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    not_ours: int = 0  # that do not pass on the stock interpreter either, without being skipped
+    second_try: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    unexpectedly_passed: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
 
 
-def run_group(command: list[str], environment: dict[str, str], output: int, timeout: int) -> int | None:
-    """Runs a command in a process group of its own; its exit code, None when it was stopped for taking too long."""
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as child:
-        try:
-            return child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            return None
+@dataclass
+class Stock:
+    """What the stock interpreter does with a module's tests, found out as far as it is asked."""
 
+    runner: Runner
+    module: str
+    resume: bool
+    known: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
 
-def outcome_of_exit(code: int | None, outcomes: dict[str, str]) -> str:
-    """The outcome of a module as a whole: what its tests do not say."""
-    # regrtest's faulthandler prints and lets the signal kill the process: negative here, 128 and more through a shell.
-    if code is None or code < 0 or code >= 128:
-        return CRASHED
-    if code == 0:
-        return PASSED if outcomes else SKIPPED
-    return PASSED if FAILED in outcomes.values() else FAILED
+    def ask(self, names: set[str]) -> dict[str, str]:
+        """The outcomes of some tests, each run in the company of the others that were asked for."""
+        unknown = set() if self.whole else names - self.known.keys()
+        if unknown:
+            self.known |= dict.fromkeys(unknown, MISSING)
+            self.known |= self.runner.run("stock", self.module, unknown, f"some{len(self.known)}")
+        return {name: self.known.get(name, MISSING) for name in names}
 
-
-def read_outcomes(path: Path) -> dict[str, str]:
-    """Outcomes by test from a JUnit file, empty without one; where a name comes twice (subtests) the worst counts."""
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError):
-        return {}
-    worst = [PASSED, SKIPPED, FAILED]
-    outcomes: dict[str, str] = {}
-    for case in root.iter("testcase"):
-        outcome = PASSED
-        if case.find("failure") is not None or case.find("error") is not None:
-            outcome = FAILED
-        elif case.find("skipped") is not None:
-            outcome = SKIPPED
-        name = case.get("name", "?")
-        outcomes[name] = max(outcomes.get(name, PASSED), outcome, key=worst.index)
-    return outcomes
+    def ask_all(self) -> dict[str, str]:
+        """The outcomes of all tests and of the module."""
+        if not self.whole:
+            kept = self.runner.kept("stock", self.module) if self.resume else None
+            self.known = self.runner.run("stock", self.module) if kept is None else kept
+            self.whole = True
+        return self.known
 
 
 def read_expected(version: str) -> dict[tuple[str, str], str]:
@@ -162,52 +105,82 @@ def differences(stock: dict[str, str], other: dict[str, str]) -> dict[str, str]:
     }
 
 
-@dataclass
-class Tally:
-    """What was counted over all modules."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    second_try: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)
-    unexpectedly_passed: list[str] = field(default_factory=list)
-    different: list[str] = field(default_factory=list)
+def compare(stock: Stock, outcomes: dict[str, str]) -> dict[str, str]:
+    """What a run lost against the stock interpreter, which is asked about no more than is in doubt."""
+    whole = f"{stock.module} {WHOLE}"
+    if outcomes[whole] != PASSED:
+        return differences(stock.ask_all(), outcomes)
+    doubtful = {name for name, outcome in outcomes.items() if outcome != PASSED}
+    return differences(stock.ask(doubtful), outcomes)
 
 
-def compare_module(runner: Runner, module: str, expected: dict[tuple[str, str], str], tally: Tally) -> None:
-    """Runs a module in all modes and adds what came of it to the tally."""
-    stock = runner.run("stock", module)
-    for mode in MODES[1:]:
-        outcomes = runner.run(mode, module)
-        different = differences(stock, outcomes)
-        if different and CRASHED not in different.values():
-            different = retry(runner, mode, module, different, tally)
-        for name, outcome in different.items():
-            if (name, mode) in expected:
-                tally.expected.append(f"{mode}: {name}: {expected[name, mode]}")
-                continue
-            tally.failed += 1
-            if outcome != MISSING:
-                tally.different.append(f"{mode}: {name}: {outcome}, but passes on the stock interpreter")
-        lost = sum(outcome == MISSING for outcome in different.values())
+def confirm(stock: Stock, mode: str, suspects: dict[str, str]) -> tuple[dict[str, str], set[str]]:
+    """Tries again what was lost, alone and then in the whole module; what is lost again, and what passed this time.
+
+    Some tests depend on those before them, so what passes alone is compared as it runs in whole modules on both sides.
+    """
+    runner, module = stock.runner, stock.module
+    if CRASHED in suspects.values():
+        return suspects, set()
+    lost: dict[str, str] = {}
+    if f"{module} {WHOLE}" not in suspects:
+        lost = differences(dict.fromkeys(suspects, PASSED), runner.run(mode, module, suspects.keys(), "alone"))
+        if suspects.keys() <= lost.keys() or CRASHED in lost.values():
+            return lost, set()
+    again = runner.run(mode, module, tag="again")
+    open_ones = suspects.keys() - lost.keys()
+    lost |= {name: told for name, told in differences(stock.ask_all(), again).items() if name in open_ones}
+    lost |= {name: told for name, told in again.items() if told == CRASHED}
+    return lost, {name for name in open_ones if again.get(name) == PASSED}
+
+
+def account(mode: str, module: str, lost: dict[str, str], expected: dict[tuple[str, str], str], tally: Tally) -> None:
+    """Tells apart what is expected and what is a difference."""
+    missing = 0
+    for name, outcome in sorted(lost.items()):
+        if (name, mode) in expected:
+            tally.expected.append(f"{mode}: {name}: {expected[name, mode]}")
+            continue
+        tally.failed += 1
+        if outcome == MISSING and f"{module} {WHOLE}" in lost:
+            missing += 1
+        else:
+            tally.different.append(f"{mode}: {name}: {outcome}, but passes on the stock interpreter")
+    if missing:
+        tally.different.append(f"{mode}: {module}: {missing} tests gave no result, but pass on the stock interpreter")
+
+
+def count(outcomes: dict[str, str], lost: dict[str, str], tally: Tally) -> None:
+    """Adds up the tests of a module in one way; of those that are not lost, passed at last what had been doubtful."""
+    for name, outcome in outcomes.items():
+        if name.endswith(WHOLE):
+            continue
+        tally.tests += 1
+        tally.passed += outcome == PASSED and name not in lost
+        tally.skipped += outcome == SKIPPED and name not in lost
+        tally.not_ours += outcome in (FAILED, MISSING, STOPPED) and name not in lost
+
+
+def compare_module(
+    runner: Runner, module: str, arguments: argparse.Namespace, expected: dict[tuple[str, str], str], tally: Tally
+) -> None:
+    """Runs a module with kucha, asks the stock interpreter about what did not pass, and adds it to the tally."""
+    stock = Stock(runner, module, arguments.resume)
+    listed = dict.fromkeys(runner.cases(module), MISSING)
+    for mode in arguments.modes:
+        kept = runner.kept(mode, module) if arguments.resume else None
+        outcomes = listed | (runner.run(mode, module) if kept is None else kept)
+        lost = compare(stock, outcomes)
         if lost:
-            tally.different.append(f"{mode}: {module}: {lost} tests gave no result, but pass on the stock interpreter")
-        for name, outcome in stock.items():
-            tally.passed += outcome == PASSED and name not in different
-            tally.skipped += outcome == SKIPPED
-            if (name, mode) in expected and name not in different and outcome == PASSED:
-                tally.unexpectedly_passed.append(f"{mode}: {name}")
-
-
-def retry(runner: Runner, mode: str, module: str, different: dict[str, str], tally: Tally) -> dict[str, str]:
-    """Runs both sides once more; what differs both times remains."""
-    again = differences(runner.run("stock", module), runner.run(mode, module))
-    tally.second_try += [
-        f"{mode}: {name}: {outcome} at first" for name, outcome in different.items() if name not in again
-    ]
-    crashed = {name: outcome for name, outcome in again.items() if outcome == CRASHED}
-    return {name: outcome for name, outcome in again.items() if name in different} | crashed
+            first = lost
+            lost, passed = confirm(stock, mode, first)
+            outcomes |= dict.fromkeys(passed, PASSED)
+            tally.second_try += [f"{mode}: {name}: {first[name]} at first" for name in sorted(passed)]
+        account(mode, module, lost, expected, tally)
+        count(outcomes, lost, tally)
+        tally.unexpectedly_passed += [
+            f"{mode}: {name}" for name in outcomes if (name, mode) in expected and outcomes[name] == PASSED
+        ]
 
 
 def list_modules(runner: Runner, arguments: argparse.Namespace) -> list[str]:
@@ -224,7 +197,12 @@ def list_modules(runner: Runner, arguments: argparse.Namespace) -> list[str]:
         lines = (HERE / "smoke.txt").read_text().splitlines()
         wanted = [line for line in lines if line and not line.startswith("#")]
     # A package such as test_capi is listed by its parts from 3.13 on.
-    return [name for name in existing if any(name == want or name.startswith(f"test.{want}.") for want in wanted)]
+    return [name for name in existing if any(name in (want, f"test.{want}") or is_part(name, want) for want in wanted)]
+
+
+def is_part(name: str, package: str) -> bool:
+    """Whether a module belongs to a package of tests."""
+    return name.startswith((f"test.{package}.", f"{package}."))
 
 
 def report(tally: Tally, runner: Runner) -> None:
@@ -240,28 +218,50 @@ def report(tally: Tally, runner: Runner) -> None:
     times = ", ".join(f"{mode} {seconds:.0f} s" for mode, seconds in runner.seconds.items())
     print(
         f"{tally.passed} passed, {tally.failed} failed, {len(tally.expected)} cannot pass, "
-        f"{tally.skipped} skipped ({times})"
+        f"{tally.skipped} skipped, {tally.not_ours} do not pass on the stock interpreter either ({times})"
     )
 
 
-def main() -> int:
+def parse(words: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--python", default=sys.executable, help="the interpreter to test")
-    parser.add_argument("--site", required=True, help="the folder that holds the package kucha built for it")
+    parser.add_argument(
+        "--site", type=os.path.abspath, required=True, help="the folder that holds the package kucha built for it"
+    )
     parser.add_argument("--out", type=Path, required=True, help="where results go")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds for a module (%(default)s)")
+    parser.add_argument("--mode", dest="modes", action="append", choices=MODES[1:], help="only this way (both)")
+    parser.add_argument("--option", dest="options", action="append", default=[], help="a word to start Python with")
+    parser.add_argument("--variable", dest="variables", action="append", default=[], help="NAME=VALUE to start it with")
+    parser.add_argument("--resume", action="store_true", help="take the results that lie in the folder")
     parser.add_argument("--all", action="store_true", help="the whole suite")
     parser.add_argument("modules", nargs="*", help="modules such as test_gc; the smoke set when none is given")
-    arguments = parser.parse_args()
-    runner = Runner(arguments.python, arguments.site, arguments.out.resolve(), arguments.timeout)
-    runner.check_modes()
-    version = runner.ask("stock", "import platform; print(platform.python_version())")
+    arguments = parser.parse_args(words)
+    arguments.modes = arguments.modes or MODES[1:]
+    return arguments
+
+
+def main() -> int:
+    """Runs, compares, reports."""
+    arguments = parse()
+    # Whoever starts this in the background of a shell has SIGINT ignored, and a program under test would inherit that:
+    # test_threading then waits for ever, on a stock interpreter too. A handler is not inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    variables = dict(word.split("=", 1) for word in arguments.variables)
+    runner = Runner(
+        arguments.python, arguments.site, arguments.out.resolve(), arguments.timeout, arguments.options, variables
+    )
+    runner.check_modes(arguments.modes)
+    version = runner.ask("stock", "-c", "import platform; print(platform.python_version())")
     expected = read_expected(version)
     tally = Tally()
     for module in list_modules(runner, arguments):
         print(f"{version} {module}", flush=True)
-        compare_module(runner, module, expected, tally)
+        compare_module(runner, module, arguments, expected, tally)
+    if arguments.all and len(tally.expected) > EXPECTED_SHARE * tally.tests:
+        tally.failed += 1
+        tally.different.append(f"{len(tally.expected)} of {tally.tests} tests are listed as impossible")
     report(tally, runner)
     summary = {"version": version, "seconds": runner.seconds} | vars(tally)
     (runner.out / "cpython.json").write_text(json.dumps(summary, indent=1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol, cast
 
 import pytest
 
@@ -16,6 +19,22 @@ sys.path.insert(0, str(TOP / "scripts"))
 from tools.jobs import Counts, Job, Scheduler, count_junit, nothing  # noqa: E402
 from tools.suite import count_cpython  # noqa: E402
 
+
+class Tally(Protocol):
+    """What tests/cpython/run.py counts."""
+
+    tests: int
+    passed: int
+    failed: int
+    skipped: int
+    not_ours: int
+    second_try: list[str]
+    expected: list[str]
+    unexpectedly_passed: list[str]
+    different: list[str]
+
+
+ALL = {"a": "passed", "b": "passed", "c": "passed"}
 JUNIT = """<testsuites><testsuite>
 <testcase name="a"/><testcase name="b"><failure>no</failure></testcase>
 <testcase name="c"><skipped/></testcase><testcase name="d"><error/></testcase><testcase name="a"><failure/></testcase>
@@ -25,12 +44,52 @@ JUNIT = """<testsuites><testsuite>
 @pytest.fixture(scope="module")
 def runner() -> ModuleType:
     """tests/cpython/run.py as a module."""
-    specification = importlib.util.spec_from_file_location("cpython_run", TOP / "tests" / "cpython" / "run.py")
+    return load("run")
+
+
+@pytest.fixture(scope="module")
+def regrtest(runner: ModuleType) -> ModuleType:
+    """tests/cpython/regrtest.py as the module that run.py has imported."""
+    return sys.modules[runner.Runner.__module__]
+
+
+def load(name: str) -> ModuleType:
+    """A file of tests/cpython as a module."""
+    place = TOP / "tests" / "cpython" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(f"cpython_{name}", place)
     assert specification and specification.loader
     module = importlib.util.module_from_spec(specification)
-    sys.modules["cpython_run"] = module
+    sys.modules[f"cpython_{name}"] = module
     specification.loader.exec_module(module)
     return module
+
+
+class Script:
+    """Stands for an interpreter: what each run of module m tells, in order; and what was run."""
+
+    def __init__(self, **told: list[dict[str, str]]) -> None:
+        self.told = told
+        self.asked: list[tuple[str, set[str]]] = []
+
+    def cases(self, module: str) -> list[str]:
+        """The tests of the module."""
+        assert module == "m"
+        return ["a", "b", "c"]
+
+    def run(self, mode: str, module: str, only: Collection[str] = (), tag: str = "") -> dict[str, str]:
+        """The next outcomes of a way; the module as a whole passes unless something else is told."""
+        assert module == "m" and (not only or tag)
+        self.asked.append((mode, set(only)))
+        outcomes = {"m (module)": "passed"} | self.told[mode].pop(0)
+        return {name: told for name, told in outcomes.items() if not only or name in only or "(" in name}
+
+
+def compared(runner: ModuleType, script: Script, expected: dict[tuple[str, str], str] | None = None) -> Tally:
+    """The tally of one module that was run traced."""
+    tally = runner.Tally()
+    arguments = argparse.Namespace(resume=False, modes=["traced"])
+    runner.compare_module(script, "m", arguments, expected or {}, tally)
+    return cast("Tally", tally)
 
 
 def job(folder: Path, name: str, code: str, **settings: object) -> Job:
@@ -94,23 +153,80 @@ def test_crash_counts_even_where_the_stock_run_failed(runner: ModuleType) -> Non
         (2, {"a": "passed"}, "failed"),  # something beside the tests
         (-11, {"a": "passed"}, "crashed"),
         (139, {}, "crashed"),
-        (None, {}, "crashed"),
+        (None, {}, "stopped"),
     ],
 )
-def test_outcome_of_a_module(runner: ModuleType, code: int | None, outcomes: dict[str, str], outcome: str) -> None:
-    assert runner.outcome_of_exit(code, outcomes) == outcome
+def test_outcome_of_a_module(regrtest: ModuleType, code: int | None, outcomes: dict[str, str], outcome: str) -> None:
+    assert regrtest.outcome_of_exit(code, outcomes) == outcome
 
 
-def test_subtests_that_fail_are_not_hidden_by_one_that_passes(runner: ModuleType, tmp_path: Path) -> None:
+def test_subtests_that_fail_are_not_hidden_by_one_that_passes(regrtest: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "x.xml"
     path.write_text(JUNIT)
-    assert runner.read_outcomes(path) == {"a": "failed", "b": "failed", "c": "skipped", "d": "failed"}
+    assert regrtest.read_outcomes(path) == {"a": "failed", "b": "failed", "c": "skipped", "d": "failed"}
+
+
+def test_what_the_log_alone_tells(regrtest: ModuleType) -> None:
+    log = "test_a (x.A.test_a) ... ok\nFAIL: test_b (x.A.test_b) (i=3)\nERROR: setUpClass (x.B)\n"
+    assert regrtest.failures(log) == ["x.A.test_b", "x.B"]
+    assert regrtest.hanging_test(log) is None
+    waiting = "test_a (x.A.test_a) ... ok\ntest_b (x.A.test_b)\nIts docstring ... Timeout (0:00:30)!\n"
+    assert regrtest.hanging_test(waiting) == "x.A.test_b"
+
+
+def test_stock_interpreter_is_asked_about_what_did_not_pass_and_no_more(runner: ModuleType) -> None:
+    script = Script(traced=[ALL])
+    tally = compared(runner, script)
+    assert (tally.passed, tally.failed, script.asked) == (3, 0, [("traced", set())])
+    script = Script(traced=[{"a": "passed", "b": "skipped"}], stock=[{"b": "skipped", "c": "failed"}])
+    tally = compared(runner, script)
+    assert (tally.passed, tally.skipped, tally.not_ours, tally.failed) == (1, 1, 1, 0)
+    assert script.asked == [("traced", set()), ("stock", {"b", "c"})]
+
+
+def test_what_fails_again_alone_is_a_difference(runner: ModuleType) -> None:
+    script = Script(traced=[ALL | {"b": "failed"}, {"b": "failed"}], stock=[{"b": "passed"}])
+    tally = compared(runner, script)
+    assert (tally.passed, tally.failed, len(tally.different)) == (2, 1, 1)
+
+
+def test_what_passes_alone_must_pass_in_the_whole_module_too(runner: ModuleType) -> None:
+    lost = ALL | {"b": "failed"}
+    tally = compared(runner, Script(traced=[lost, ALL, ALL], stock=[ALL, ALL]))
+    assert (tally.passed, tally.failed, len(tally.second_try)) == (3, 0, 1)
+    tally = compared(runner, Script(traced=[lost, ALL, lost], stock=[ALL, ALL]))
+    assert (tally.passed, tally.failed, len(tally.second_try)) == (2, 1, 0)
+
+
+def test_what_depends_on_the_tests_before_it_is_no_difference(runner: ModuleType) -> None:
+    lost = ALL | {"b": "skipped"}
+    tally = compared(runner, Script(traced=[lost, ALL, lost], stock=[ALL, lost]))
+    assert (tally.passed, tally.skipped, tally.failed, len(tally.second_try)) == (2, 1, 0, 0)
+
+
+def test_crash_gets_no_second_try(runner: ModuleType) -> None:
+    tally = compared(runner, Script(traced=[{"m (module)": "crashed"}], stock=[ALL]))
+    assert (tally.passed, tally.failed) == (0, 4)
+
+
+def test_module_that_gives_no_result_is_run_again_whole(runner: ModuleType) -> None:
+    tally = compared(runner, Script(traced=[{"m (module)": "stopped"}, ALL], stock=[ALL]))
+    assert (tally.passed, tally.failed, len(tally.second_try)) == (3, 0, 4)
+
+
+def test_listed_as_impossible(runner: ModuleType) -> None:
+    expected = {("b", "traced"): "Objects/obmalloc.c"}
+    lost = ALL | {"b": "failed"}
+    tally = compared(runner, Script(traced=[lost, lost], stock=[ALL]), expected)
+    assert (tally.failed, len(tally.expected)) == (0, 1)
+    tally = compared(runner, Script(traced=[ALL]), expected)
+    assert (tally.failed, tally.unexpectedly_passed) == (0, ["traced: b"])
 
 
 def test_comparison_without_results_is_a_failure(tmp_path: Path) -> None:
     assert count_cpython(tmp_path / "none.json").failed == 1
     lists = {key: [] for key in ("different", "expected", "unexpectedly_passed", "second_try")}
-    (tmp_path / "some.json").write_text(json.dumps({"passed": 7, "failed": 2, "skipped": 1, **lists}))
+    (tmp_path / "some.json").write_text(json.dumps({"passed": 7, "failed": 2, "skipped": 1, "not_ours": 3, **lists}))
     assert count_cpython(tmp_path / "some.json").failed == 2
 
 
