@@ -49,7 +49,8 @@ static snapshot *new_snapshot(PyTypeObject *type) {
 static bool add_block(const ku_block *block, void *argument) {
     uint32_t site = KU__SLOT_SITE(block->site);
     if (site != 0) {
-        ku__rows_add(argument, site, 0, block->size - KU__SLOT_SLACK(block->site), 1);
+        size_t bytes = block->is_large ? block->size : ku__slot_bytes(block->site, block->size);
+        ku__rows_add(argument, site, 0, bytes, 1);
     }
     return true;
 }
