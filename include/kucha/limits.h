@@ -41,8 +41,8 @@ KU_API const ku_limit_info *ku_limits_list(size_t *count);
 /* The limit of that name or constant, in any case of letters; NULL when there is none. */
 KU_API const ku_limit_info *ku_limits_find(const char *name);
 
-/* Reads a limit of a process; pid 0 is the calling one. KU_GONE, KU_DENIED (another user's process), KU_INVALID (no such
- * resource). */
+/* Reads a limit of a process; pid 0 is the calling one. KU_GONE, KU_DENIED (another user's process), KU_INVALID (no
+ * such resource). */
 KU_API ku_code ku_limits_read(int pid, int resource, ku_limit *limit, ku_error *error);
 
 /* Sets a limit; `old` (may be NULL) gets what it was. KU_INVALID where soft is above hard, KU_DENIED where hard would
@@ -71,8 +71,8 @@ typedef struct ku_cgroup {
     uint64_t pids_used;
 } ku_cgroup;
 
-/* The control group of a process (pid 0: the calling one). Where no groups are mounted, all versions are 0 and nothing is
- * limited: that is KU_OK. `root` is where /proc is mounted, NULL for /proc. */
+/* The control group of a process (pid 0: the calling one). Where no groups are mounted, all versions are 0 and nothing
+ * is limited: that is KU_OK. `root` is where /proc is mounted, NULL for /proc. */
 KU_API ku_code ku_cgroup_read(const char *root, int pid, ku_cgroup *group, ku_error *error);
 
 #ifdef __cplusplus

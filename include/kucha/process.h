@@ -9,8 +9,8 @@
  * back is noticed and opened again.
  *
  * One thread at a time may use a ku_process; different ones need no lock. All calls return KU_OK or fill in the error:
- * KU_GONE (no such process, or no longer; os_error is ESTALE where another has its number), KU_ZOMBIE (ended, and what was
- * asked for went with it), KU_DENIED, KU_IO.
+ * KU_GONE (no such process, or no longer; os_error is ESTALE where another has its number), KU_ZOMBIE (ended, and what
+ * was asked for went with it), KU_DENIED, KU_IO.
  * Numbers of bytes are bytes, times are seconds.
  *
  * Sources: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5), proc_pid_smaps(5); Linux' Documentation,
@@ -76,7 +76,7 @@ typedef struct ku_process_footprint {
 } ku_process_footprint;
 
 /* The system walks all pages of the process for this, so the price grows with it. Needs the right to look into the
- * process (KU_DENIED). Of a thread of the kernel all are 0. */
+ * process (KU_DENIED). Of a zombie, and of a thread of the kernel, all are 0. */
 KU_API ku_code ku_process_footprint_read(ku_process *process, ku_process_footprint *footprint, ku_error *error);
 
 typedef struct ku_process_map {
@@ -141,8 +141,8 @@ typedef struct ku_process_status {
 KU_API ku_code ku_process_status_read(ku_process *process, ku_process_status *status, ku_error *error);
 
 /* The arguments it was started with, or has written there since: as the system keeps them, usually each with a 0 behind
- * it. `size` is how many bytes there are, 0 for threads of the kernel; what does not fit into `capacity` is cut. A zombie
- * is KU_ZOMBIE. */
+ * it. `size` is how many bytes there are, 0 for threads of the kernel; what does not fit into `capacity` is cut. A
+ * zombie is KU_ZOMBIE. */
 KU_API ku_code ku_process_command_line(ku_process *process, char *text, size_t capacity, size_t *size, ku_error *error);
 
 /* What /proc says the program's file is ("exe") or the current directory ("cwd"), terminated; "" for threads of the

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import types
 from errno import ESTALE
 
 from kucha import _process
@@ -68,32 +69,53 @@ reused: set[int] = set()  # pids that process_iter() has to look at anew
 @functools.lru_cache(maxsize=1)
 def original() -> Any:
     """The psutil package, also where this module stands in its place in sys.modules; None when it is not installed."""
-    found = sys.modules.get("psutil")
-    if found is not None and found is not sys.modules["kucha.psutil"]:
-        return found
+    here = sys.modules["kucha.psutil"]
+    found = sys.modules.get("psutil", here)
+    if found is not here:
+        return found  # None, too: that is how imports are forbidden
     import importlib
 
-    sys.modules.pop("psutil", None)
+    dropped_in = sys.modules.pop("psutil", None)
     try:
         return importlib.import_module("psutil")
     except ImportError:
         return None
     finally:
-        sys.modules.pop("psutil", None)
-        if found is not None:
-            sys.modules["psutil"] = found
+        if dropped_in is not None:
+            sys.modules["psutil"] = dropped_in
 
 
-def pass_through(owner: str, name: str, of: Callable[[Any], Any]) -> Any:
-    if not name.startswith("_"):
-        found = original()
-        if found is not None:
-            return getattr(of(found), name)
+def pass_through(owner: str, name: str, place: Callable[[Any], Any]) -> Any:
+    """What psutil has under that name; AttributeError, saying why, where there is no psutil, or it has none.
+
+    ``place`` finds the module or class that may have it. Functions raise the exceptions of this package.
+    """
+    if name.startswith("_"):
+        raise AttributeError(f"{owner} has no attribute {name!r}")
+    found = original()
+    if found is None:
         raise AttributeError(
             f"{owner} has no attribute {name!r}: kucha has psutil's memory side only, and psutil, which may have the "
             "rest, is not installed"
         )
-    raise AttributeError(f"{owner} has no attribute {name!r}")
+    value = getattr(place(found), name)
+    return _with_our_errors(value) if isinstance(value, types.FunctionType) else value
+
+
+def _with_our_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        found = original()
+        try:
+            return function(*args, **kwargs)
+        except found.ZombieProcess as error:
+            raise ZombieProcess(error.pid, error.name, error.ppid, error.msg) from error
+        except found.NoSuchProcess as error:
+            raise NoSuchProcess(error.pid, error.name, error.msg) from error
+        except found.AccessDenied as error:
+            raise AccessDenied(error.pid, error.name, error.msg) from error
+
+    return call
 
 
 # ---- a process ----
@@ -110,13 +132,14 @@ class Process(_process.Process):
     def __init__(self, pid: int | None = None) -> None:
         self._init(pid)
 
-    def _init(self, pid: int | None, ignore_gone: bool = False) -> None:
+    def _init(self, pid: int | None, _ignore_nsp: bool = False) -> None:
         if pid is None:
             pid = os.getpid()
         elif pid < 0:
             raise ValueError(f"pid must be a positive integer (got {pid})")
         self._pid = pid
         self._name: str | None = None
+        self._ppid: int | None = None  # once it was a zombie: whom it waits for
         self._exe: str | None = None
         self._create_time: float | None = None
         self._gone = self._pid_reused = False
@@ -134,7 +157,7 @@ class Process(_process.Process):
         except AccessDenied:
             pass  # hidden but for its existence: whatever is asked for will say so
         except NoSuchProcess as error:
-            if not ignore_gone:
+            if not _ignore_nsp:
                 raise NoSuchProcess(pid, msg=f"process PID not found: {error.msg}") from None
             self._gone = True
 
@@ -146,7 +169,9 @@ class Process(_process.Process):
                 reused.add(self._pid)
             raise NoSuchProcess(self._pid, self._name, message)
         if code == "KU_ZOMBIE":
-            raise ZombieProcess(self._pid, self._name, None, message)
+            with contextlib.suppress(NoSuchProcess):
+                self._ppid = self._parent_pid()
+            raise ZombieProcess(self._pid, self._name, self._ppid, message)
         if code == "KU_DENIED":
             raise AccessDenied(self._pid, self._name, message)
         raise OSError(number, message)
@@ -189,8 +214,15 @@ class Process(_process.Process):
     __repr__ = __str__
 
     def __getattr__(self, name: str) -> Any:
-        owner = f"{type(self).__name__!r} object"
-        return pass_through(owner, name, lambda found: found.Process(self._pid))
+        function = pass_through(f"{type(self).__name__!r} object", name, lambda found: found.Process)
+        if not callable(function):
+            return function
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._check()
+            return function(original().Process(self._pid), *args, **kwargs)
+
+        return functools.wraps(function)(call)
 
     def is_running(self) -> bool:
         """Whether it is still there, a zombie included, and its number has not gone to another."""
@@ -245,13 +277,16 @@ class Process(_process.Process):
                     found[name] = self._pid if name == "pid" else getattr(self, name)()
                 except (AccessDenied, ZombieProcess):
                     found[name] = ad_value
+                except NotImplementedError:  # by this system: an error for whoever asked for it
+                    if attrs:
+                        raise
         return found
 
     # ---- who it is ----
 
     def ppid(self) -> int:
         """The pid of its parent."""
-        return self._ppid()
+        return self._parent_pid()
 
     def name(self) -> str:
         """Its name: the system keeps 15 bytes of it, the rest is taken from the command line where that fits."""
@@ -468,6 +503,8 @@ class Process(_process.Process):
 
         TimeoutExpired when that takes longer than the timeout in seconds.
         """
+        if self._pid == 0:
+            raise ValueError("can't wait for PID 0")
         if timeout is not None and not isinstance(timeout, (int, float)):
             raise TypeError(f"timeout must be an int or float (got {type(timeout)})")
         if timeout is not None and timeout < 0:
@@ -576,7 +613,7 @@ class Popen(Process):
         import subprocess
 
         self._popen = subprocess.Popen(*args, **kwargs)
-        self._init(self._popen.pid, ignore_gone=True)
+        self._init(self._popen.pid, _ignore_nsp=True)
 
     def __enter__(self) -> Popen:
         self._popen.__enter__()

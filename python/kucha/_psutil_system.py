@@ -70,7 +70,7 @@ def _warn(sentence: str) -> None:
 
 
 def virtual_memory() -> svmem:
-    """The memory of the machine, in bytes, as ``free`` tells it. A container's limit is not in it: see cgroup_limits."""
+    """The memory of the machine, in bytes, as ``free`` tells it; not a container's: see cgroup_limits."""
     total, available, free, active, inactive, buffers, cached, shared, slab, missing = _process.memory(root())
     if missing:
         was = "was" if len(missing) == 1 else "were"
@@ -150,8 +150,8 @@ def _busy(before: scputimes, after: scputimes) -> float:
 
 def _shares(before: scputimes, after: scputimes) -> scputimes:
     spent = _deltas(before, after)
-    scale = 100.0 / max(1, _total(spent))
-    return scputimes(*(min(max(0.0, round(part * scale, 1)), 100.0) for part in spent))
+    total = _total(spent)
+    return scputimes(*(_percent(part, total) for part in spent))
 
 
 class _Watch:

@@ -178,7 +178,7 @@ def pid_exists(pid: int) -> bool:
     return _process.pid_exists(PROCFS_PATH, pid)
 
 
-_known: dict[int, Process] = {}  # what process_iter() has given out, to be given out again
+_pmap: dict[int, Process] = {}  # what process_iter() has given out, to be given out again
 
 
 def process_iter(attrs: Collection[str] | None = None, ad_value: Any = None) -> Iterator[Process]:
@@ -186,9 +186,9 @@ def process_iter(attrs: Collection[str] | None = None, ad_value: Any = None) -> 
 
     With ``attrs``, names of attributes ([]: all), each has a dict of these in ``info``: see ``Process.as_dict``.
     """
-    global _known
+    global _pmap
     now = pids()
-    known = {pid: _known[pid] for pid in now if pid in _known and pid not in reused}
+    known = {pid: _pmap[pid] for pid in now if pid in _pmap and pid not in reused}
     reused.difference_update(now)
     try:
         for pid in now:
@@ -202,10 +202,10 @@ def process_iter(attrs: Collection[str] | None = None, ad_value: Any = None) -> 
             except NoSuchProcess:
                 known.pop(pid, None)
     finally:
-        _known = known
+        _pmap = known
 
 
-process_iter.cache_clear = lambda: _known.clear()  # type: ignore[attr-defined]
+process_iter.cache_clear = lambda: _pmap.clear()  # type: ignore[attr-defined]
 
 
 def wait_procs(

@@ -52,8 +52,8 @@ static int make_tuples(PyObject *module) {
     return result;
 }
 
-/* By way of tuple's own constructor, which is what the class's does: memory for a tuple of a subclass, filled in by hand,
- * would miss what newer interpreters keep in it beside the items (3.14: the hash). */
+/* By way of tuple's own constructor, which is what the class's does: memory for a tuple of a subclass, filled in by
+ * hand, would miss what newer interpreters keep in it beside the items (3.14: the hash). */
 PyObject *ku__named(const ku__process_module *state, ku__tuple kind, PyObject **values, Py_ssize_t count) {
     PyObject *plain = PyTuple_New(count);
     bool failed = plain == NULL;

@@ -1,8 +1,8 @@
 /* process_module.h: what the files of the extension module kucha._process share.
  *
- * The module is the thin side of include/kucha/{process,system,limits,usage}.h for Python. It has nothing to do with the
- * allocator: it uses public calls of the interpreter only, works under every CPython that the package can be installed
- * on, and any interpreter of a process may import it.
+ * The module is the thin side of include/kucha/{process,system,limits,usage}.h for Python. It has nothing to do with
+ * the allocator: it uses public calls of the interpreter only, works under every CPython that the package can be
+ * installed on, and any interpreter of a process may import it.
  *
  * Results are named tuples of collections.namedtuple, made when the module is loaded, in kucha.psutil's name, so that
  * they compare, copy, print and pickle as those of psutil do.
@@ -42,8 +42,8 @@ static inline ku__process_module *ku__process_module_of(PyObject *module) {
     return PyModule_GetState(module);
 }
 
-/* A named tuple of those values; takes the references over, also when it fails. One that is NULL makes it fail, with the
- * exception that is set. */
+/* A named tuple of those values; takes the references over, also when it fails. One that is NULL makes it fail, with
+ * the exception that is set. */
 PyObject *ku__named(const ku__process_module *state, ku__tuple kind, PyObject **values, Py_ssize_t count);
 
 /* The same of numbers. */

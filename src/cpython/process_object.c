@@ -270,7 +270,7 @@ static PyObject *cpu_num(PyObject *self, PyObject *ignored) {
     return state != NULL ? PyLong_FromLong(state->processor) : NULL;
 }
 
-PyDoc_STRVAR(ppid_doc, "_ppid() -> int");
+PyDoc_STRVAR(ppid_doc, "_parent_pid() -> int");
 
 static PyObject *process_ppid(PyObject *self, PyObject *ignored) {
     (void)ignored;
@@ -421,7 +421,7 @@ static PyMethodDef methods[] = {
     {"_open", (PyCFunction)(void (*)(void))process_open, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, open_doc},
     {"_check", process_check, METH_NOARGS, check_doc},
     {"_cache", process_cache, METH_O, cache_doc},
-    {"_ppid", process_ppid, METH_NOARGS, ppid_doc},
+    {"_parent_pid", process_ppid, METH_NOARGS, ppid_doc},
     {"_letter", process_letter, METH_NOARGS, letter_doc},
     {"_short_name", process_short_name, METH_NOARGS, short_name_doc},
     {"_started_after_boot", process_after_boot, METH_NOARGS, after_boot_doc},

@@ -1,4 +1,4 @@
-/* process_resource.c: the functions and constants of kucha.resource, which are those of the standard library's resource.
+/* process_resource.c: functions and constants of kucha.resource, which are those of the standard library's resource.
  *
  * The behaviour is that of CPython 3.14, on every version: limits above 2^63 are positive, a negative limit other than
  * -1 is refused. From 3.15 on the standard library's RLIM_INFINITY is positive, and a negative limit is taken with a

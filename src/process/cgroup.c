@@ -280,6 +280,16 @@ static void read_pids(const hierarchy *in, ku_cgroup *group) {
     group->pids_used = read_value(in, "pids.current");
 }
 
+static ku_code cannot_read(int pid, int why, ku_error *error) {
+    if (why == ENOENT || why == ESRCH) {
+        ku__error_format(error, KU_GONE, ESRCH, "process %d does not exist, or no longer", pid);
+        return KU_GONE;
+    }
+    ku_code code = why == EACCES || why == EPERM ? KU_DENIED : KU_IO;
+    ku__error_format(error, code, why, "the control groups of process %d cannot be read: %s", pid, strerror(why));
+    return code;
+}
+
 ku_code ku_cgroup_read(const char *root, int pid, ku_cgroup *group, ku_error *error) {
     static const struct {
         const char *controller;
@@ -295,12 +305,7 @@ ku_code ku_cgroup_read(const char *root, int pid, ku_cgroup *group, ku_error *er
     for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++) {
         hierarchy in;
         int why = find_hierarchy(root, pid, parts[part].controller, &in);
-        if (why != 0) {
-            ku_code code = why == ENOENT || why == ESRCH ? KU_GONE : why == EACCES || why == EPERM ? KU_DENIED : KU_IO;
-            ku__error_format(error, code, why, "the control groups of process %d cannot be read: %s", pid,
-                             strerror(why));
-            return code;
-        }
+        if (why != 0) return cannot_read(pid, why, error);
         parts[part].read(&in, group);
     }
     return KU_OK;

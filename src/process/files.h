@@ -30,8 +30,8 @@ ssize_t ku__process_text(ku_process *process, ku__process_file file, char *text,
 /* Opens any other file of the process; the descriptor is the caller's. -1 with errno set. */
 int ku__process_file_open(ku_process *process, const char *name);
 
-/* A copy for one reading by another thread, while the owner goes on: it shares the folder, if that is kept (this call sees
- * to that, from the second time on), keeps nothing itself, and is not closed. */
+/* A copy for one reading by another thread, while the owner goes on: it shares the folder, if that is kept (this call
+ * sees to that, from the second time on), keeps nothing itself, and is not closed. */
 ku_process ku__process_borrow(ku_process *process);
 
 /* The time of start in a text of stat, in ticks; false when the text is none. */

@@ -72,5 +72,6 @@ ku_code ku_process_footprint_read(ku_process *process, ku_process_footprint *foo
     if (read_rollup(process, footprint)) return KU_OK;
     if (errno != ENOENT && errno != ESRCH) return ku__process_failed(process, errno, "memory maps", error);
     *footprint = (ku_process_footprint){0};
-    return ku_process_maps_walk(process, add_map, footprint, error);
+    ku_code code = ku_process_maps_walk(process, add_map, footprint, error);
+    return code == KU_ZOMBIE ? KU_OK : code; /* nothing is left of it: that is an answer */
 }

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Skips spaces and tabs and reads a decimal number, with a minus if need be. Returns what follows it, or NULL when there
- * is none. */
+/* Skips spaces and tabs and reads a decimal number, with a minus if need be. Returns what follows it, or NULL when
+ * there is none. */
 static inline const char *ku__text_number(const char *at, uint64_t *value) {
     while (*at == ' ' || *at == '\t') at++;
     bool negative = *at == '-';
