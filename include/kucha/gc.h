@@ -66,6 +66,16 @@ KU_API bool ku_gc_set_mode(ku_isolate *isolate, ku_gc_mode mode, double seconds)
 
 KU_API void ku_gc_get_stats(const ku_isolate *isolate, ku_gc_stats stats[KU_GC_GENERATIONS]);
 
+/* How long collections of a generation kept the program waiting; each step counts for itself. */
+enum { KU_GC_PAUSE_PLACES = 24 };
+typedef struct ku_gc_pauses {
+    size_t count;
+    double total, longest; /* seconds */
+    size_t
+        histogram[KU_GC_PAUSE_PLACES]; /* [n]: pauses of 2^n to 2^(n+1) microseconds; the first and the last are open */
+} ku_gc_pauses;
+KU_API void ku_gc_get_pauses(const ku_isolate *isolate, ku_gc_pauses pauses[KU_GC_GENERATIONS]);
+
 KU_API unsigned ku_gc_get_debug(const ku_isolate *isolate);
 KU_API void ku_gc_set_debug(ku_isolate *isolate, unsigned flags);
 

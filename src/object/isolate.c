@@ -10,6 +10,7 @@
 #include "object/attributes.h"
 #include "object/birth.h"
 #include "object/class.h"
+#include "object/collect.h"
 #include "object/leaks.h"
 #include "object/types.h"
 #include "object/verify.h"
@@ -53,7 +54,7 @@ static bool births_open(ku_isolate *isolate, ku_error *error) {
 
 static const part parts[] = {
     {heaps_open, heaps_close},           {ku__running_open, ku__running_close}, /* from here on the lock is held */
-    {births_open, ku__births_close},
+    {births_open, ku__births_close},     {ku__gc_open, ku__gc_close},           /* before there are objects */
 #ifdef KU_CHECKING
     {ku__verify_open, ku__verify_close},
 #endif
@@ -172,6 +173,7 @@ size_t ku_isolate_delete(ku_isolate *isolate) {
         return 0;
     }
     ku_clear_error(isolate);
+    ku__gc_finish(isolate);
     collect_all(isolate);
     isolate->closing = true;
     empty_immortals(isolate);
@@ -245,6 +247,7 @@ void ku_root_remove(ku_isolate *isolate, ku_object **place) {
 
 void *ku_buffer_new(ku_isolate *isolate, size_t bytes) {
     void *buffer = ku__fast_malloc(isolate->buffers, bytes);
+    ku__gc_note_bytes(isolate, bytes);
     return buffer != NULL ? buffer : ku__block_slow(isolate, isolate->buffers, bytes);
 }
 
@@ -256,6 +259,7 @@ void *ku_buffer_resize(ku_isolate *isolate, void *buffer, size_t bytes) {
     if (moved == NULL) {
         ku__refusal_note(isolate, isolate->buffers, bytes);
     }
+    ku__gc_note_bytes(isolate, bytes);
     return moved;
 }
 

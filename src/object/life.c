@@ -14,6 +14,7 @@
  */
 #include "object/attributes.h"
 #include "object/class.h"
+#include "object/collect.h"
 #include "object/verify.h"
 #include "object/weak.h"
 
@@ -141,6 +142,9 @@ static inline void free_block(ku_isolate *isolate, ku_heap *heap, ku_object *obj
 static inline void free_object(ku_isolate *isolate, const ku__type_map *map, ku_object *object) {
     bool tracked = (map->flags & KU__MAP_ACYCLIC) == 0;
     isolate->young -= tracked && isolate->young > 0;
+    if (tracked) {
+        ku__gc_forget(isolate, object);
+    }
     free_block(isolate, tracked ? isolate->tracked : isolate->atoms, object);
 }
 
@@ -179,13 +183,17 @@ static void free_rest(ku_isolate *isolate, const ku__type_map *map, ku_object *o
     }
 }
 
-void ku__object_dispose(ku_isolate *isolate, ku_object *object) {
+void ku__object_strip(ku_isolate *isolate, ku_object *object) {
     const ku__type_map *map = ku__map_of(object);
     free_rest(isolate, map, object);
     if ((map->flags & KU__MAP_DICT) != 0) {
         ku__attributes_free(isolate, ku__dict_word(object, map));
     }
-    free_object(isolate, map, object);
+}
+
+void ku__object_dispose(ku_isolate *isolate, ku_object *object) {
+    ku__object_strip(isolate, object);
+    free_object(isolate, ku__map_of(object), object);
 }
 
 void ku__object_abandon(ku_isolate *isolate, ku_object *object) {

@@ -358,8 +358,12 @@ typedef struct ku__weak_queue {
 void ku__weak_clear(ku_isolate *isolate, ku_object *object, ku__weak_queue *queue);
 void ku__weak_call(ku_isolate *isolate, ku__weak_queue *queue);
 
-/* Gives back the block of an object whose references have been given up one by one by the caller, the one to its type
- * included, and its buffers; no hook but `release` runs. For a sweep. */
+/* For a sweep, after the caller has given up the object's references one by one, the one to its type included: frees
+ * what else it has (buffers; items, a long tail, shared attributes as arrays), with no hook but `release`. Its block is
+ * still the caller's to give back, ... */
+void ku__object_strip(ku_isolate *isolate, ku_object *object);
+
+/* ... or goes too. */
 void ku__object_dispose(ku_isolate *isolate, ku_object *object);
 
 /* Calls an object: its type's hook, or "'x' object is not callable". Arguments borrowed, the result new. */

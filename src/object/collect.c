@@ -1,0 +1,262 @@
+/* collect.c: collecting native objects: whole collections, and what is common to all kinds. See gc/collector.h for how
+ * the dead are found, gc/policy.h for when.
+ *
+ * The native model (native_model.h) is compiled into this file: marking and trial deletion here know what a native object
+ * looks like. Collections in steps are in the same unit, in steps.h.
+ *
+ * A collection is an episode: callbacks and debug text at its begin and end, statistics, the pending error put aside, the
+ * next trigger. isolate->collecting is set all the while, so none begins inside of one, whatever callbacks and finalizers
+ * do.
+ *
+ * In the hostile build every new object collects: generation 0 each time, 1 and 2 now and then.
+ */
+#include "object/collect.h"
+
+#include "object/held.h"
+#include "object/native_model.h"
+#include "object/types.h"
+#include "object/verify.h"
+
+#include "gc/collector.h"
+#include "os/clock.h"
+#include "os/pages.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- arrays in pages ---- */
+
+bool ku__array_reserve(ku__array *array, size_t each) {
+    if (array->count < array->capacity) {
+        return true;
+    }
+    enum { LEAST = 64 };
+    size_t capacity = array->capacity != 0 ? array->capacity * 2 : LEAST;
+    void *larger = ku__pages_map(capacity * each);
+    if (larger == NULL) {
+        return false;
+    }
+    if (array->count != 0) {
+        memcpy(larger, array->items, array->count * each);
+    }
+    ku__pages_unmap(array->items, array->capacity * each);
+    array->items = larger;
+    array->capacity = capacity;
+    return true;
+}
+
+void ku__array_close(ku__array *array, size_t each) {
+    ku__pages_unmap(array->items, array->capacity * each);
+    *array = (ku__array){0};
+}
+
+/* ---- episodes ---- */
+
+bool ku__gc_sync(ku_isolate *isolate) {
+    ku__quarantine_flush(isolate);
+    return ku__space_sync(&isolate->gc->space);
+}
+
+void ku__gc_trigger(ku_isolate *isolate) {
+    const ku__gc *gc = isolate->gc;
+    isolate->young_most = gc->enabled ? ku__policy_young_most(&gc->policy) : INT32_MAX;
+}
+
+static void call_callbacks(ku_isolate *isolate, ku_gc_phase phase, const ku__episode *episode) {
+    ku__gc *gc = isolate->gc;
+    ku_gc_info info = {.generation = episode->generation};
+    if (phase == KU_GC_STOP) {
+        info.collected = episode->found;
+        info.candidates = episode->candidates;
+        info.duration = (double)episode->pause / 1e9;
+    }
+    for (size_t i = 0; i < gc->callbacks.count; i++) {
+        ku__gc_callback callback = ((ku__gc_callback *)gc->callbacks.items)[i];
+        callback.call(isolate, phase, &info, callback.argument);
+        ku__unraisable(isolate, "calling callback of the collector", NULL);
+    }
+}
+
+/* As CPython prints it (Python/gc.c, show_stats_each_generations). */
+static void print_begin(const ku_isolate *isolate, int generation) {
+    const ku__space *space = &isolate->gc->space;
+    fprintf(stderr, "gc: collecting generation %d...\ngc: objects in each generation:", generation);
+    for (int i = 0; i < KU_GC_GENERATIONS; i++) {
+        fprintf(stderr, " %zu", ku__space_count(space, i));
+    }
+    fprintf(stderr, "\ngc: objects in permanent generation: %zu\n", ku__space_count(space, 3));
+}
+
+void ku__gc_episode_begin(ku_isolate *isolate, ku__episode *episode) {
+    KU__CHECK_HELD_HEAP(isolate->tracked);
+    isolate->collecting = true;
+    episode->began = ku__clock_nanoseconds();
+    episode->pending = ku__pending_take(isolate);
+    call_callbacks(isolate, KU_GC_START, episode);
+    /* without memory for the newest objects they wait, as if held from outside, and the others are collected */
+    ku__gc_sync(isolate);
+    if ((isolate->gc->debug & KU_GC_STATS) != 0) {
+        print_begin(isolate, episode->generation);
+    }
+}
+
+static void note_stats(ku__gc *gc, const ku__episode *episode) {
+    ku_gc_stats *stats = &gc->stats[episode->generation];
+    stats->collections++;
+    stats->collected += episode->found;
+    stats->candidates += episode->candidates;
+    stats->duration += (double)episode->pause / 1e9;
+}
+
+void ku__gc_episode_end(ku_isolate *isolate, ku__episode *episode) {
+    ku__gc *gc = isolate->gc;
+    uint64_t pause = ku__clock_nanoseconds() - episode->began;
+    ku__pause_note(&gc->pauses[episode->generation], pause);
+    episode->pause += pause;
+    note_stats(gc, episode);
+    ku__yield yield = {.young = episode->young,
+                       .candidates = episode->candidates,
+                       .found = episode->found,
+                       .bytes = isolate->buffers->large_bytes};
+    ku__policy_note(&gc->policy, episode->generation, &yield, episode->automatic);
+    if ((gc->debug & KU_GC_STATS) != 0) {
+        fprintf(stderr, "gc: done, %zu unreachable, 0 uncollectable, %.4fs elapsed\n", episode->found,
+                (double)episode->pause / 1e9);
+    }
+    ku__gc_trigger(isolate);
+    call_callbacks(isolate, KU_GC_STOP, episode);
+    ku__pending_put(isolate, episode->pending);
+    isolate->collecting = false;
+}
+
+/* ---- the dead ---- */
+
+static void print_collectable(ku__run *run, ku_isolate *isolate, ku_object *object) {
+    (void)run;
+    (void)isolate;
+    fprintf(stderr, "gc: collectable <%s %p>\n", ku__type_of(object)->own.name, (void *)object);
+}
+
+/* Without memory for the place it lives on until the next collection, as if it were held. */
+static void save(ku__run *run, ku_isolate *isolate, ku_object *object) {
+    (void)run;
+    ku__array *saved = &isolate->gc->saved;
+    if (ku__array_reserve(saved, sizeof(ku_object *))) {
+        ((ku_object **)saved->items)[saved->count++] = ku_new_reference(object);
+    }
+}
+
+size_t ku__gc_end_dead(ku_isolate *isolate, ku__run *run) {
+    unsigned debug = isolate->gc->debug;
+    if ((debug & KU_GC_COLLECTABLE) != 0) {
+        each_dead(run, isolate, 0, print_collectable);
+    }
+    return end_dead(run, isolate, (debug & KU_GC_SAVEALL) != 0 ? save : NULL);
+}
+
+/* ---- whole collections ---- */
+
+size_t ku__gc_whole(ku_isolate *isolate, int generation, bool automatic) {
+    ku__gc *gc = isolate->gc;
+    ku__episode episode = {.generation = generation, .automatic = automatic, .young = (size_t)isolate->young};
+    if (generation == 2) {
+        ku__gc_steps_drop(isolate);
+    }
+    ku__gc_episode_begin(isolate, &episode);
+    ku__run run = {.space = &gc->space};
+    isolate->young = 0; /* before finalizers, which may make new ones */
+    episode.candidates = ku__space_begin(&gc->space, generation);
+    if (find_dead(&run, isolate, generation == 2)) {
+        episode.found = ku__gc_end_dead(isolate, &run);
+    }
+    ku__space_end(&gc->space);
+    ku__run_close(&run);
+    ku__gc_episode_end(isolate, &episode);
+    return episode.found;
+}
+
+/* ---- what is due ---- */
+
+#ifdef KU_HOSTILE
+static int generation_due(ku_isolate *isolate) {
+    enum { AGED_EACH = 8, FULL_EACH = 64 };
+    size_t round = ++isolate->gc->due_rounds;
+    return round % FULL_EACH == 0 ? 2 : round % AGED_EACH == 0 ? 1 : 0;
+}
+#else
+static int generation_due(ku_isolate *isolate) {
+    return ku__policy_choose(&isolate->gc->policy, (size_t)isolate->young, isolate->buffers->large_bytes);
+}
+#endif
+
+#include "object/steps.h"
+
+static void collect_due(ku_isolate *isolate) {
+    ku__gc *gc = isolate->gc;
+    if (!gc->enabled || isolate->closing || gc->policy.thresholds[0] <= 0) {
+        return;
+    }
+    if (gc->mode != KU_GC_WHOLE && step_due(isolate)) {
+        return;
+    }
+    int generation = generation_due(isolate);
+    if (generation >= 0) {
+        ku__gc_whole(isolate, generation, true);
+    } else {
+        ku__gc_trigger(isolate); /* bytes called, and they are back already */
+    }
+}
+
+static size_t collect_all(ku_isolate *isolate) {
+    return isolate->collecting ? 0 : ku__gc_whole(isolate, 2, false);
+}
+
+/* ---- opening and closing ---- */
+
+bool ku__gc_open(ku_isolate *isolate, ku_error *error) {
+    ku__gc *gc = (ku__gc *)ku__pages_map(sizeof *gc);
+    if (gc == NULL || !ku__space_open(&gc->space, isolate->tracked)) {
+        ku__pages_unmap(gc, sizeof *gc);
+        return ku__error_fill(error, KU_NO_MEMORY, "an isolate could not be made: the system refused memory");
+    }
+    ku__policy_open(&gc->policy);
+    gc->enabled = (isolate->flags & KU_ISOLATE_NO_COLLECTOR) == 0;
+    isolate->gc = gc;
+    isolate->collect = collect_due;
+    isolate->collect_all = collect_all;
+    ku__gc_trigger(isolate);
+    return true;
+}
+
+static void drop_saved(ku_isolate *isolate) {
+    ku__array *saved = &isolate->gc->saved;
+    while (saved->count != 0) {
+        ku_decref(isolate, ((ku_object **)saved->items)[--saved->count]);
+    }
+}
+
+void ku__gc_finish(ku_isolate *isolate) {
+    ku__gc *gc = isolate->gc;
+    if (gc == NULL) {
+        return;
+    }
+    ku__gc_steps_drop(isolate);
+    gc->debug = 0;
+    gc->mode = KU_GC_WHOLE;
+    drop_saved(isolate);
+    ku_clear(isolate, &gc->garbage);
+    ku__space_unfreeze(&gc->space);
+}
+
+void ku__gc_close(ku_isolate *isolate) {
+    ku__gc *gc = isolate->gc;
+    ku__gc_steps_drop(isolate);
+    ku__array_close(&gc->callbacks, sizeof(ku__gc_callback));
+    ku__array_close(&gc->saved, sizeof(ku_object *));
+    ku__space_close(&gc->space);
+    isolate->gc = NULL;
+    isolate->collect = NULL;
+    isolate->collect_all = NULL;
+    isolate->young_most = INT32_MAX;
+    ku__pages_unmap(gc, sizeof *gc);
+}
