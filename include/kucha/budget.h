@@ -4,9 +4,9 @@
  * arrays, tables and text that they own. Tables that the library keeps beside the heaps are not.
  *
  * Soft limit. The request that would pass it collects everything first. If that does not bring the isolate an eighth
- * under the limit (with less, it would soon collect again), the hook is called: it may drop caches, raise the budget, or
- * note that it is time to end something; then the request goes on. The hook is called again when the isolate has been an
- * eighth under the limit in between.
+ * under the limit (with less, it would soon collect again), the hook is called: it may drop caches, raise the budget,
+ * or note that it is time to end something; then the request goes on. The hook is called again when the isolate has
+ * been an eighth under the limit in between.
  *
  * Hard limit. The request that would pass it collects everything, and if that was not enough it fails: NULL, with
  * KU_LIMIT pending, at the very call that asked. The isolate is whole and usable; whatever the program lets go of is
@@ -27,8 +27,8 @@
 extern "C" {
 #endif
 
-/* Called in the middle of a call that makes something, as a finalizer may be: with the isolate usable. `held` is what it
- * holds after the collection. An error that the hook leaves pending is dropped. What the hook itself makes is not
+/* Called in the middle of a call that makes something, as a finalizer may be: with the isolate usable. `held` is what
+ * it holds after the collection. An error that the hook leaves pending is dropped. What the hook itself makes is not
  * refused below the hard limit. */
 typedef void ku_budget_hook(ku_isolate *isolate, size_t held, size_t soft, void *argument);
 

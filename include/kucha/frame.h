@@ -66,7 +66,8 @@ static inline ku_isolate_front *ku__front(ku_isolate *isolate) {
 
 /* ---- opening and leaving ---- */
 
-/* Opens a frame, a variable of this name, with `slots` slots (a constant), all NULL. It is left at the end of the block. */
+/* Opens a frame, a variable of this name, with `slots` slots (a constant), all NULL. It is left at the end of the
+ * block. */
 #define KU_FRAME(isolate, name, slots)                                                                                 \
     KU__PLACE(name);                                                                                                   \
     ku_object *name##_slots[(slots) + ((slots) == 0)] = {NULL};                                                        \

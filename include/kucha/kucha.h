@@ -8,6 +8,7 @@
 #include <kucha/budget.h>
 #include <kucha/cache.h>
 #include <kucha/capture.h>
+#include <kucha/channel.h>
 #include <kucha/container.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>
@@ -19,6 +20,7 @@
 #include <kucha/isolate.h>
 #include <kucha/limits.h>
 #include <kucha/lock.h>
+#include <kucha/message.h>
 #include <kucha/namespace.h>
 #include <kucha/object.h>
 #include <kucha/operations.h>
@@ -32,5 +34,6 @@
 #include <kucha/value.h>
 #include <kucha/version.h>
 #include <kucha/weakref.h>
+#include <kucha/worker.h>
 
 #endif

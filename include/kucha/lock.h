@@ -45,7 +45,7 @@ KU_API void ku_thread_leave(ku_isolate *isolate);
 KU_API void ku_lock_release(ku_isolate *isolate);
 KU_API void ku_lock_acquire(ku_isolate *isolate);
 
-/* Runs the statement or block that follows without the lock. It must be left at its end, not by return, break or goto. */
+/* Runs the statement or block that follows without the lock. It must be left at its end: not by return, break, goto. */
 #define KU_UNLOCKED(isolate)                                                                                           \
     for (bool ku__done = (ku_lock_release(isolate), false); !ku__done; ku_lock_acquire(isolate), ku__done = true)
 

@@ -1,8 +1,8 @@
 /* scope.h: scopes: owners of any number of references.
  *
- * A scope is a frame (frame.h) that grows. Every new reference can be given to it; it gives all of them up when its block
- * is left. Where a function does not know how many it will make, it opens a scope; where a loop makes some in every
- * round, it opens one in the body, so that the loop stays bounded:
+ * A scope is a frame (frame.h) that grows. Every new reference can be given to it; it gives all of them up when its
+ * block is left. Where a function does not know how many it will make, it opens a scope; where a loop makes some in
+ * every round, it opens one in the body, so that the loop stays bounded:
  *
  *     KU_SCOPE(isolate, scope);
  *     ku_object *best = NULL;
@@ -15,8 +15,8 @@
  *     }
  *     return ku_scope_escape(&scope, best);
  *
- * What a scope owns is given up newest first. The first KU_SCOPE_OWN references lie in the scope itself, on the C stack;
- * further ones in blocks of the isolate's heap of buffers.
+ * What a scope owns is given up newest first. The first KU_SCOPE_OWN references lie in the scope itself, on the C
+ * stack; further ones in blocks of the isolate's heap of buffers.
  *
  * Source: V8's HandleScope and EscapableHandleScope; talloc's contexts. Unlike theirs, a scope is a frame, and its
  * references are counted.
@@ -53,8 +53,8 @@ static inline void ku_scope_leave(ku_scope *scope) {
 /* The rest of ku_own(): when the scope's own places are taken. Not for programs. */
 KU_API ku_object *ku_scope_own_more(ku_scope *scope, ku_object *reference);
 
-/* Gives a new reference to the scope, and gives it back as a borrowed one, good as long as the scope. NULL goes through.
- * Where there is no memory to note it, it is given up and the result NULL, with the error pending. */
+/* Gives a new reference to the scope, and gives it back as a borrowed one, good as long as the scope. NULL goes
+ * through. Where there is no memory to note it, it is given up and the result NULL, with the error pending. */
 #define ku_own(scope, reference) (ku_frame_at(&(scope)->frame, __LINE__), ku_scope_own((scope), (reference)))
 static inline ku_object *ku_scope_own(ku_scope *scope, ku_object *reference) {
     if (__builtin_expect(scope->frame.count == KU_SCOPE_OWN, 0)) {

@@ -6,9 +6,9 @@
  *     a heap's limit = what it holds + its lease,      and the sum of limits <= ceiling
  *
  * where the ceiling is the soft limit until that was passed, then the hard one. A heap that is refused gets a new lease
- * out of what is left, for which the leases of the others are taken back. So the sum never passes the ceiling. When a heap
- * shrinks, its limit follows at the distance of a lease (ku_heap.lease): so growing again is seen too, and with it that
- * the soft limit is passed again.
+ * out of what is left, for which the leases of the others are taken back. So the sum never passes the ceiling. When a
+ * heap shrinks, its limit follows at the distance of a lease (ku_heap.lease): so growing again is seen too, and with it
+ * that the soft limit is passed again.
  *
  * A lease is a 32nd of the ceiling: small enough that what is held is looked at often; large enough that looking, which
  * empties the heap's magazines, costs nothing.

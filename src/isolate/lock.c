@@ -133,8 +133,8 @@ static void make_holder(ku_isolate *isolate, ku__thread *thread, uint64_t now) {
     __atomic_store_n(&isolate->front.stack_least, thread->stack_least, __ATOMIC_RELAXED);
 }
 
-/* The holder's time is over: the first of the queue gets the lock, and the next one becomes the first, whose business it
- * is to ask. */
+/* The holder's time is over: the first of the queue gets the lock, and the next one becomes the first, whose business
+ * it is to ask. */
 static void pass_on(ku_isolate *isolate) {
     ku__lock *lock = lock_of(isolate);
     uint64_t now = ku__clock_nanoseconds(), held = now - lock->since;

@@ -5,13 +5,13 @@
  *
  *     holder == NULL  =>  the queue is empty
  *
- * and nobody overtakes. Everything in ku__lock, and the links of threads, is read and written under `mutex`; what a thread
- * puts aside is its own.
+ * and nobody overtakes. Everything in ku__lock, and the links of threads, is read and written under `mutex`; what a
+ * thread puts aside is its own.
  *
  * Asking. The first of the queue waits until the holder has had the lock for the interval, and then writes UINTPTR_MAX
  * into front.stack_least, under the mutex. The holder's ku_frame_entered() finds that its stack ends above it, looks
- * closer, and hands over. Taking the lock writes the new holder's own limit, under the mutex too: no request is lost, and
- * none is served twice. (V8's StackGuard does its interrupts so.)
+ * closer, and hands over. Taking the lock writes the new holder's own limit, under the mutex too: no request is lost,
+ * and none is served twice. (V8's StackGuard does its interrupts so.)
  */
 #ifndef KU__RUNNING_H
 #define KU__RUNNING_H

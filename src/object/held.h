@@ -1,9 +1,9 @@
 /* held.h: which heaps the calling thread may touch, for the checking build.
  *
- * Objects are counted, made, freed and collected under the lock of their isolate only. The lock (src/isolate) notes here,
- * for each thread, the numbers of the heaps whose lock it holds; the checks ask it of an object by the class-map entry
- * of its pool, which names the heap. An object outside of the arenas, a long text, is not checked: it has no references
- * to others, and its own count is checked wherever it lies beside others.
+ * Objects are counted, made, freed and collected under the lock of their isolate only. The lock (src/isolate) notes
+ * here, for each thread, the numbers of the heaps whose lock it holds; the checks ask it of an object by the class-map
+ * entry of its pool, which names the heap. An object outside of the arenas, a long text, is not checked: it has no
+ * references to others, and its own count is checked wherever it lies beside others.
  *
  * In the other builds nothing is noted or asked.
  */
