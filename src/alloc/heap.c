@@ -539,22 +539,34 @@ static void give_sites(ku_heap *heap, uint32_t arena) {
     }
 }
 
+static void drop_sites(ku_heap *heap) {
+    heap->sites_on = false;
+    heap->sites_lost = false;
+    each_arena(heap, give_sites);
+    ku__large_sites_disable(heap);
+}
+
 bool ku__sites_enable(ku_heap *heap) {
-    heap->sites_lost = !ku__large_sites_enable(heap->large);
+    if (heap->sites_on) {
+        return true;
+    }
+    if (!ku__large_sites_enable(heap)) {
+        return false;
+    }
+    heap->sites_lost = false;
     each_arena(heap, take_sites);
     heap->sites_on = !heap->sites_lost;
     if (heap->sites_lost) {
-        ku__sites_disable(heap);
-        heap->sites_lost = false;
+        drop_sites(heap);
         return false;
     }
     return true;
 }
 
 void ku__sites_disable(ku_heap *heap) {
-    heap->sites_on = false;
-    each_arena(heap, give_sites);
-    ku__large_sites_disable(heap->large);
+    if (heap->sites_on) {
+        drop_sites(heap);
+    }
 }
 
 void ku__pool_mark_sampled(ku_heap *heap, const void *block) {
@@ -616,10 +628,23 @@ KU__ALIGNED_CODE void ku_heap_free(ku_heap *heap, void *block) {
     }
 }
 
+#ifdef KU_CHECKING
+static size_t multiple(size_t size, size_t of) {
+    return size != 0 ? (size + of - 1) & ~(of - 1) : of;
+}
+
+/* Whether a block with this much room may be one for `size` bytes: of the size's class, or, aligned to 32 or 64 bytes,
+ * of the class of the next multiple of that. A block that stayed where it was when it shrank is in its own class. */
+static bool may_be_for(size_t usable, size_t size) {
+    return usable >= size &&
+           (usable > KU_SMALL_MAX || usable <= size + KU_CLASS_STEP || usable == multiple(size, 2 * KU_CLASS_STEP) ||
+            usable == multiple(size, 4 * KU_CLASS_STEP));
+}
+#endif
+
 void ku_heap_free_sized(ku_heap *heap, void *block, size_t size) {
 #ifdef KU_CHECKING
-    size_t usable = ku_heap_usable_size(heap, block);
-    if (block != NULL && (usable < size || (usable <= KU_SMALL_MAX && usable > size + KU_CLASS_STEP))) {
+    if (block != NULL && !may_be_for(ku_heap_usable_size(heap, block), size)) {
         ku__fault_report("ku_heap_free_sized: the size is not the one that was asked for", block);
     }
 #else

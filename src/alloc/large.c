@@ -20,6 +20,7 @@ struct ku__large {
     size_t used;
     unsigned shift; /* 64 - log2(capacity) */
     unsigned owners;
+    unsigned traced; /* owners that have sites; 0: `sites` is NULL */
     bool held_for_fork;
     pthread_mutex_t lock; /* used only while the heap is shared, and around fork(2) */
 };
@@ -168,9 +169,25 @@ static void count(ku_heap *heap, size_t blocks, size_t bytes) {
     }
 }
 
+/* The heap that made an entry: `heap` itself, or one that shares its registry and so its lock. */
+static ku_heap *maker_of(ku_heap *heap, const ku__large_entry *entry) {
+    return entry->heap == heap->number ? heap : ku__heap_numbered(entry->heap);
+}
+
+/* The system gives out an address that is registered: its block was freed behind our back. CPython's own allocator lets
+ * a program get away with PyMem_RawFree() of a large block from PyMem_Malloc(), so ours does, too. */
+static void forget_stale(ku_heap *heap, const ku__large_entry *entry) {
+    ku_heap *maker = maker_of(heap, entry);
+    count(maker, (size_t)0 - 1, (size_t)0 - entry->size);
+    heap->large->used--;
+}
+
 static void insert(ku_heap *heap, uintptr_t address, size_t size) {
     ku__large *large = heap->large;
     size_t at = place_of(large, address);
+    if (large->entries[at].address != 0) {
+        forget_stale(heap, &large->entries[at]);
+    }
     large->entries[at] = (ku__large_entry){.address = address, .size = size, .heap = heap->number};
     if (large->sites != NULL) {
         large->sites[at] = 0;
@@ -197,11 +214,6 @@ static void delete_at(ku__large *large, size_t at) {
     }
     large->entries[gap].address = 0;
     large->used--;
-}
-
-/* The heap that made an entry: `heap` itself, or one that shares its registry and so its lock. */
-static ku_heap *maker_of(ku_heap *heap, const ku__large_entry *entry) {
-    return entry->heap == heap->number ? heap : ku__heap_numbered(entry->heap);
 }
 
 static void forget(ku_heap *heap, size_t at) {
@@ -363,6 +375,9 @@ static void free_blocks_of(ku_heap *heap) {
 
 void ku__large_delete(ku_heap *heap) {
     ku__large *large = heap->large;
+    if (heap->sites_on) {
+        ku__large_sites_disable(heap);
+    }
     lock_shared(heap);
     free_blocks_of(heap);
     unlock_shared(heap);
@@ -374,16 +389,31 @@ void ku__large_delete(ku_heap *heap) {
     }
 }
 
-bool ku__large_sites_enable(ku__large *large) {
+bool ku__large_sites_enable(ku_heap *heap) {
+    lock_shared(heap);
+    ku__large *large = heap->large;
     if (large->sites == NULL) {
         large->sites = ku__pages_map(large->capacity * sizeof *large->sites);
     }
-    return large->sites != NULL;
+    bool there = large->sites != NULL;
+    large->traced += there;
+    unlock_shared(heap);
+    return there;
 }
 
-void ku__large_sites_disable(ku__large *large) {
-    ku__pages_unmap(large->sites, large->capacity * sizeof *large->sites);
-    large->sites = NULL;
+void ku__large_sites_disable(ku_heap *heap) {
+    lock_shared(heap);
+    ku__large *large = heap->large;
+    if (--large->traced == 0) {
+        ku__pages_unmap(large->sites, large->capacity * sizeof *large->sites);
+        large->sites = NULL;
+    }
+    for (size_t i = 0; large->sites != NULL && i < large->capacity; i++) {
+        if (large->entries[i].heap == heap->number) {
+            large->sites[i] = 0;
+        }
+    }
+    unlock_shared(heap);
 }
 
 size_t ku__large_metadata_bytes(const ku__large *large) {

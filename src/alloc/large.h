@@ -43,8 +43,9 @@ bool ku__large_find(ku_heap *heap, const void *block, ku__large_entry *entry, ui
 typedef bool ku__large_visitor(const ku__large_entry *entry, uint32_t site, void *argument);
 void ku__large_walk(ku_heap *heap, ku__large_visitor *visit, void *argument);
 
-bool ku__large_sites_enable(ku__large *large);
-void ku__large_sites_disable(ku__large *large);
+/* Sites for the blocks of one owner, all 0 at first. Off again only where they are on. */
+bool ku__large_sites_enable(ku_heap *heap);
+void ku__large_sites_disable(ku_heap *heap);
 size_t ku__large_metadata_bytes(const ku__large *large);
 
 #ifdef KU_CHECKING
