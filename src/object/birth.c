@@ -99,7 +99,7 @@ void ku__birth_note(ku_isolate *isolate, ku_heap *heap, const void *block) {
         return;
     }
     if (isolate->here != NULL && isolate->here(isolate, &place)) {
-        site = site_of(isolate->births, &place);
+        site = KU__TAG(site_of(isolate->births, &place));
     }
     unsigned class_index = ku__class_of(heap, block);
     if (KU__LIKELY(class_index < KU_CLASS_COUNT)) {
