@@ -4,8 +4,8 @@
     run.py --python PYTHON --site SITE --out FOLDER [--all | MODULE ...]
 
 Three ways are compared: ``stock`` (the interpreter as it is), ``plain`` (kucha's allocator under it) and ``traced``
-(and every allocation traced). What passes in the stock way must pass in the others, and no module may crash. To learn
-that, most of the stock run is not needed:
+(and every allocation traced); a fourth, ``started`` (by the environment variable KUCHA), when it is named. What passes
+in the stock way must pass in the others, and no module may crash. To learn that, most of the stock run is not needed:
 
 1. Each module runs whole, plain and traced. A test that passed both times needs no comparison.
 2. What did not pass (failed, skipped, or gave no result though the module has such a test) runs on the stock
@@ -231,14 +231,16 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, help="where results go")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds for a module (%(default)s)")
-    parser.add_argument("--mode", dest="modes", action="append", choices=MODES[1:], help="only this way (both)")
+    parser.add_argument(
+        "--mode", dest="modes", action="append", choices=MODES[1:], help="only this way (plain and traced)"
+    )
     parser.add_argument("--option", dest="options", action="append", default=[], help="a word to start Python with")
     parser.add_argument("--variable", dest="variables", action="append", default=[], help="NAME=VALUE to start it with")
     parser.add_argument("--resume", action="store_true", help="take the results that lie in the folder")
     parser.add_argument("--all", action="store_true", help="the whole suite")
     parser.add_argument("modules", nargs="*", help="modules such as test_gc; the smoke set when none is given")
     arguments = parser.parse_args(words)
-    arguments.modes = arguments.modes or MODES[1:]
+    arguments.modes = arguments.modes or ["plain", "traced"]
     return arguments
 
 

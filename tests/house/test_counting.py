@@ -149,6 +149,7 @@ def test_crash_counts_even_where_the_stock_run_failed(runner: ModuleType) -> Non
     [
         (0, {"a": "passed"}, "passed"),
         (0, {}, "skipped"),
+        (4, {}, "skipped"),  # a resource that was not asked for
         (2, {"a": "failed"}, "passed"),  # the failed test tells it
         (2, {"a": "passed"}, "failed"),  # something beside the tests
         (-11, {"a": "passed"}, "crashed"),

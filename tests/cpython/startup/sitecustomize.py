@@ -11,7 +11,10 @@ import os
 _FRAMES = 10  # deep enough that walking the stack is exercised, not only the running frame
 
 _mode = os.environ.get("KUCHA_TEST_MODE", "stock")
-if _mode != "stock":
+if _mode == "started":
+    os.environ["KUCHA"] = f"run --quiet --append-pid --output {os.environ['KUCHA_TEST_CAPTURES']}/capture"
+    import kucha._boot  # noqa: F401  (does its work when imported, and takes the variable away)
+elif _mode != "stock":
     from kucha import _core
 
     try:
