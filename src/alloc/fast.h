@@ -205,6 +205,10 @@ typedef struct ku__block_facts {
 } ku__block_facts;
 bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts);
 
+/* Whether a block is certainly not this library's, for a quick way out: blocks born before install are freed by the ten
+ * thousand when an interpreter ends. False where that would take a lock or a longer look. */
+bool ku__block_is_foreign(const ku_heap *heap, const void *block);
+
 /* Marks the pool of a small block as holding sampled blocks: from now on frees of it take the slow path. */
 void ku__pool_mark_sampled(ku_heap *heap, const void *block);
 

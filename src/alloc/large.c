@@ -344,6 +344,14 @@ bool ku__large_find(ku_heap *heap, const void *block, ku__large_entry *entry, ui
     return entry->address != 0;
 }
 
+/* A fenced block is not where the registry says. */
+bool ku__block_is_foreign(const ku_heap *heap, const void *block) {
+    if (ku__in_range(block) || heap->shared || heap->fences != NULL) {
+        return false;
+    }
+    return heap->large->entries[place_of(heap->large, (uintptr_t)block)].address == 0;
+}
+
 void ku__large_walk(ku_heap *heap, ku__large_visitor *visit, void *argument) {
     lock_shared(heap);
     ku__large *large = heap->large;

@@ -1,6 +1,7 @@
 /* sampled.c: the entry points of sampled tracing while the process has one GIL, and the slow paths of all sampled
  * tracing. */
 #include "cpython/sampled.h"
+#include "cpython/traced.h"
 
 void *ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     ku__block_facts facts;
@@ -61,7 +62,9 @@ static bool forget(ku_heap *heap, ku__tracer *tracer, void *block, size_t *size)
 
 void ku__sampled_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
     size_t size;
-    if (block != NULL && (!forget(heap, tracer, block, &size) || !ku__code_retire(tracer, heap, block, size))) {
+    if (block != NULL && ku__block_is_foreign(heap, block)) {
+        ku__code_free_foreign(heap, tracer, block);
+    } else if (block != NULL && (!forget(heap, tracer, block, &size) || !ku__code_retire(tracer, heap, block, size))) {
         ku__untraced_slow_free(heap, block);
     }
 }

@@ -64,8 +64,19 @@ void *ku__traced_slow_calloc(ku_heap *heap, ku__tracer *tracer, size_t count, si
     return block;
 }
 
+/* One born before install has no slot that would say whether it holds code. */
+void ku__code_free_foreign(ku_heap *heap, ku__tracer *tracer, void *block) {
+    if (ku__code_find(tracer, block) == 0 || !ku__code_retire(tracer, heap, block, 0)) {
+        ku__untraced_slow_free(heap, block);
+    }
+}
+
 void ku__traced_slow_free(ku_heap *heap, ku__tracer *tracer, void *block) {
     if (block == NULL) {
+        return;
+    }
+    if (ku__block_is_foreign(heap, block)) {
+        ku__code_free_foreign(heap, tracer, block);
         return;
     }
     ku__block_facts facts = {0};

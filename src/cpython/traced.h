@@ -23,6 +23,9 @@ KU__COLD void *ku__traced_slow_calloc(ku_heap *heap, ku__tracer *tracer, size_t 
 KU__COLD void *ku__traced_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 KU__COLD void ku__traced_slow_free(ku_heap *heap, ku__tracer *tracer, void *block);
 
+/* Frees a block that is not this library's; exact or sampled, it was not counted. */
+KU__COLD void ku__code_free_foreign(ku_heap *heap, ku__tracer *tracer, void *block);
+
 /* A small block whose stack the cache does not know, or knows under a site that is not near, gets its slot, and is
  * counted. Returns the block. */
 KU__COLD void *ku__traced_slow_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);

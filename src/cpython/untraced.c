@@ -40,11 +40,13 @@ void ku__untraced_slow_free(ku_heap *heap, void *block) {
         ku__entries_many.free(heap, block);
         return;
     }
-    if (block == NULL || ku__slow_free(heap, block) != KU__FOREIGN) {
+    if (block == NULL) {
         return;
     }
-    const PyMemAllocatorEx *original = ku__original_of(heap);
-    original->free(original->ctx, block);
+    if (ku__block_is_foreign(heap, block) || ku__slow_free(heap, block) == KU__FOREIGN) {
+        const PyMemAllocatorEx *original = ku__original_of(heap);
+        original->free(original->ctx, block);
+    }
 }
 
 /* Resizes a block born before install. It moves into the heap if the heap has room, because only the heap's blocks are
