@@ -36,7 +36,7 @@ test: ## everything that must pass, on every interpreter found (under half an ho
 	@scripts/setup test interpreters
 	@scripts/test
 
-test-long: ## CPython's whole test suites with and without kucha (hours)
+test-long: ## CPython's whole test suites with and without kucha, and a campaign of random operations (hours)
 	@scripts/setup test interpreters
 	@scripts/test --long
 

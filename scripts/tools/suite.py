@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tools.interpreters import CHROOTS, TOP, Interpreter, find_all
@@ -21,6 +23,8 @@ RESULTS = TOP / "build" / "results"
 PURE = TOP / ".venv" / "pure"
 # Variants whose unit tests run, and the name each geometry has in reports.
 UNIT_VARIANTS = ("release", "large", "classic", "asan", "hostile")
+# What a campaign of random operations against a model does under AddressSanitizer, and the seconds it may take.
+CAMPAIGN_OPERATIONS, CAMPAIGN_SECONDS = 5_000_000, 7200
 # Variants under which the Python tests run on the host, beside the default one under every interpreter.
 GEOMETRIES = ("large", "classic")
 PARALLEL = 2
@@ -51,8 +55,8 @@ def build_job(interpreter: Interpreter, variant: str) -> Job:
     )
 
 
-def unit_job(host: Interpreter, variant: str) -> Job:
-    """Runs the C unit tests of a variant."""
+def unit_job(host: Interpreter, variant: str, *programs: str) -> Job:
+    """Runs the C unit tests of a variant, or only these programs."""
     folder = host.build_folder(variant)
     results = RESULTS / f"unit-{variant}"
 
@@ -61,11 +65,21 @@ def unit_job(host: Interpreter, variant: str) -> Job:
 
     return Job(
         name=f"unit {variant}",
-        command=[sys.executable, str(TOP / "scripts" / "unit"), str(folder), str(results)],
+        command=[sys.executable, str(TOP / "scripts" / "unit"), str(folder), str(results), *programs],
         log=RESULTS / f"unit-{variant}.log",
         count=count,
         needs=(f"build {folder.name}",),
         environment=SANITIZER_OPTIONS,
+    )
+
+
+def campaign_job(host: Interpreter) -> Job:
+    """Runs the tests against a model, with millions of operations."""
+    return replace(
+        unit_job(host, "asan", "--seconds", str(CAMPAIGN_SECONDS), "test_heap"),
+        name="campaign asan",
+        environment=SANITIZER_OPTIONS | {"KUCHA_OPERATIONS": str(CAMPAIGN_OPERATIONS)},
+        timeout=CAMPAIGN_SECONDS + 60,
     )
 
 
@@ -140,9 +154,10 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     builds = [build_job(item, "release") for item in interpreters]
     cpython = [cpython_job(item, whole) for item in one_of_each_minor(interpreters)]
     if whole:
-        return builds + cpython
-    builds += [build_job(host, variant) for variant in UNIT_VARIANTS if variant != "release"]
+        return [*builds, build_job(host, "asan"), campaign_job(host), *cpython]
+    builds += [build_job(host, variant) for variant in (*UNIT_VARIANTS, "valgrind") if variant != "release"]
     tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]
+    tests.append(unit_job(host, "valgrind", "test_annotations"))
     if has_tests("tests/python"):
         tests += [pytest_job(item, "tests/python") for item in interpreters]
         # What lies above the module does not know the geometry.
@@ -163,10 +178,14 @@ def missing_minors(interpreters: list[Interpreter]) -> list[str]:
 
 
 def choose(jobs: list[Job], words: list[str]) -> list[Job]:
-    """The jobs whose name contains one of the words, with what they need; all of them without words."""
+    """The jobs with one of the words in their name, with what they need; all of them without words.
+
+    A word begins where a word of the name does: "python trixie" is not in "cpython trixie-3.13".
+    """
     if not words:
         return jobs
-    wanted = {job.name for job in jobs if any(word in job.name for word in words)}
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}" for word in words))
+    wanted = {job.name for job in jobs if pattern.search(job.name)}
     wanted |= {need for job in jobs if job.name in wanted for need in job.needs}
     return [job for job in jobs if job.name in wanted]
 

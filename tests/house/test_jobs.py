@@ -1,0 +1,66 @@
+"""`scripts/test WORD` runs the jobs that were meant, and those they need."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "scripts"))
+
+from tools.interpreters import Interpreter  # noqa: E402
+from tools.jobs import Job, nothing  # noqa: E402
+from tools.suite import all_jobs, choose  # noqa: E402
+
+NAMES = {
+    "build release": (),
+    "build release-trixie-3.13": (),
+    "unit release": ("build release",),
+    "python trixie-3.13": ("build release-trixie-3.13",),
+    "cpython trixie-3.13": ("build release-trixie-3.13",),
+}
+JOBS = [Job(name=name, command=[], log=Path(), count=nothing, needs=needs) for name, needs in NAMES.items()]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), list(NAMES)),
+        (("python trixie",), ["build release-trixie-3.13", "python trixie-3.13"]),
+        (("cpython",), ["build release-trixie-3.13", "cpython trixie-3.13"]),
+        (("unit", "cpython"), ["build release", "build release-trixie-3.13", "unit release", "cpython trixie-3.13"]),
+        (("3.13",), ["build release-trixie-3.13", "python trixie-3.13", "cpython trixie-3.13"]),
+        (("nothing",), []),
+    ],
+)
+def test_words_choose_jobs(words: tuple[str, ...], expected: list[str]) -> None:
+    assert [job.name for job in choose(JOBS, list(words))] == expected
+
+
+def host() -> Interpreter:
+    """The interpreter of these tests."""
+    return Interpreter("host", ".".join(map(str, sys.version_info[:3])), sys.executable, None)
+
+
+def test_long_runs_have_a_campaign_under_address_sanitizer() -> None:
+    jobs = {job.name: job for job in all_jobs([host()], whole=True)}
+    campaign = jobs["campaign asan"]
+    assert int(campaign.environment["KUCHA_OPERATIONS"]) >= 5_000_000
+    assert campaign.needs[0] in jobs
+    assert campaign.timeout > int(campaign.command[campaign.command.index("--seconds") + 1])
+
+
+def test_memcheck_is_told_of_blocks_in_one_job() -> None:
+    jobs = {job.name: job for job in all_jobs([host()], whole=False)}
+    assert jobs["unit valgrind"].command[-1] == "test_annotations"
+    assert jobs["unit valgrind"].needs[0] in jobs
+
+
+def test_every_job_finds_what_it_needs() -> None:
+    for whole in (False, True):
+        jobs = all_jobs([host()], whole)
+        names = [job.name for job in jobs]
+        assert len(set(names)) == len(names)
+        assert all(need in names for job in jobs for need in job.needs)
