@@ -55,6 +55,7 @@ _STATUSES = {
     "P": STATUS_PARKED,
 }
 
+NOT_FOUND = "process PID not found: "  # psutil's words; the core's follow
 SHORT_NAME = 15  # bytes of a name that the system keeps: a longer one is cut there
 POLL_FIRST, POLL_MOST = 0.0001, 0.04  # seconds between two looks at a process that nobody can wait for
 
@@ -158,7 +159,7 @@ class Process(_process.Process):
             pass  # hidden but for its existence: whatever is asked for will say so
         except NoSuchProcess as error:
             if not _ignore_nsp:
-                raise NoSuchProcess(pid, msg=f"process PID not found: {error.msg}") from None
+                raise NoSuchProcess(pid, msg=NOT_FOUND + error.msg) from None
             self._gone = True
 
     def _failed(self, code: str, number: int, message: str) -> None:

@@ -185,5 +185,30 @@ def _doctor(command: Command, words: list[str]) -> int:
     return doctor(as_json=values["json"])
 
 
+def _ps(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text, parse
+
+    values, rest = parse(command, words)
+    if values["help"]:
+        print(help_text(command), end="")
+        return 0
+    from kucha.processes import show
+
+    return show(rest, values)
+
+
+def _limits(command: Command, words: list[str]) -> int:
+    from kucha.options import help_text, parse
+
+    end = words.index("--") if "--" in words else len(words)
+    values, rest = parse(command, words[:end])
+    if values["help"]:
+        print(help_text(command), end="")
+        return 0
+    from kucha.limits import run
+
+    return run(rest, words[end + 1 :] if end < len(words) else None, values)
+
+
 _RUNNERS = ("run", "stats", "map")
-_DOERS = {"run": _run, "report": _report, "stats": _stats, "map": _map, "doctor": _doctor}
+_DOERS = {"run": _run, "report": _report, "stats": _stats, "map": _map, "ps": _ps, "limits": _limits, "doctor": _doctor}

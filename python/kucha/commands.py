@@ -163,4 +163,64 @@ DOCTOR = Command(
     ),
 )
 
-COMMANDS = {command.name: command for command in (RUN, REPORT, STATS, MAP, DOCTOR)}
+PS = Command(
+    "ps",
+    "show what memory processes use",
+    "ps [options] [PID ...]",
+    "Shows the memory of processes: of those named, or of all that can be seen.",
+    "rss is in memory now, uss of it this process's alone, pss its fair share; peak is the largest rss ever. What this "
+    "user may not know is left blank. Below stand the machine's memory, and the limit of this control group, which is "
+    "what a container may use.",
+    (
+        Option(
+            "-s --sort",
+            "BY",
+            "rss, uss, pss, swap, vms, peak: most first. cpu: most CPU time first. pid: in order. Default: rss.",
+            "rss",
+            choice("rss", "uss", "pss", "swap", "vms", "peak", "cpu", "pid"),
+        ),
+        Option("--top", "N", f"{_TOP_HELP} Default: {TOP_REPORT}; all that were named.", None, count(0, 1_000_000)),
+        Option("--maps", None, "For each process that was named, also what is mapped, file by file."),
+        Option("--json", None, "Print everything as one JSON document; sizes in bytes, times in seconds."),
+        Option("-h --help", None, "This text."),
+    ),
+)
+
+# In the order of kucha.resource.limit_table: a test compares the two.
+_LIMITS = {
+    "as": "Addresses that are mapped, in bytes.",
+    "core": "Size of a core file, in bytes; 0 writes none.",
+    "cpu": "CPU time, in seconds.",
+    "data": "Private writable memory, the heap among it, in bytes.",
+    "fsize": "Size of a file that is written, in bytes.",
+    "locks": "File locks and leases; Linux ignores it.",
+    "memlock": "Memory that may be kept from swapping, in bytes.",
+    "msgqueue": "Messages in POSIX queues of this user, in bytes.",
+    "nice": "How far the priority may be raised: to nice value 20 minus this.",
+    "nofile": "Open files.",
+    "nproc": "Threads of this user.",
+    "rss": "Memory in use, in bytes; Linux ignores it.",
+    "rtprio": "Real-time priority that may be set.",
+    "rttime": "CPU time of a real-time thread without waiting once, in microseconds.",
+    "sigpending": "Signals of this user that wait to be delivered.",
+    "stack": "Stack of the main thread, in bytes, and the default of others.",
+}
+
+LIMITS = Command(
+    "limits",
+    "show what a process may use, or set it",
+    "limits [options] [PID]\nlimits [options] -- program [args ...]",
+    "Shows the limits of a process and of its control group, beside what it uses; or sets limits.",
+    "Without a PID the limits are those of this command, which it has from the shell. With options the limits are set: "
+    "of the process PID, or of a program, which is then run in place of this command.\n\nA LIMIT is a number, with "
+    "a suffix (64k, 2M, 1GiB) where it counts bytes, or unlimited. It is for the soft limit, which holds, and "
+    "for the hard one, up to which the process itself may raise the soft one. SOFT:HARD gives each its own; SOFT: and "
+    ":HARD change one of them. A hard limit that was lowered can be raised by root alone.",
+    (
+        *(Option(f"--{name}", "LIMIT", meaning) for name, meaning in _LIMITS.items()),
+        Option("--json", None, "Print everything as one JSON document; no limit is null."),
+        Option("-h --help", None, "This text."),
+    ),
+)
+
+COMMANDS = {command.name: command for command in (RUN, REPORT, STATS, MAP, PS, LIMITS, DOCTOR)}
