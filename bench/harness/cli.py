@@ -20,7 +20,7 @@ from harness.table import Row, as_markdown, as_text
 PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 
 NATIVE = ("pairs", "lifo", "churn", "resident")
-INSTRUMENTS = ("snapshot", "start", "collector")
+INSTRUMENTS = ("snapshot", "start", "processes", "collector")
 SECTIONS = (*NATIVE, "programs", "suite", *INSTRUMENTS)
 
 
@@ -127,6 +127,8 @@ def measure_interpreter(
     if not only or "start" in only:
         many = instruments.InstrumentOptions(top, rounds)
         attempt(rows, f"{item.version}: start", lambda: instruments.start_rows(many, item))
+    if not only or "processes" in only:
+        attempt(rows, f"{item.version}: processes", lambda: instruments.process_rows(top, rounds, item))
     if (slow and not only) or "collector" in only:
         for order in ("created", "shuffled"):
             measure = partial(instruments.collector_rows, few, item, order)

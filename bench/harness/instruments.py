@@ -1,4 +1,4 @@
-"""The rows beside the programs: snapshot with statistics, start-up of the command, the stock collector, page faults."""
+"""The rows beside the programs: snapshot with statistics, start-up of the command, processes, the stock collector."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from harness.table import Row
 SNAPSHOT_TARGET = 0.1  # seconds
 SNAPSHOT_BLOCKS = 1_800_000
 START_TARGET = 0.015  # seconds beyond `python -c pass`
+PROCESS_TARGETS = {"memory_info": 1.2, "memory_maps": 600.0}  # microseconds
+FOOTPRINT_TARGET = 1.2  # times a raw read of smaps_rollup, whose price hangs on the pages of the process
 COLLECTOR_KINDS = ("lists", "dicts", "tuples", "slots", "instances", "mixed")
 COLLECTOR_CONTAINERS = 3_000_000
 
@@ -195,3 +197,30 @@ def collector_rows(options: InstrumentOptions, interpreter: Interpreter, order: 
         data=data,
     )
     return [row]
+
+
+def process_row(interpreter: Interpreter, measured: Any, name: str) -> Row:
+    """One call about a process: kucha's, psutil's and the file alone."""
+    figures = measured["microseconds"][name]
+    ours, theirs, raw = (median(figures[who]) for who in ("kucha", "psutil", "raw"))
+    beside = median(paired_ratios(figures["kucha"], figures["psutil"]))
+    over_raw = median(paired_ratios(figures["kucha"], figures["raw"]))
+    limit = PROCESS_TARGETS.get(name)
+    size = f", {measured['mappings']} mappings" if name != "memory_info" else ""
+    peer = f"psutil {measured['psutil']} {theirs:.1f}, at least {min(figures['psutil']):.1f}"
+    return Row(
+        measure=f"{interpreter.version}: {name}(){size}",
+        peers=f"{peer}; the file alone {raw:.2f} µs",
+        kucha=f"{ours:.2f} µs, at least {min(figures['kucha']):.2f}",
+        ratio=f"{beside:.2f} of psutil, {over_raw:.2f} of the file alone",
+        target=f"<= {limit} µs" if limit else f"<= {FOOTPRINT_TARGET} of the file alone",
+        reached=ours <= limit if limit else over_raw <= FOOTPRINT_TARGET,
+        n=len(figures["kucha"]),
+        data={"microseconds": figures, "mappings": measured["mappings"]},
+    )
+
+
+def process_rows(top: Path, rounds: int, interpreter: Interpreter) -> list[Row]:
+    """What it costs to ask about a process."""
+    measured = run_script(InstrumentOptions(top, rounds), interpreter, "processes.py", [str(max(rounds, 5))])
+    return [process_row(interpreter, measured, name) for name in measured["microseconds"]]

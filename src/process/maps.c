@@ -28,17 +28,29 @@ static const ku__text_field fields[] = {
     {"Swap:", offsetof(ku_process_map, swap)},
 };
 
-/* The fields come in the order of the table, so the search goes on where it ended: one comparison a line. */
-static void read_field(ku_process_map *map, const char *line, size_t *next) {
-    enum { COUNT = sizeof fields / sizeof fields[0] };
-    for (size_t tried = 0; tried < COUNT; tried++) {
-        const ku__text_field *field = &fields[(*next + tried) % COUNT];
-        if (line[0] != field->name[0] || line[1] != field->name[1]) continue;
-        const char *at = ku__text_after(line, field->name);
-        if (at == NULL) continue;
-        *(uint64_t *)(void *)((char *)map + field->offset) = ku__text_value(at) << 10;
-        *next = (*next + tried + 1) % COUNT;
-        return;
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+/* A mapping that is being read. */
+typedef struct reading {
+    ku_process_map map;
+    size_t next; /* the field that is expected: they come in the order of the table, with others in between */
+    size_t left; /* fields that have not come yet; behind the last, a third of the lines need no look */
+} reading;
+
+static bool take(reading *now, size_t index, const char *line) {
+    const char *at = ku__text_after(line, fields[index].name);
+    if (at == NULL) return false;
+    *(uint64_t *)(void *)((char *)&now->map + fields[index].offset) = ku__text_value(at) << 10;
+    now->next = (index + 1) % FIELDS;
+    now->left--;
+    return true;
+}
+
+static void read_field(reading *now, const char *line) {
+    if (now->left == 0) return;
+    for (size_t tried = 0; tried < FIELDS; tried++) {
+        size_t index = (now->next + tried) % FIELDS;
+        if (line[0] == fields[index].name[0] && line[1] == fields[index].name[1] && take(now, index, line)) return;
     }
 }
 
@@ -75,8 +87,9 @@ static bool is_heading(const char *line) {
 }
 
 /* ADDRESS-ADDRESS PERMISSIONS OFFSET DEVICE INODE [PATH] */
-static void read_heading(ku_process_map *map, char *path, size_t capacity, const char *line) {
-    *map = (ku_process_map){.path = path};
+static void read_heading(reading *now, char *path, size_t capacity, const char *line) {
+    *now = (reading){.map = {.path = path}, .left = FIELDS};
+    ku_process_map *map = &now->map;
     const char *at = read_hexadecimal(line, &map->start);
     if (*at == '-') at = read_hexadecimal(at + 1, &map->end);
     at = skip_word(at);
@@ -87,23 +100,22 @@ static void read_heading(ku_process_map *map, char *path, size_t capacity, const
 
 /* Visits as it reads: a mapping is whole when the next heading comes, or the end. */
 static bool walk(ku__lines *lines, ku_process_map_visitor *visit, void *argument, size_t *visited) {
-    ku_process_map map;
+    reading now;
     char path[4096 + 64]; /* the longest path, and " (deleted)" */
     bool has_map = false;
-    size_t size, next = 0;
+    size_t size;
     const char *line;
     while ((line = ku__lines_next(lines, &size)) != NULL) {
         if (!is_heading(line)) {
-            if (has_map) read_field(&map, line, &next);
+            if (has_map) read_field(&now, line);
             continue;
         }
-        if (has_map && !visit(&map, argument)) return false;
-        read_heading(&map, path, sizeof path, line);
+        if (has_map && !visit(&now.map, argument)) return false;
+        read_heading(&now, path, sizeof path, line);
         has_map = true;
-        next = 0;
         ++*visited;
     }
-    return has_map ? visit(&map, argument) : true;
+    return has_map ? visit(&now.map, argument) : true;
 }
 
 /* At the end of the file the process may have ended: then what was read is a part of it. */
