@@ -178,10 +178,16 @@ size_t ku__gc_whole(ku_isolate *isolate, int generation, bool automatic) {
 /* ---- what is due ---- */
 
 #ifdef KU_HOSTILE
+/* Everything is looked at now and then: so seldom that heaps of a million objects can still be built. */
 static int generation_due(ku_isolate *isolate) {
-    enum { AGED_EACH = 8, FULL_EACH = 64 };
-    size_t round = ++isolate->gc->due_rounds;
-    return round % FULL_EACH == 0 ? 2 : round % AGED_EACH == 0 ? 1 : 0;
+    enum { AGED_EACH = 8, FULL_EACH = 64, SHARE = 16 };
+    ku__gc *gc = isolate->gc;
+    size_t round = ++gc->due_rounds;
+    if (round >= gc->due_full) {
+        gc->due_full = round + FULL_EACH + (gc->policy.lived + gc->policy.pending) / SHARE;
+        return 2;
+    }
+    return round % AGED_EACH == 0 ? 1 : 0;
 }
 #else
 static int generation_due(ku_isolate *isolate) {

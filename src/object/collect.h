@@ -29,11 +29,11 @@ struct ku__gc {
     unsigned debug; /* of ku_gc_debug */
     ku_gc_stats stats[KU_GC_GENERATIONS];
     ku__pauses pauses[KU_GC_GENERATIONS];
-    ku__array callbacks; /* of ku__gc_callback */
-    ku__weak_queue weak; /* callbacks of weak references, to be called */
-    ku__array saved;     /* of ku_object *, owned: what KU_GC_SAVEALL keeps and is not in the list yet */
-    ku_object *garbage;  /* the list; NULL: nobody has asked */
-    size_t due_rounds;   /* hostile build: collections so far */
+    ku__array callbacks;         /* of ku__gc_callback */
+    ku__weak_queue weak;         /* callbacks of weak references, to be called */
+    ku__array saved;             /* of ku_object *, owned: what KU_GC_SAVEALL keeps and is not in the list yet */
+    ku_object *garbage;          /* the list; NULL: nobody has asked */
+    size_t due_rounds, due_full; /* hostile build: collections so far; the number of the next full one */
 
     /* a full collection in steps, or by a child */
     ku_gc_mode mode;
