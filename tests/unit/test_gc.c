@@ -137,6 +137,7 @@ static void counts_of_many_hundreds_are_exact(void **state) {
 
 /* ---- the order of the end ---- */
 
+static char said[] = "callback ";
 static ku_object *revived;
 static bool revive(ku_isolate *of, ku_object *self) {
     (void)of;
@@ -185,7 +186,7 @@ static void on_weak(ku_isolate *of, ku_object *reference, void *argument) {
 static void weak_references_are_cleared_before_finalizers_run(void **state) {
     (void)state;
     ku_object *a = pair(make_phoenix);
-    ku_object *weak = ku_weakref_new_c(isolate, a, on_weak, "callback ");
+    ku_object *weak = ku_weakref_new_c(isolate, a, on_weak, said);
     ku_decref(isolate, a);
     ku_gc_collect(isolate, 2);
     assert_string_equal(notes, "callback finalizer finalizer ");
@@ -201,7 +202,7 @@ static void weak_references_are_cleared_before_finalizers_run(void **state) {
 static void the_callback_of_a_weak_reference_that_is_garbage_too_is_not_called(void **state) {
     (void)state;
     ku_object *a = pair(make_node);
-    as_node(a)->right = ku_weakref_new_c(isolate, a, on_weak, "callback ");
+    as_node(a)->right = ku_weakref_new_c(isolate, a, on_weak, said);
     ku_decref(isolate, a);
     assert_in_range(ku_gc_collect(isolate, 2), 2, 3);
     assert_string_equal(notes, "");
