@@ -13,6 +13,8 @@ from kucha.options import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kucha.options import Command
     from kucha.session import Wishes
 
@@ -41,24 +43,44 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(words)
+        return _dispatch(words) if words[:1] and words[0] in _RUNNERS else _answer(lambda: _dispatch(words))
     except UsageError as error:
-        sys.stderr.write(f"kucha: {error}\n")
+        _complain(str(error))
         return 2
     except KeyboardInterrupt:
         if words[:1] and words[0] in _RUNNERS:
             raise  # the program's own: its traceback has been printed, and the interpreter ends the process by SIGINT
         return 130
-    except BrokenPipeError:  # the reader of our output has gone: say nothing, as other commands do
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _answer(do: Callable[[], int]) -> int:
+    """Does what prints, and sees to it that what was printed got through. Returns the exit code."""
+    if sys.stdout is None:  # closed: as with print(), nothing is said
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    try:
+        code = do()
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # then the reader has gone: say nothing, as other commands do
+            where = f"'{error.filename}'" if error.filename else "standard output"
+            _complain(f"can't write to {where}: {error.strerror or error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter will flush what is left
         return 1
+
+
+def _complain(sentence: str) -> None:
+    from kucha.session import say
+
+    say(sentence)
 
 
 def _dispatch(words: list[str]) -> int:
     from kucha.commands import COMMANDS
 
     if not words:
-        sys.stderr.write(_overview())
+        if sys.stderr is not None:
+            sys.stderr.write(_overview())
         return 2
     verb, rest = words[0], words[1:]
     if verb in ("-h", "--help"):
@@ -77,14 +99,22 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text
     from kucha.session import read_wishes
 
     if _asks_for_help(command, words):
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     wishes, rest = read_wishes(words)
     return _run_program(wishes, rest, words)
+
+
+def _help(command: Command) -> int:
+    from kucha.options import help_text
+
+    def show() -> int:
+        print(help_text(command), end="")
+        return 0
+
+    return _answer(show)
 
 
 def _asks_for_help(command: Command, words: list[str]) -> bool:
@@ -133,37 +163,34 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
 
 
 def _stats(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text, parse
+    from kucha.options import parse
     from kucha.session import read_wishes
 
     values, rest = parse(command, words)
     if values["help"]:
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     wishes, rest = read_wishes(["--allocator-only", "--stats", "--", *rest])
     return _run_program(wishes, rest, words)
 
 
 def _map(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text, parse
+    from kucha.options import parse
     from kucha.session import read_wishes
 
     values, rest = parse(command, words)
     if values["help"]:
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     force = ["--force"] if values["force"] else []
     wishes, rest = read_wishes(["--allocator-only", "--map", values["output"], *force, "--", *rest])
     return _run_program(wishes, rest, words)
 
 
 def _report(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text, parse
+    from kucha.options import parse
 
     values, rest = parse(command, words)
     if values["help"]:
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     if len(rest) != 1:
         raise UsageError("report takes one capture, or two with --diff BEFORE AFTER; see kucha report --help")
     from kucha.report import report
@@ -172,12 +199,11 @@ def _report(command: Command, words: list[str]) -> int:
 
 
 def _doctor(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text, parse
+    from kucha.options import parse
 
     values, rest = parse(command, words)
     if values["help"]:
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     if rest:
         raise UsageError(f"doctor takes no arguments, not '{rest[0]}'; see kucha doctor --help")
     from kucha.doctor import doctor
@@ -186,25 +212,23 @@ def _doctor(command: Command, words: list[str]) -> int:
 
 
 def _ps(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text, parse
+    from kucha.options import parse
 
     values, rest = parse(command, words)
     if values["help"]:
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     from kucha.processes import show
 
     return show(rest, values)
 
 
 def _limits(command: Command, words: list[str]) -> int:
-    from kucha.options import help_text, parse
+    from kucha.options import parse
 
     end = words.index("--") if "--" in words else len(words)
     values, rest = parse(command, words[:end])
     if values["help"]:
-        print(help_text(command), end="")
-        return 0
+        return _help(command)
     from kucha.limits import run
 
     return run(rest, words[end + 1 :] if end < len(words) else None, values)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 
 from rich.markup import escape
 from rich.table import Table
@@ -28,7 +27,7 @@ from kucha.capture import (
     Profile,
 )
 from kucha.summary import place, source_line
-from kucha.text import number, one_line, percent, plural, size
+from kucha.text import current_folder, number, one_line, percent, plural, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def _signed(value: int, measure: str) -> str:
 
 def _where(key: Key) -> str:
     source = source_line(key)
-    return f"[cyan]{escape(place(key, os.getcwd()))}[/]" + (f"\n  [dim]{escape(source)}[/]" if source else "")
+    return f"[cyan]{escape(place(key, current_folder()))}[/]" + (f"\n  [dim]{escape(source)}[/]" if source else "")
 
 
 # ---- for programs ----

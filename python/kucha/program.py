@@ -16,6 +16,7 @@ import os
 import sys
 
 from kucha.options import UsageError
+from kucha.text import current_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _dedent(code: str) -> str:
 
 def _absolute(path: str) -> str:
     """As config_run_filename_abspath() does it: nothing is normalised."""
-    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    return path if os.path.isabs(path) else os.path.join(current_folder(), path)
 
 
 def prepare(program: Program, code: CodeType | None) -> Call:
@@ -179,7 +180,7 @@ def prepare(program: Program, code: CodeType | None) -> Call:
         if program.kind == "container":
             sys.path.insert(0, _absolute(program.value))
         else:
-            _first_on_path(os.getcwd())
+            _first_on_path(current_folder())
         # The interpreter runs modules and containers through runpy, and so do we: the frames of runpy belong there.
         import runpy
 

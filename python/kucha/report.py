@@ -31,7 +31,7 @@ from kucha.export import collapsed, data, flamegraph, pprof, speedscope
 from kucha.options import UsageError
 from kucha.session import check_output
 from kucha.summary import place, source_line
-from kucha.text import number, one_line, percent, plural, seconds, size
+from kucha.text import current_folder, number, one_line, percent, plural, seconds, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,10 +136,14 @@ def _write(content: bytes, target: str, force: bool) -> None:
         sys.stdout.buffer.flush()
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
+    ours = False
     try:
         with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
+            ours = True
             file.write(content)
     except OSError as error:
+        if ours:
+            os.unlink(target)  # half a file helps nobody
         raise UsageError(f"can't write '{target}': {error.strerror or error}") from None
 
 
@@ -252,11 +256,11 @@ def _figures(group: Group) -> tuple[str, ...]:
 
 
 def _where(group: Group, by: str) -> str:
-    text = f"[cyan]{escape(place(group.key, os.getcwd()))}[/]"
+    text = f"[cyan]{escape(place(group.key, current_folder()))}[/]"
     if by == "own":
         inner = group.main_inner()
         if inner != group.key:
-            text += f"\n  via {escape(place(inner, os.getcwd()))}"
+            text += f"\n  via {escape(place(inner, current_folder()))}"
     source = source_line(group.key)
     return text + (f"\n  [dim]{escape(source)}[/]" if source else "")
 
@@ -276,7 +280,7 @@ def _show_tree(console: Console, profile: Profile, measure: str, depth: int) -> 
                 small += child.value
                 continue
             label = f"{percent(child.value, root.value):>6} {_amount(child.value, measure)}"
-            waiting.append((branch.add(f"{label}  {escape(place(child.key, os.getcwd()))}"), child, level + 1))
+            waiting.append((branch.add(f"{label}  {escape(place(child.key, current_folder()))}"), child, level + 1))
         if small:
             label = f"{percent(small, root.value):>6} {_amount(small, measure)}"
             branch.add(f"[dim]{label}  in smaller or deeper frames[/]")

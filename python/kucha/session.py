@@ -17,8 +17,7 @@ from time import perf_counter
 from kucha import _environment
 from kucha.commands import RUN
 from kucha.options import UsageError
-from kucha.program import INTERRUPTED
-from kucha.text import short_path
+from kucha.text import current_folder, short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,8 +105,8 @@ class Session:
         self.name = name
         self.command = command
         self.process = os.getpid()
-        self.folder = os.getcwd()
-        self.capture: str | None = None  # absolute, so that the program may change its directory
+        self.folder = current_folder()
+        self.capture: str | None = None
         self.installed = False
         self.refusal: str | None = None
         self.version = ""
@@ -120,11 +119,16 @@ class Session:
             output = wishes.output or f"kucha-{self.name}.{self.process}.kucha"
             if wishes.append_pid:
                 output = f"{output}.{self.process}"
-            check_output(output, wishes.force)
-            self.capture = os.path.join(self.folder, output)
+            self.capture = self._settle(output)
         if wishes.map is not None:
-            check_output(wishes.map, wishes.force)
-            wishes.map = os.path.join(self.folder, wishes.map)
+            wishes.map = self._settle(wishes.map)
+
+    def _settle(self, output: str) -> str:
+        """The absolute path of a file that may be written, so that the program may change its directory."""
+        if not self.folder and not os.path.isabs(output):
+            raise UsageError(f"can't write '{output}': the current directory has been removed; give an absolute path")
+        check_output(output, self.wishes.force)
+        return os.path.join(self.folder, output)
 
     def start(self) -> None:
         """Swaps the allocator. Raises UsageError where that fails and was asked for by name."""
@@ -217,11 +221,13 @@ class Session:
     def finish(self) -> None:
         """The last atexit function: closes the capture, says what there is to say. Never raises."""
         try:
-            # First of all, so that nothing of ours gets into the capture. In a forked child that is not followed there
-            # is no capture to close, and tracing simply ends.
-            cost = self.core.trace_stop(_exit_code_so_far(), exiting=True) if self.core.tracing() else None
+            # First of all, and without a keyword, so that nothing of ours gets into the capture. In a forked child that
+            # is not followed there is no capture to close, and tracing simply ends.
+            cost = self.core.trace_stop(None, True) if self.core.tracing() else None
             if os.getpid() == self.process:
                 self._conclude(cost)
+        except (UsageError, OSError) as error:
+            say(f"there is no summary: {error}")
         except Exception as error:  # a failing instrument lets go of the program
             say(f"the summary failed: {type(error).__name__}: {error}")
 
@@ -242,17 +248,13 @@ class Session:
         if wishes.map is not None and self.installed:
             from kucha.picture import map_svg
 
-            _write_picture(map_svg(), wishes.map, wishes.force)
+            try:
+                _write_picture(map_svg(), wishes.map, wishes.force)
+            except OSError as error:
+                say(f"can't write '{wishes.map}': {error.strerror or error}")
+                return
             if not wishes.quiet:
                 say(f"the arenas are drawn in {short_path(wishes.map, self.folder)}")
-
-
-def _exit_code_so_far() -> int | None:
-    """130 where a KeyboardInterrupt is ending the process, which the interpreter then kills by SIGINT; else None.
-
-    Any other exit code is known only when the process exits, and is put into the capture then.
-    """
-    return INTERRUPTED if getattr(sys, "last_type", None) is KeyboardInterrupt else None
 
 
 def _write_picture(text: str, path: str, force: bool) -> None:

@@ -1,6 +1,8 @@
-"""Numbers and places as people read them. Imports nothing, because it is used when a program ends."""
+"""Numbers and places as people read them. Imports nothing that is not there already: it is used when a program ends."""
 
 from __future__ import annotations
+
+import os
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -69,6 +71,14 @@ def _library(filename: str) -> int:
             return end + 1
         start = filename.find("/lib/python", start + 1)
     return -1
+
+
+def current_folder() -> str:
+    """The current directory, or nothing where it has been removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def short_path(filename: str, folder: str = "") -> str:

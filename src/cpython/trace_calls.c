@@ -13,6 +13,7 @@
 #include "trace/snapshot.h"
 
 #include <kucha/group.h>
+#include <signal.h>
 #include <string.h>
 
 static ku__tracer *require_tracer(PyObject *module) {
@@ -100,6 +101,12 @@ static PyObject *cost_as_dict(const ku__cost *cost) {
                          seconds, "writing_seconds", cost->writing_seconds);
 }
 
+/* 128 + SIGINT where a KeyboardInterrupt that came out of the program is ending the process: the interpreter kills it by
+ * SIGINT then, and nobody is asked again. Any other exit code is known only when the process exits. */
+static int exit_code_so_far(void) {
+    return PySys_GetObject("last_type") == PyExc_KeyboardInterrupt ? 128 + SIGINT : -1;
+}
+
 /* The answer is trace_cost()'s, read before and made after the stop, so that making it is not traced. */
 PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
     static const char *const names[] = {"exit_code", "exiting", NULL};
@@ -111,7 +118,7 @@ PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *k
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|Op:trace_stop", KU__KEYWORDS(names), &given, &exiting)) {
         return NULL;
     }
-    int exit_code = given == Py_None ? -1 : (int)PyLong_AsLong(given);
+    int exit_code = given == Py_None ? exit_code_so_far() : (int)PyLong_AsLong(given);
     if (exit_code == -1 && PyErr_Occurred()) {
         return NULL;
     }
