@@ -45,7 +45,8 @@ void ku__pool_check(uint32_t number) {
     KU__CHECK(pool->listed == (pool->taken < pool->capacity));
     KU__CHECK(!pool->listed || pool->next == KU__NONE || ku__pool_at(pool->next)->prev == number);
     KU__CHECK(!pool->listed || pool->prev == KU__NONE || ku__pool_at(pool->prev)->next == number);
-    KU__CHECK(!pool->listed || pool->prev != KU__NONE || pool->heap->partial[pool->class_index] == number);
+    KU__CHECK(!pool->listed || pool->prev != KU__NONE || *ku__pool_list(pool->heap, pool) == number);
+    KU__CHECK(!pool->apart || (entry & KU__MAP_SAMPLED) != 0);
 }
 
 void ku__arena_check(uint32_t number) {

@@ -73,6 +73,7 @@ struct ku_heap {
     ku__magazines *inner; /* where free blocks really wait: magazines, or behind them `hidden` */
     ku__magazines hidden;
     uint32_t partial[KU_CLASS_COUNT];          /* first pool with free blocks, by class; KU__NO_POOL is none */
+    uint32_t apart[KU_CLASS_COUNT];            /* the same, of pools for samples alone */
     uint32_t by_free[KU__POOLS_PER_ARENA + 1]; /* first arena with so many free pools; KU__NO_ARENA is none */
     uint32_t touched;                          /* first of the pools that blocks were taken from (walk.h) */
     bool watched;                              /* such pools are listed */
@@ -208,6 +209,10 @@ bool ku__block_find(ku_heap *heap, const void *block, ku__block_facts *facts);
 /* Whether a block is certainly not this library's, for a quick way out: blocks born before install are freed by the ten
  * thousand when an interpreter ends. False where that would take a lock or a longer look. */
 bool ku__block_is_foreign(const ku_heap *heap, const void *block);
+
+/* A block of a class from a pool that holds samples alone and is marked so: frees everywhere else keep their fast path.
+ * NULL when there is none to be had, and in a heap without fast paths; last_refusal stays as it was. */
+void *ku__apart_malloc(ku_heap *heap, unsigned class_index);
 
 /* Marks the pool of a small block as holding sampled blocks: from now on frees of it take the slow path. */
 void ku__pool_mark_sampled(ku_heap *heap, const void *block);

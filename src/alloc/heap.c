@@ -82,6 +82,7 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
         heap->reciprocals[c] = ku__reciprocals[c];
     }
     memset(heap->partial, 0xff, sizeof heap->partial); /* KU__NONE */
+    memset(heap->apart, 0xff, sizeof heap->apart);
     memset(heap->by_free, 0xff, sizeof heap->by_free);
     heap->touched = KU__NONE;
     heap->flags = options->flags;
@@ -245,7 +246,7 @@ void ku__returns_drain(ku_heap *heap) {
 }
 
 static bool has_pool(ku_heap *heap, unsigned class_index) {
-    return heap->partial[class_index] != KU__NONE || ku__pool_take(heap, class_index) != NULL;
+    return heap->partial[class_index] != KU__NONE || ku__pool_take(heap, class_index, false) != NULL;
 }
 
 /* A pool with room, if need be out of what other classes keep for their next malloc. */
@@ -362,8 +363,19 @@ static ku__freed free_elsewhere(ku_heap *heap, void *block) {
     return KU__FREED_REMOTE;
 }
 
+/* Whether a small block lies in a pool for samples alone. */
+static bool is_apart(const void *block) {
+    uint32_t number = ku__pool_number(block);
+    return (ku__process_tables.class_map[number] & KU__MAP_SAMPLED) != 0 && ku__pool_at(number)->apart;
+}
+
 ku__freed ku__plain_free(ku_heap *heap, void *block) {
     unsigned class_index = own_class(heap, block);
+    if (class_index < KU_CLASS_COUNT && is_apart(block)) {
+        ku__note_freed(heap, block, ku__class_size(class_index));
+        ku__pool_give_back(&block, 1, class_index);
+        return KU__FREED;
+    }
     if (class_index < KU_CLASS_COUNT) {
         put(heap, block, class_index);
         return KU__FREED;
@@ -532,10 +544,13 @@ static void take_sites(ku_heap *heap, uint32_t arena) {
 }
 
 static void give_sites(ku_heap *heap, uint32_t arena) {
-    (void)heap;
     ku__arena_sites_give(arena);
-    for (unsigned i = 0; i < KU__POOLS_PER_ARENA; i++) {
-        ku__process_tables.class_map[(size_t)arena * KU__POOLS_PER_ARENA + i] &= (uint16_t)~KU__MAP_SAMPLED;
+    for (uint32_t i = 0; i < KU__POOLS_PER_ARENA; i++) {
+        uint32_t number = arena * KU__POOLS_PER_ARENA + i;
+        if (ku__process_tables.class_map[number] != 0 && ku__pool_at(number)->apart) {
+            ku__pool_join(heap, number);
+        }
+        ku__process_tables.class_map[number] &= (uint16_t)~KU__MAP_SAMPLED;
     }
 }
 
@@ -567,6 +582,22 @@ void ku__sites_disable(ku_heap *heap) {
     if (heap->sites_on) {
         drop_sites(heap);
     }
+}
+
+void *ku__apart_malloc(ku_heap *heap, unsigned class_index) {
+    if (heap->inner != &heap->magazines) {
+        return NULL;
+    }
+    ku_code refusal = heap->last_refusal;
+    if (heap->apart[class_index] == KU__NONE && ku__pool_take(heap, class_index, true) == NULL) {
+        heap->last_refusal = refusal;
+        return NULL;
+    }
+    void *block;
+    uint32_t number = heap->apart[class_index];
+    ku__pool_gather(ku__pool_at(number), number, &block, 1);
+    ku__note_taken(heap, block, ku__class_size(class_index));
+    return block;
 }
 
 void ku__pool_mark_sampled(ku_heap *heap, const void *block) {

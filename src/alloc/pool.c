@@ -7,7 +7,7 @@
 
 static void list_partial(ku_heap *heap, uint32_t number) {
     ku__pool *pool = ku__pool_at(number);
-    uint32_t *head = &heap->partial[pool->class_index];
+    uint32_t *head = ku__pool_list(heap, pool);
     pool->prev = KU__NONE;
     pool->next = *head;
     pool->listed = true;
@@ -20,7 +20,7 @@ static void list_partial(ku_heap *heap, uint32_t number) {
 static void unlist_partial(ku_heap *heap, uint32_t number) {
     ku__pool *pool = ku__pool_at(number);
     if (pool->prev == KU__NONE) {
-        heap->partial[pool->class_index] = pool->next;
+        *ku__pool_list(heap, pool) = pool->next;
     } else {
         ku__pool_at(pool->prev)->next = pool->next;
     }
@@ -106,7 +106,7 @@ static void fill_bits(ku__pool *pool) {
     }
 }
 
-ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index) {
+ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index, bool apart) {
     if ((heap->pools_used + 1) * KU__POOL_SIZE + heap->large_bytes > heap->limit) {
         heap->last_refusal = KU_LIMIT;
         return NULL;
@@ -125,7 +125,9 @@ ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index) {
     pool->first_word = 0;
     pool->touched = false;
     fill_bits(pool);
-    ku__process_tables.class_map[number] = (uint16_t)(heap->number << KU__MAP_SHIFT | class_index);
+    pool->apart = apart;
+    unsigned sampled = apart ? KU__MAP_SAMPLED : 0;
+    ku__process_tables.class_map[number] = (uint16_t)(heap->number << KU__MAP_SHIFT | sampled | class_index);
     heap->pools_used++;
     list_partial(heap, number);
     return pool;
@@ -250,13 +252,30 @@ void ku__pool_give_back_bits(uint32_t number, const uint64_t *taken) {
     taken_changed(pool, number);
 }
 
+void ku__pool_join(ku_heap *heap, uint32_t number) {
+    ku__pool *pool = ku__pool_at(number);
+    bool listed = pool->listed;
+    if (listed) {
+        unlist_partial(heap, number);
+    }
+    pool->apart = false;
+    if (listed) {
+        list_partial(heap, number);
+    }
+}
+
+static void release_empty(ku_heap *heap, uint32_t first) {
+    for (uint32_t number = first, next; number != KU__NONE; number = next) {
+        next = ku__pool_at(number)->next;
+        if (ku__pool_at(number)->taken == 0) {
+            release_pool(heap, number);
+        }
+    }
+}
+
 void ku__pools_release_empty(ku_heap *heap) {
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
-        for (uint32_t number = heap->partial[c], next; number != KU__NONE; number = next) {
-            next = ku__pool_at(number)->next;
-            if (ku__pool_at(number)->taken == 0) {
-                release_pool(heap, number);
-            }
-        }
+        release_empty(heap, heap->partial[c]);
+        release_empty(heap, heap->apart[c]);
     }
 }

@@ -12,7 +12,7 @@
  *
  * Invariants of a pool in use:
  *     taken + (bits set in free_bits) == capacity
- *     it is in its heap's partial list of its class exactly if taken < capacity
+ *     it is in its heap's partial list of its class, or in that of pools apart, exactly if taken < capacity
  *     class_map[number] == heap->number << 6 | sampled << 5 | class_index
  * of a pool not in use: class_map[number] == 0 and its bit is set in its arena's free_pools.
  * of an arena: free_count == bits set in free_pools; it is in its heap's list by_free[free_count].
@@ -47,6 +47,7 @@ struct ku__pool {
     uint16_t first_word; /* no bit is set in words below */
     uint8_t class_index;
     bool listed;
+    bool apart; /* for samples alone: listed in its heap's apart instead of partial, and its blocks pass no magazine */
     bool touched; /* in the heap's list of pools that blocks were taken from (walk.h) */
     uint32_t touched_next, touched_prev;
     _Alignas(64) uint64_t free_bits[KU__BLOCKS_MAX / 64];
@@ -109,8 +110,14 @@ void ku__arena_sites_give(uint32_t arena);
 
 /* ---- pools ---- */
 
-/* A fresh pool for a class, at the head of its partial list; NULL when refused (last_refusal is set). */
-ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index);
+/* A fresh pool for a class, at the head of its list of pools with room; NULL when refused (last_refusal is set). */
+ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index, bool apart);
+/* Makes a pool that was apart one like all others. */
+void ku__pool_join(ku_heap *heap, uint32_t number);
+/* The list of pools with room that this one belongs to. */
+static inline uint32_t *ku__pool_list(ku_heap *heap, const ku__pool *pool) {
+    return pool->apart ? &heap->apart[pool->class_index] : &heap->partial[pool->class_index];
+}
 /* Takes up to `count` free blocks, lowest addresses first, into items[0 .. n-1] such that items[n-1] is the lowest. */
 size_t ku__pool_gather(ku__pool *pool, uint32_t number, void **items, size_t count);
 /* Gives blocks of one class back to their pools, and pools of which nothing is taken any more to their arenas. The

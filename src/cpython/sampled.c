@@ -3,9 +3,26 @@
 #include "cpython/sampled.h"
 #include "cpython/traced.h"
 
+/* Moves a small block that is due into a pool for samples alone, if there is one; else its pool is marked, and frees
+ * in it are slower from then on. Returns where the block is. */
+static void *set_apart(ku_heap *heap, void *block, const ku__block_facts *facts) {
+    unsigned class_index = (unsigned)(facts->size / KU_CLASS_STEP) - 1;
+    void *apart = facts->owner == heap ? ku__apart_malloc(heap, class_index) : NULL;
+    if (apart == NULL) {
+        ku__pool_mark_sampled(facts->owner, block);
+        return block;
+    }
+    memcpy(apart, block, facts->size);
+    ku__untraced_free(heap, block);
+    return apart;
+}
+
 void *ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size) {
     ku__block_facts facts;
     ku__capture_touch();
+    if (block != NULL && ku__block_find(heap, block, &facts) && !facts.is_large) {
+        block = set_apart(heap, block, &facts);
+    }
     if (KU__UNLIKELY(heap->sites_lost)) {
         ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
         return block;
@@ -21,9 +38,6 @@ void *ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t si
         return block;
     }
     *facts.site = ku__slot_of(KU__TAG(site), size);
-    if (!facts.is_large) {
-        ku__pool_mark_sampled(facts.owner, block);
-    }
     ku__sample_allocated(tracer, KU__LANE_MAIN, site, size, block);
     return block;
 }
@@ -80,10 +94,8 @@ void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, s
         ku__code_detach(tracer, block);
     }
     void *resized = ku__untraced_slow_realloc(heap, block, size);
-    if (resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size)) {
-        ku__sampled_born(heap, tracer, resized, size);
-    }
-    return resized;
+    bool due = resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size);
+    return due ? ku__sampled_born(heap, tracer, resized, size) : resized;
 }
 
 KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {

@@ -1,8 +1,9 @@
 /* sampled.h: malloc, calloc, realloc and free with the birthplace of a sample of the blocks, for inlining.
  *
- * A block that is not sampled costs a subtraction more than untraced. The pool of a sampled block is marked in the
- * class map, so that only frees in such pools leave the fast path. There the slot of a live block is 0 unless it was
- * sampled; a slot is cleared when its block is freed, because a block that is not sampled does not write its slot.
+ * A block that is not sampled costs a subtraction more than untraced. Samples move into pools of their own, which are
+ * marked in the class map, so that only their frees leave the fast path. Where there is no such pool to be had, the
+ * pool where the block lies is marked. There the slot of a live block is 0 unless it was sampled; a slot is cleared
+ * when its block is freed, because a block that is not sampled does not write its slot.
  *
  * Lock: as traced.h. Source of the statistics: trace/sample.h.
  */
@@ -13,7 +14,7 @@
 #include "cpython/untraced.h"
 #include "trace/sample.h"
 
-/* Gives a block that is due its site, and returns it. Takes NULL: the allocation failed. */
+/* Gives a block that is due its site. Returns the block, which may have moved. Takes NULL: the allocation failed. */
 KU__COLD void *ku__sampled_born(ku_heap *heap, ku__tracer *tracer, void *block, size_t size);
 
 /* Everything that the fast paths leave over. */
@@ -62,10 +63,8 @@ static inline void *ku__sampled_realloc(ku_heap *heap, ku__tracer *tracer, void 
         }
     }
     void *resized = ku__keeps_class(class_index, size) ? block : ku__untraced_slow_realloc(heap, block, size);
-    if (resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size)) {
-        ku__sampled_born(heap, tracer, resized, size);
-    }
-    return resized;
+    bool due = resized != NULL && ku__sample_due(tracer, KU__LANE_MAIN, size);
+    return due ? ku__sampled_born(heap, tracer, resized, size) : resized;
 }
 
 static inline void ku__sampled_free(ku_heap *heap, ku__tracer *tracer, void *block) {
