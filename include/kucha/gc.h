@@ -8,9 +8,9 @@
  * collections start from an allocation, when more objects were made than freed since the last one by the threshold of
  * generation 0, and generations 1 and 2 follow their thresholds, what lives, and what the last collections found.
  *
- * What dies goes in the order of CPython 3.14 (Python/gc.c): weak references to it are cleared, and the callbacks called
- * of those that live on; finalizers run, once; what they made reachable again lives on; weak references that finalizers
- * made to the rest are cleared; fields are cleared, which frees.
+ * What dies goes in the order of CPython 3.14 (Python/gc.c): weak references to it are cleared, and the callbacks
+ * called of those that live on; finalizers run, once; what they made reachable again lives on; weak references that
+ * finalizers made to the rest are cleared; fields are cleared, which frees.
  *
  * Where older texts say that get_count counts collections of generation 0, that the collector calls `__del__` or that
  * objects with finalizers are uncollectable: as CPython 3.14 (PEP 442).
@@ -51,8 +51,8 @@ typedef struct ku_gc_stats {
  * memory, nothing is collected and the result is 0. */
 KU_API size_t ku_gc_collect(ku_isolate *isolate, int generation);
 
-/* A collection of everything in steps: works for about `seconds`, and returns true when it is done; *found (may be NULL)
- * then has what ku_gc_collect() returns. The program may run between steps. */
+/* A collection of everything in steps: works for about `seconds`, and returns true when it is done; *found (may be
+ * NULL) then has what ku_gc_collect() returns. The program may run between steps. */
 KU_API bool ku_gc_step(ku_isolate *isolate, double seconds, size_t *found);
 
 KU_API void ku_gc_enable(ku_isolate *isolate);

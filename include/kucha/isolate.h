@@ -4,8 +4,8 @@
  * isolates never refer to one another; what passes between them is copied (channel.h). Everything that takes an isolate
  * must hold its lock (lock.h); a program with one thread never notices: the thread that makes an isolate holds it.
  *
- * What lies where: objects that may be part of cycles in one heap of 512-byte blocks at most, which the collector walks;
- * objects that may not be in a second; arrays, tables and text in a third (heap.h).
+ * What lies where: objects that may be part of cycles in one heap of 512-byte blocks at most, which the collector
+ * walks; objects that may not be in a second; arrays, tables and text in a third (heap.h).
  */
 #ifndef KUCHA_ISOLATE_H
 #define KUCHA_ISOLATE_H

@@ -9,6 +9,7 @@
 #include <kucha/cache.h>
 #include <kucha/capture.h>
 #include <kucha/channel.h>
+#include <kucha/check.h>
 #include <kucha/container.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>

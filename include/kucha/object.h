@@ -50,8 +50,8 @@ typedef struct ku_object {
 KU_API void ku_object_end(ku_isolate *isolate, ku_object *object);
 
 #ifdef KU_CHECKING
-/* The checking build looks at every object that is used (not freed) and counted (alive: not at zero, not at its end). It
- * says which, of which type and made where, and ends the program. Compile with -DKU_CHECKING against a checking
+/* The checking build looks at every object that is used (not freed) and counted (alive: not at zero, not at its end).
+ * It says which, of which type and made where, and ends the program. Compile with -DKU_CHECKING against a checking
  * library. */
 KU_API void ku_object_check(const ku_object *object);
 KU_API void ku_object_check_count(const ku_object *object);
@@ -228,7 +228,7 @@ KU_API ku_object *ku_fail_null(ku_isolate *isolate, ku_code code, const char *fo
 #endif
     ;
 
-/* As ku_fail() with KU_RAISED and a value, of which a reference is taken: for languages whose programs raise objects. */
+/* As ku_fail() with KU_RAISED and a value (a reference is taken): for languages whose programs raise objects. */
 KU_API bool ku_raise(ku_isolate *isolate, ku_object *value, const char *message);
 
 #ifdef __cplusplus

@@ -127,8 +127,8 @@ typedef int ku_set_hook(ku_isolate *isolate, ku_object *self, ku_object *name, k
 typedef void ku_visit(ku_object **place, void *argument);
 typedef void ku_traverse_hook(ku_object *self, ku_visit *visit, void *argument);
 
-/* Gives up those references (ku_clear), and those of ITEMS or a tail, which are the library's business without this hook:
- * it takes items off the end one by one. Called when the object dies, and by the collector to break a cycle. */
+/* Gives up those references (ku_clear), and those of ITEMS or a tail, which are the library's business without this
+ * hook: it takes items off the end one by one. Called when the object dies, and by the collector to break a cycle. */
 typedef void ku_clear_hook(ku_isolate *isolate, ku_object *self);
 
 /* A function of C as a method: `self` is the object it was read from. */
@@ -176,8 +176,9 @@ KU_API ku_type *ku_type_static(const ku_type_spec *spec, ku_error *error);
 /* ---- types made at run time ---- */
 
 /* A new type, as an object: a new reference. `spec` and what it points to are copied, hooks are kept; `bases` are its
- * bases (NULL with 0: object alone); spec->bases must be NULL. Slots are fields with KU_OFFSET_NEXT. Errors: KU_TYPE (lay-out conflict; no
- * consistent order of bases; a base that is final; a base of another isolate), KU_INVALID, KU_NO_MEMORY.
+ * bases (NULL with 0: object alone); spec->bases must be NULL. Slots are fields with KU_OFFSET_NEXT. Errors: KU_TYPE
+ * (lay-out conflict; no consistent order of bases; a base that is final; a base of another isolate), KU_INVALID,
+ * KU_NO_MEMORY.
  *
  * Such a type is freed when nothing refers to it: its instances and subtypes do. */
 KU_API ku_object *ku_type_new(ku_isolate *isolate, const ku_type_spec *spec, ku_type *const *bases, size_t count);

@@ -46,8 +46,8 @@ KU_API ku_object *ku_proxy_new(ku_isolate *isolate, ku_object *object, ku_object
 
 /* ---- finalize ---- */
 
-/* An object that calls `function` with `arguments` (a tuple, or NULL) when `object` dies, or when the isolate is deleted
- * (unless atexit is switched off), and at most once. It keeps itself alive until then. (weakref.finalize) */
+/* An object that calls `function` with `arguments` (a tuple, or NULL) when `object` dies, or when the isolate is
+ * deleted (unless atexit is switched off), and at most once. It keeps itself alive until then. (weakref.finalize) */
 KU_API ku_object *ku_finalize_new(ku_isolate *isolate, ku_object *object, ku_object *function, ku_object *arguments);
 
 /* Calls it now, if it is alive: its result, new; none when it was dead already. */

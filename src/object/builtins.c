@@ -1,5 +1,6 @@
 /* builtins.c: the built-in types: their specs by number, and the root of all, `object`. */
 #include "object/class.h"
+#include "object/finalize.h"
 #include "object/types.h"
 #include "object/weak.h"
 
@@ -13,5 +14,10 @@ const ku_type_spec *const ku__builtin_specs[KU_BUILTIN_COUNT] = {
     [KU_BUILTIN_OBJECT] = &object_spec,
     [KU_BUILTIN_TYPE] = &ku__class_spec,
     [KU_BUILTIN_WEAKREF] = &ku__weakref_spec,
+    [KU_BUILTIN_PROXY] = &ku__proxy_spec,
+    [KU_BUILTIN_FINALIZE] = &ku__finalize_spec,
+    [KU_BUILTIN_WEAK_VALUE_DICT] = &ku__weak_value_dict_spec,
+    [KU_BUILTIN_WEAK_KEY_DICT] = &ku__weak_key_dict_spec,
+    [KU_BUILTIN_WEAK_SET] = &ku__weak_set_spec,
     [KU_BUILTIN_CALLBACK] = &ku__callback_spec,
 };

@@ -1,6 +1,7 @@
 /* class.c: making and ending type objects. See class.h. */
 #include "object/class.h"
 
+#include "object/lookup.h"
 #include "object/types.h"
 
 #include <string.h>
@@ -118,6 +119,7 @@ static void release_bases(ku_isolate *isolate, ku_type *type) {
 static void clear(ku_isolate *isolate, ku_object *self) {
     ku__class *class = (ku__class *)(void *)self;
     isolate->classes->version++; /* tables of subtypes know this one by its address */
+    ku__lookup_drop(isolate, class);
     while (class->name_count > 0) {
         ku_clear(isolate, &class->names[--class->name_count]);
     }
@@ -145,7 +147,7 @@ static void release(ku_isolate *isolate, ku_object *self) {
 static const ku_field class_fields[] = {
     {"__dict__", offsetof(ku__class, attributes), KU_FIELD_OWNED, KU_FIELD_HIDDEN},
     {"names", offsetof(ku__class, names), KU_FIELD_BUFFER, KU_FIELD_HIDDEN},
-    {"lookup", offsetof(ku__class, lookup), KU_FIELD_BUFFER, KU_FIELD_HIDDEN},
+    {"lookup", offsetof(ku__class, lookup), KU_FIELD_PLAIN, KU_FIELD_HIDDEN},
     {NULL},
 };
 
@@ -155,6 +157,8 @@ const ku_type_spec ku__class_spec = {
     .fields = class_fields,
     .flags = KU_TYPE_ABSTRACT | KU_TYPE_WEAKREFS | KU_TYPE_FINAL,
     .release = release,
+    .find = ku__class_find_attribute,
+    .set = ku__class_set_attribute,
     .traverse = traverse,
     .clear = clear,
 };
@@ -256,8 +260,4 @@ ku_object *ku_type_new(ku_isolate *isolate, const ku_type_spec *spec, ku_type *c
         return ku_fail_null(isolate, error.code, "%s", error.message);
     }
     return class_for(isolate, type);
-}
-
-bool ku__class_finalize(ku_isolate *isolate, ku_object *object) {
-    return ku__type_of(object)->finalize(isolate, object);
 }

@@ -1,9 +1,9 @@
 /* class.h: type objects: what a type is to the programs of one isolate.
  *
- * A ku_type is lay-out and hooks, shared by all isolates if it is static. Its type object is an object of an isolate: it
- * holds the attributes that were set on the type, the table by which attributes of instances are found, and the names
- * that instances share. Each isolate makes one for a static type when it is first needed, immortal; for a type made at
- * run time it is the type: when it dies, so does the ku_type.
+ * A ku_type is lay-out and hooks, shared by all isolates if it is static. Its type object is an object of an isolate:
+ * it holds the attributes that were set on the type, the table by which attributes of instances are found, and the
+ * names that instances share. Each isolate makes one for a static type when it is first needed, immortal; for a type
+ * made at run time it is the type: when it dies, so does the ku_type.
  *
  * References: a type object refers to its attributes, its shared names, and the type objects of bases made at run time.
  * When the collector clears it, the type is severed from its bases: what is left of its instances still finds lay-out
@@ -17,10 +17,11 @@
 typedef struct ku__class {
     ku_object header;
     ku_type *type;
-    ku_object *attributes; /* a dict by interned name; NULL: none yet */
-    ku_object **names;     /* shared keys: interned, in the order of their numbers */
-    size_t name_count;     /* at most KU__SHARED_MOST */
-    void *lookup;          /* lookup.c; NULL: to be made */
+    ku_object *attributes;     /* a dict by interned name; NULL: none yet */
+    ku_object **names;         /* shared keys: interned, in the order of their numbers */
+    size_t name_count;         /* at most KU__SHARED_MOST */
+    struct ku__lookup *lookup; /* lookup.h; NULL: to be made */
+    bool is_filled;            /* the methods of its spec are among its attributes */
 } ku__class;
 
 /* Type objects by number of the type. */
@@ -44,6 +45,13 @@ static inline ku__class *ku__class_find(ku_isolate *isolate, const ku_object *ob
     ku__class *known = KU__LIKELY(number < classes->capacity) ? classes->by_number[number] : NULL;
     return KU__LIKELY(known != NULL) ? known : ku__class_of_type(isolate, ku__type_of(object));
 }
+
+/* Makes the methods of a type's spec its attributes, once. False with the error pending. */
+bool ku__class_fill(ku_isolate *isolate, ku__class *class);
+
+/* Attributes of type objects: the hooks of the type `type`. */
+ku_find_hook ku__class_find_attribute;
+ku_set_hook ku__class_set_attribute;
 
 /* The finalizer of an instance of a type made at run time: `__del__` if there is one, else the hook. */
 bool ku__class_finalize(ku_isolate *isolate, ku_object *object);

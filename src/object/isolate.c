@@ -11,6 +11,8 @@
 #include "object/birth.h"
 #include "object/class.h"
 #include "object/collect.h"
+#include "object/finalize.h"
+#include "object/intern.h"
 #include "object/leaks.h"
 #include "object/types.h"
 #include "object/verify.h"
@@ -58,7 +60,7 @@ static const part parts[] = {
 #ifdef KU_CHECKING
     {ku__verify_open, ku__verify_close},
 #endif
-    {ku__weak_open, ku__weak_close},     {ku__classes_open, ku__classes_close},
+    {ku__weak_open, ku__weak_close},     {ku__interns_open, ku__interns_close}, {ku__classes_open, ku__classes_close},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -141,8 +143,8 @@ static void walk_objects(ku_isolate *isolate, ku_block_visitor *visit, void *arg
     ku_heap_walk(isolate->atoms, visit, argument);
 }
 
-/* Immortal objects end with the isolate: what they hold goes now, while it can still go in order. Without memory for the
- * list it is reported as leaked instead. */
+/* Immortal objects end with the isolate: what they hold goes now, while it can still go in order. Without memory for
+ * the list it is reported as leaked instead. */
 static void empty_immortals(ku_isolate *isolate) {
     immortals found = {NULL, 0};
     walk_objects(isolate, list_immortal, &found);
@@ -173,6 +175,7 @@ size_t ku_isolate_delete(ku_isolate *isolate) {
         return 0;
     }
     ku_clear_error(isolate);
+    ku__finalize_at_exit(isolate);
     ku__gc_finish(isolate);
     collect_all(isolate);
     isolate->closing = true;

@@ -15,6 +15,7 @@
 #include "object/attributes.h"
 #include "object/class.h"
 #include "object/collect.h"
+#include "object/intern.h"
 #include "object/verify.h"
 #include "object/weak.h"
 
@@ -47,15 +48,15 @@ void *ku__block_slow(ku_isolate *isolate, ku_heap *heap, size_t bytes) {
     return block;
 }
 
-/* Zeroes what follows the header; `bytes` is a multiple of 8. Word by word: most objects have two to eight, for which a
- * call of memset takes longer than the stores. */
-static void zero_fields(ku_object *object, size_t bytes) {
-    uint64_t *words = (uint64_t *)(void *)object;
-    for (size_t i = 1; i < bytes / sizeof *words; i++) {
-        words[i] = 0;
-#if defined(__GNUC__)
+/* Zeroes what follows the header: a word, then pairs of words, to the end of the block, which is a multiple of 16. Most
+ * objects have two to eight words, for which a call of memset takes longer than the stores. */
+static inline void zero_fields(ku_object *object, size_t bytes) {
+    typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+    ((uint64_t *)(void *)object)[1] = 0;
+    pair *pairs = (pair *)(void *)object;
+    for (size_t i = 1; i < (bytes + 15) / sizeof *pairs; i++) {
+        pairs[i] = (pair){0, 0};
         __asm__ volatile("" :::); /* keeps the compiler from making it a call of memset after all */
-#endif
     }
 }
 
@@ -82,12 +83,36 @@ static bool can_make(ku_isolate *isolate, const ku_type *type) {
     return true;
 }
 
+static __attribute__((noinline)) ku_object *new_with_care(ku_isolate *isolate, const ku_type *type) {
+    return can_make(isolate, type) ? object_new(isolate, type->number) : NULL;
+}
+
+/* Whether nothing is to be done beside taking a block; the hostile build collects first each time. */
+static inline bool is_quick(const ku_isolate *isolate, const ku_type *type) {
+#ifdef KU_HOSTILE
+    (void)isolate;
+    (void)type;
+    return false;
+#else
+    return type->is_ordinary && isolate->young < isolate->young_most && !isolate->births_on;
+#endif
+}
+
 KU__ALIGNED_CODE ku_object *ku_new(ku_isolate *isolate, ku_type *type) {
-    bool ordinary = (type->own.flags & KU_TYPE_ABSTRACT) == 0 && (type->isolate == NULL || type->isolate == isolate);
-    if (KU__LIKELY(ordinary) || can_make(isolate, type)) {
-        return object_new(isolate, type->number);
+    if (KU__LIKELY(is_quick(isolate, type))) {
+        const ku__type_map *map = &ku__type_maps[type->number];
+        bool tracked = (map->flags & KU__MAP_ACYCLIC) == 0;
+        size_t bytes = map->size;
+        ku_object *object = (ku_object *)ku__fast_malloc(tracked ? isolate->tracked : isolate->atoms, bytes);
+        if (KU__LIKELY(object != NULL)) {
+            isolate->young += tracked;
+            object->count = 1;
+            object->kind = type->number;
+            zero_fields(object, bytes);
+            return object;
+        }
     }
-    return NULL;
+    return new_with_care(isolate, type);
 }
 
 /* A tail that fits lies in the object, a longer one in a buffer. */
@@ -128,24 +153,42 @@ ku_object *ku_new_sized(ku_isolate *isolate, ku_type *type, size_t length) {
 
 /* ---- giving back ---- */
 
-static inline void free_block(ku_isolate *isolate, ku_heap *heap, ku_object *object) {
+static inline void free_block(ku_isolate *isolate, ku_heap *heap, ku_object *object, unsigned class_index) {
 #ifdef KU_CHECKING
+    (void)class_index;
     ku__quarantine_put(isolate, heap, object);
 #else
     (void)isolate;
-    if (KU__UNLIKELY(!ku__fast_free(heap, object))) {
+    if (KU__UNLIKELY(!ku__fast_push(heap, object, class_index))) {
         ku__slow_free(heap, object);
     }
 #endif
 }
 
-static inline void free_object(ku_isolate *isolate, const ku__type_map *map, ku_object *object) {
-    bool tracked = (map->flags & KU__MAP_ACYCLIC) == 0;
-    isolate->young -= tracked && isolate->young > 0;
-    if (tracked) {
-        ku__gc_forget(isolate, object);
+static inline ku_heap *leave_heap(ku_isolate *isolate, const ku__type_map *map, const ku_object *object) {
+    if ((map->flags & KU__MAP_ACYCLIC) != 0) {
+        return isolate->atoms;
     }
-    free_block(isolate, tracked ? isolate->tracked : isolate->atoms, object);
+    ku__gc_forget(isolate, object);
+    isolate->young -= isolate->young > 0;
+    return isolate->tracked;
+}
+
+/* For types whose fixed part has references, and no tail: instances are as large as it, and the size class follows from
+ * that without a look at the pool. */
+static inline void free_fixed(ku_isolate *isolate, const ku__type_map *map, ku_object *object) {
+    free_block(isolate, leave_heap(isolate, map, object), object, (map->size - 1u) / KU_CLASS_STEP);
+}
+
+/* For the others, which may also be large blocks (~0u: nobody's class, which takes the slow path). */
+static void free_any(ku_isolate *isolate, const ku__type_map *map, ku_object *object) {
+    ku_heap *heap = leave_heap(isolate, map, object);
+    unsigned class_index = ku__class_of(heap, object);
+    if (class_index < KU_CLASS_COUNT) {
+        free_block(isolate, heap, object, class_index);
+    } else {
+        ku__slow_free(heap, object);
+    }
 }
 
 /* The buffer behind items or a long tail; NULL when there is none. */
@@ -193,13 +236,13 @@ void ku__object_strip(ku_isolate *isolate, ku_object *object) {
 
 void ku__object_dispose(ku_isolate *isolate, ku_object *object) {
     ku__object_strip(isolate, object);
-    free_object(isolate, ku__map_of(object), object);
+    free_any(isolate, ku__map_of(object), object);
 }
 
 void ku__object_abandon(ku_isolate *isolate, ku_object *object) {
     const ku__type_map *map = ku__map_of(object);
     ku_object *type_object = (map->flags & KU__MAP_RUN_TIME) != 0 ? map->type->object : NULL;
-    free_object(isolate, map, object);
+    free_any(isolate, map, object);
     ku_release(isolate, type_object);
 }
 
@@ -278,7 +321,8 @@ static bool is_resurrected(ku_isolate *isolate, ku_object *object) {
     return (int32_t)object->count < 0 || --object->count != 0;
 }
 
-/* What comes before the fields, where there is any; false when the object lives on. */
+/* What comes before the fields: the finalizer, weak references, the table of interned strings; false when the object
+ * lives on. */
 static bool say_goodbye(ku_isolate *isolate, ku_object *object, const ku__type_map *map) {
     if ((map->flags & KU__MAP_FINALIZE) != 0 && is_resurrected(isolate, object)) {
         return false;
@@ -287,31 +331,10 @@ static bool say_goodbye(ku_isolate *isolate, ku_object *object, const ku__type_m
     if ((object->kind & KU__WEAK) != 0) {
         ku__weak_end(isolate, object);
     }
+    if ((object->kind & KU__INTERNED) != 0 && ku_is_exactly(object, KU_BUILTIN_STR)) {
+        ku__intern_forget(isolate, object);
+    }
     return true;
-}
-
-static void end_rest(ku_isolate *isolate, ku_object *object, const ku__type_map *map) {
-    ku__object_clear(isolate, object);
-    free_rest(isolate, map, object);
-    ku_object *type_object = (map->flags & KU__MAP_RUN_TIME) != 0 ? map->type->object : NULL;
-    free_object(isolate, map, object);
-    ku_release(isolate, type_object);
-}
-
-static inline void end_now(ku_isolate *isolate, ku_object *object) {
-    const ku__type_map *map = ku__map_of(object);
-    if (KU__UNLIKELY((map->flags & KU__MAP_FINALIZE) != 0 || (object->kind & KU__WEAK) != 0)) {
-        if (!say_goodbye(isolate, object, map)) {
-            return;
-        }
-    }
-    object->kind |= KU__DYING;
-    if (KU__LIKELY((map->flags & KU__MAP_PLAIN) != 0)) {
-        clear_words(isolate, object, map->words);
-        free_object(isolate, map, object);
-    } else {
-        end_rest(isolate, object, map);
-    }
 }
 
 /* ---- waiting ---- */
@@ -338,31 +361,87 @@ static ku_object *take_waiting(ku_isolate *isolate) {
     return object;
 }
 
-/* The depth stays at one, so that what ends from here on nests anew, and does not work off the list by itself. */
-static void work_off(ku_isolate *isolate) {
-    isolate->depth = 1;
-    while (isolate->waiting != NULL) {
-        end_now(isolate, take_waiting(isolate));
+/* Leaves a nested end; the outermost works off what waits. The depth stays at one meanwhile, so that what ends from
+ * there nests anew and leaves the list to us. */
+static inline void leave(ku_isolate *isolate) {
+    if (KU__UNLIKELY(--isolate->depth == 0 && isolate->waiting != NULL)) {
+        isolate->depth = 1;
+        while (isolate->waiting != NULL) {
+            ku_object_end(isolate, take_waiting(isolate));
+        }
+        isolate->depth = 0;
     }
-    isolate->depth = 0;
+}
+
+/* ---- ends ---- */
+
+/* The flag INTERNED is a str's; other types use the same bit for themselves. */
+static inline bool is_known(const ku_object *object, const ku__type_map *map) {
+    return (map->flags & KU__MAP_FINALIZE) != 0 || (object->kind & (KU__WEAK | KU__INTERNED)) != 0;
 }
 
 /* Whether the object holds references, so that its end can nest. Others end at once: they may be larger than what lies
  * in arenas, and could not be linked. */
-static bool can_nest(const ku_object *object) {
-    const ku__type_map *map = ku__map_of(object);
+static bool can_nest(const ku__type_map *map) {
     return map->words != 0 || (map->flags & KU__MAP_PLAIN) == 0;
 }
 
-KU__ALIGNED_CODE void ku_object_end(ku_isolate *isolate, ku_object *object) {
-    if (KU__UNLIKELY(isolate->depth >= KU__DEPTH_MAX) && can_nest(object)) {
+static void end_with_everything(ku_isolate *isolate, ku_object *object, const ku__type_map *map) {
+    if (is_known(object, map) && !say_goodbye(isolate, object, map)) {
+        return;
+    }
+    object->kind |= KU__DYING;
+    ku__object_clear(isolate, object);
+    free_rest(isolate, map, object);
+    ku_object *type_object = (map->flags & KU__MAP_RUN_TIME) != 0 ? map->type->object : NULL;
+    free_any(isolate, map, object);
+    ku_release(isolate, type_object);
+}
+
+/* The end of an object that has more than fields, or is nested too deep. */
+static __attribute__((noinline)) void end_with_care(ku_isolate *isolate, ku_object *object, const ku__type_map *map) {
+    if (isolate->depth >= KU__DEPTH_MAX && can_nest(map)) {
         put_aside(isolate, object);
         return;
     }
     isolate->depth++;
-    end_now(isolate, object);
-    if (KU__UNLIKELY(--isolate->depth == 0 && isolate->waiting != NULL)) {
-        work_off(isolate);
+    end_with_everything(isolate, object, map);
+    leave(isolate);
+}
+
+/* Ends what the field of a dying object was the last to refer to. */
+static __attribute__((noinline)) void end_child(ku_isolate *isolate, ku_object *parent, ku_object *child) {
+    parent->kind |= KU__DYING;
+    isolate->depth++;
+    ku_object_end(isolate, child);
+    leave(isolate);
+}
+
+/* Gives up the references of an object that nobody can reach any more: the fields need not be emptied. */
+static inline void release_words(ku_isolate *isolate, ku_object *object, uint64_t words) {
+    for (; words != 0; words &= words - 1) {
+        ku_object *child = ((ku_object **)(void *)object)[__builtin_ctzll(words)];
+        if (child == NULL) {
+            continue;
+        }
+        KU_OBJECT_CHECK_COUNT(child);
+        if ((int32_t)child->count >= 0 && --child->count == 0) {
+            end_child(isolate, object, child);
+        }
+    }
+}
+
+/* The quick way is for objects that are their fields and nothing else, which most are. */
+KU__ALIGNED_CODE void ku_object_end(ku_isolate *isolate, ku_object *object) {
+    const ku__type_map *map = ku__map_of(object);
+    bool is_plain = (map->flags & KU__MAP_PLAIN) != 0 && (object->kind & (KU__WEAK | KU__INTERNED)) == 0;
+    if (KU__UNLIKELY(!is_plain || isolate->depth >= KU__DEPTH_MAX)) {
+        end_with_care(isolate, object, map);
+    } else if (map->words != 0) {
+        release_words(isolate, object, map->words);
+        free_fixed(isolate, map, object);
+    } else {
+        free_any(isolate, map, object);
     }
 }
 

@@ -5,7 +5,8 @@
  *     24 FINALIZED   the library has run its finalizer
  *     25 WEAK        there are entries for it in the isolate's table of weak references (weak.h)
  *     26 UNTRACKED   in the tracked heap, but known to be in no cycle: the collector skips it
- *     27 DYING       its count came to zero and its end has begun, or it waits for that: nobody may take references
+ *     27 DYING       its count came to zero and its end has begun, or it waits for that: nobody may take references, or
+ *                    follow the ones that it has (they may be gone already)
  *     28 INTERNED    a str of the isolate's table of interned ones
  *     29 MARK        for whoever walks, and leaves it clear
  *     30-31          bits 32-33 of the link in the list of the waiting
@@ -19,9 +20,9 @@
  * arenas in units of 16 bytes, 34 bits for the 2^38 bytes that the widest geometry has. So only what lies in arenas may
  * wait: objects that hold references are at most KU_OBJECT_MAX bytes.
  *
- * Maps. For each type, by number, what the collector has to know to follow and count an object: 32 bytes, read without a
- * call (ku__type_map). The tables of maps are for the whole process, reserved once and never moved; an entry is written
- * before its number is given out.
+ * Maps. For each type, by number, what the collector has to know to follow and count an object: 32 bytes, read without
+ * a call (ku__type_map). The tables of maps are for the whole process, reserved once and never moved; an entry is
+ * written before its number is given out.
  *
  * Other rooms and files keep their part of an isolate behind pointers of their own: values (src/object/values.c), gc
  * (the native model), frames and lock (src/isolate).
@@ -48,8 +49,8 @@ enum {
     KU__LINK_SHIFT = 30,
 };
 
-/* The count of objects that are immortal from birth: as far from both ends as it gets, so that code which counts without
- * asking stays immortal through 2^30 mistakes (PEP 683). */
+/* The count of objects that are immortal from birth: as far from both ends as it gets, so that code which counts
+ * without asking stays immortal through 2^30 mistakes (PEP 683). */
 #define KU__IMMORTAL_COUNT 0xC0000000u
 
 /* Calls nested in the C stack when freeing frees; the rest waits (Include/cpython/object.h, trashcan). */
@@ -86,6 +87,7 @@ extern ku__type_map *ku__type_maps;
 
 struct ku_type {
     uint32_t number;
+    bool is_ordinary;         /* static and not abstract: any isolate may make instances, without asking further */
     unsigned flags;           /* ku_type_flags, inherited DICT and WEAKREFS included */
     const ku_type_spec *spec; /* of a static type, by which it is known */
     ku_type_spec own;         /* as given; what it points to is static, or a copy that lives as long as the type */
@@ -143,8 +145,6 @@ typedef struct ku__pending {
 
 typedef struct ku__quarantine ku__quarantine; /* verify.c, checking build */
 
-typedef struct ku__exit ku__exit; /* finalize.c: finalize objects that are alive, newest first */
-
 struct ku_isolate {
     ku_isolate_front front; /* first: frames are entered and left inline */
 
@@ -166,7 +166,7 @@ struct ku_isolate {
     ku__values *values;
     ku__gc *gc;
     ku__running *running;
-    ku__exit *exits;
+    ku_object *exits; /* the newest finalize object that is alive; the list has a reference to each (finalize.c) */
 
     /* Asked when a heap refuses `bytes`, before the error: true when it is worth asking again. By default it collects;
      * src/isolate puts the budget's own here. */
@@ -226,8 +226,9 @@ static inline void ku__type_retain(const ku__type_map *map) {
     }
 }
 
-/* An object of `bytes` bytes (the fixed part and what follows it), of which only the header is written: the caller fills
- * in all the rest before it calls anything. NULL with the error pending. `number` is a compile-time constant for
+/* An object of `bytes` bytes (the fixed part, and what follows it; a type with references and without a tail has
+ * nothing that follows), of which only the header is written: the caller
+ * fills in all the rest before it calls anything. NULL with the error pending. `number` is a compile-time constant for
  * built-in types. */
 static inline ku_object *ku__object_raw(ku_isolate *isolate, uint32_t number, size_t bytes) {
     const ku__type_map *map = &ku__type_maps[number];
@@ -363,7 +364,7 @@ void ku__weak_call(ku_isolate *isolate, ku__weak_queue *queue);
  * still the caller's to give back, ... */
 void ku__object_strip(ku_isolate *isolate, ku_object *object);
 
-/* ... or goes too. */
+/* ... or goes with it. */
 void ku__object_dispose(ku_isolate *isolate, ku_object *object);
 
 /* Calls an object: its type's hook, or "'x' object is not callable". Arguments borrowed, the result new. */
@@ -383,13 +384,5 @@ void ku__pending_put(ku_isolate *isolate, ku__pending saved);
 
 /* Sends the pending error to the unraisable hook and forgets it. */
 void ku__unraisable(ku_isolate *isolate, const char *where, ku_object *object);
-
-/* ---- other files of this room that the rest needs ---- */
-
-/* The isolate's table of interned strings. Text to object: the one str with these bytes (UTF-8, valid), new reference;
- * `immortal` keeps it for good. NULL without memory. */
-ku_object *ku__intern_bytes(ku_isolate *isolate, const char *bytes, size_t length, bool immortal);
-/* Takes a dying str out of the table; the str room's end of INTERNED objects. */
-void ku__intern_forget(ku_isolate *isolate, ku_object *text);
 
 #endif

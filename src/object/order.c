@@ -1,8 +1,8 @@
 /* order.c: the order in which a type's bases are searched: C3 linearisation.
  *
- * The order of a type is the type itself, followed by the merge of the orders of its bases and of the list of its bases.
- * The merge takes, again and again, the first head of a list that is in the tail of no other, so that a type comes
- * before its bases, bases come as they were listed, and both hold for every type in the order. Where no head is
+ * The order of a type is the type itself, followed by the merge of the orders of its bases and of the list of its
+ * bases. The merge takes, again and again, the first head of a list that is in the tail of no other, so that a type
+ * comes before its bases, bases come as they were listed, and both hold for every type in the order. Where no head is
  * free there is no such order, and the type cannot be made.
  *
  * Source: Barrett, Cassels, Haahr, Moon, Playford, Withington, "A Monotonic Superclass Linearization for Dylan", OOPSLA

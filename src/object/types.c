@@ -159,10 +159,22 @@ static void resolve_hooks(ku_type *type) {
 
 /* ---- making ---- */
 
+/* The number of a built-in type's spec; 0 for others. */
+static uint32_t builtin_number(const ku_type_spec *spec) {
+    for (uint32_t number = 1; number < KU_BUILTIN_COUNT; number++) {
+        if (ku__builtin_specs[number] == spec) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+/* A built-in type may inherit from one that is final for all others, as bool does from int. */
 static bool check_bases(const ku__type_recipe *recipe, ku_error *error) {
+    bool is_builtin = builtin_number(recipe->spec) != 0;
     for (uint32_t b = 0; b < recipe->base_count; b++) {
         const ku_type *base = recipe->bases[b];
-        if ((base->own.flags & KU_TYPE_FINAL) != 0) {
+        if ((base->own.flags & KU_TYPE_FINAL) != 0 && !is_builtin) {
             return ku__error_fill(error, KU_TYPE, "type '%s' is not an acceptable base type", base->own.name);
         }
         if (base->isolate != NULL && base->isolate != recipe->isolate) {
@@ -206,8 +218,8 @@ static bool fill(ku_type *type, const ku__type_recipe *recipe, ku_error *error) 
     return true;
 }
 
-/* Puts together all of a type but its number. Needs no lock but that of the isolate, or the process's for a static type:
- * bases do not change. */
+/* Puts together all of a type but its number. Needs no lock but that of the isolate, or the process's for a static
+ * type: bases do not change. */
 static ku_type *build(const ku__type_recipe *recipe, ku_error *error) {
     if (!check_spec(recipe, error) || !check_bases(recipe, error)) {
         return NULL;
@@ -231,6 +243,7 @@ static bool enter(ku_type *type, uint32_t number, ku_error *error) {
         return false;
     }
     ku__type_maps[type->number] = ku__map_compile(type);
+    type->is_ordinary = type->isolate == NULL && (type->own.flags & KU_TYPE_ABSTRACT) == 0;
     return true;
 }
 
@@ -273,11 +286,11 @@ static ku_type *static_find(const ku_type_spec *spec) {
     return type;
 }
 
-static ku_type *static_make(const ku_type_spec *spec, uint32_t number, ku_error *error);
+static ku_type *static_make(const ku_type_spec *spec, ku_error *error);
 
 enum { STATIC_BASES_MOST = 16 }; /* a table of C; types made at run time may have more */
 
-/* The types of a spec's bases, made if need be; `object` for a spec without. Returns how many, 0 with `error` filled. */
+/* The types of a spec's bases, made if need be; `object` if it names none. Returns how many, 0 with `error` filled. */
 static uint32_t static_bases(const ku_type_spec *spec, ku_type **bases, ku_error *error) {
     if (spec->bases == NULL) {
         bases[0] = ku__type_maps[KU_BUILTIN_OBJECT].type;
@@ -289,7 +302,7 @@ static uint32_t static_bases(const ku_type_spec *spec, ku_type **bases, ku_error
             ku__error_fill(error, KU_INVALID, "type '%s' has more than %d bases", spec->name, STATIC_BASES_MOST);
             return 0;
         }
-        bases[count] = static_make(spec->bases[count], 0, error);
+        bases[count] = static_make(spec->bases[count], error);
         if (bases[count] == NULL) {
             return 0;
         }
@@ -297,11 +310,12 @@ static uint32_t static_bases(const ku_type_spec *spec, ku_type **bases, ku_error
     return count;
 }
 
-static ku_type *static_make(const ku_type_spec *spec, uint32_t number, ku_error *error) {
+static ku_type *static_make(const ku_type_spec *spec, ku_error *error) {
     ku_type *type = static_find(spec);
     if (type != NULL) {
         return type;
     }
+    uint32_t number = builtin_number(spec);
     ku_type *bases[STATIC_BASES_MOST];
     bool is_root = number == KU_BUILTIN_OBJECT;
     uint32_t count = is_root ? 0 : static_bases(spec, bases, error);
@@ -323,7 +337,7 @@ static ku_type *static_make(const ku_type_spec *spec, uint32_t number, ku_error 
 static bool make_builtins(ku_error *error) {
     for (uint32_t number = 1; number < KU_BUILTIN_COUNT; number++) {
         const ku_type_spec *spec = ku__builtin_specs[number];
-        if (spec != NULL && static_make(spec, number, error) == NULL) {
+        if (spec != NULL && static_make(spec, error) == NULL) {
             return false;
         }
     }
@@ -354,7 +368,7 @@ bool ku__types_open(ku_error *error) {
 
 ku_type *ku_type_static(const ku_type_spec *spec, ku_error *error) {
     ku__process_lock();
-    ku_type *type = open_locked(error) ? static_make(spec, 0, error) : NULL;
+    ku_type *type = open_locked(error) ? static_make(spec, error) : NULL;
     ku__process_unlock();
     return type;
 }

@@ -3,6 +3,7 @@
 
 #include "alloc/check.h"
 
+#include <kucha/container.h>
 #include <string.h>
 
 /* Open addressing with linear probing; a power of two of places, at most three quarters in use. */
@@ -188,7 +189,8 @@ ku__weakref *ku__weak_make(ku_isolate *isolate, ku_builtin kind, ku_object *obje
     made->callback = ku_new_reference(callback);
     made->referent = NULL;
     made->hash = 0;
-    made->header.kind |= callback == NULL || ku_is_exactly(callback, KU_BUILTIN_CALLBACK) ? KU__UNTRACKED : 0;
+    bool refers_to_nothing = callback == NULL || (callback->kind & KU__UNTRACKED) != 0;
+    made->header.kind |= refers_to_nothing ? KU__UNTRACKED : 0;
     if (!reserve(isolate)) {
         ku_decref(isolate, &made->header);
         return NULL;
@@ -202,12 +204,23 @@ ku_object *ku_weakref_new(ku_isolate *isolate, ku_object *object, ku_object *cal
     return (ku_object *)ku__weak_make(isolate, KU_BUILTIN_WEAKREF, object, callback);
 }
 
+ku__callback *ku__callback_new(ku_isolate *isolate, ku_weakref_callback *function, ku_object *owner, ku_object *held) {
+    ku__callback *made = (ku__callback *)(void *)ku__object_new(isolate, KU_BUILTIN_CALLBACK);
+    if (made != NULL) {
+        made->function = function;
+        made->owner = ku_new_reference(owner);
+        made->held = ku_new_reference(held);
+        made->header.kind |=
+            held == NULL ? KU__UNTRACKED : 0; /* a weak reference without a callback refers to nothing */
+    }
+    return made;
+}
+
 ku_object *ku_weakref_new_c(ku_isolate *isolate, ku_object *object, ku_weakref_callback *callback, void *argument) {
-    ku__callback *wrapped = (ku__callback *)(void *)ku__object_raw(isolate, KU_BUILTIN_CALLBACK, sizeof *wrapped);
+    ku__callback *wrapped = ku__callback_new(isolate, callback, NULL, NULL);
     if (wrapped == NULL) {
         return NULL;
     }
-    wrapped->function = callback;
     wrapped->argument = argument;
     ku_object *made = ku_weakref_new(isolate, object, &wrapped->header);
     ku_decref(isolate, &wrapped->header);
@@ -277,17 +290,20 @@ void ku__weak_clear(ku_isolate *isolate, ku_object *object, ku__weak_queue *queu
 static void call_back(ku_isolate *isolate, ku__weakref *reference) {
     ku_object *callback = reference->callback;
     if (callback == NULL) {
-        return; /* an earlier callback cleared it */
+        return; /* the collector cleared it */
     }
+    ku_incref(callback);
     if (ku_is_exactly(callback, KU_BUILTIN_CALLBACK)) {
-        const ku__callback *wrapped = (const ku__callback *)(const void *)callback;
-        wrapped->function(isolate, &reference->header, wrapped->argument);
+        ku__callback *wrapped = (ku__callback *)(void *)callback;
+        bool is_ours = wrapped->owner != NULL; /* a container's, which wants all of it */
+        wrapped->function(isolate, &reference->header, is_ours ? wrapped : wrapped->argument);
     } else {
         ku_object *argument = &reference->header;
         ku_object *result = ku__call(isolate, callback, &argument, 1);
         ku_release(isolate, result);
     }
     ku__unraisable(isolate, "calling weakref callback", callback);
+    ku_decref(isolate, callback);
 }
 
 void ku__weak_call(ku_isolate *isolate, ku__weak_queue *queue) {
@@ -335,22 +351,16 @@ void ku__weak_check(const ku_isolate *isolate) {
 }
 #endif
 
-static const ku_field weakref_fields[] = {
-    {"__callback__", offsetof(ku__weakref, callback), KU_FIELD_OWNED, KU_FIELD_READ_ONLY},
-    {"referent", offsetof(ku__weakref, referent), KU_FIELD_PLAIN, KU_FIELD_HIDDEN},
-    {NULL},
-};
-
-const ku_type_spec ku__weakref_spec = {
-    .name = "weakref",
-    .size = sizeof(ku__weakref),
-    .fields = weakref_fields,
-    .flags = KU_TYPE_ABSTRACT | KU_TYPE_WEAKREFS,
-    .release = ku__weak_unlink,
-};
-
-const ku_type_spec ku__callback_spec = {
-    .name = "callback",
-    .size = sizeof(ku__callback),
-    .flags = KU_TYPE_ABSTRACT | KU_TYPE_ACYCLIC | KU_TYPE_FINAL,
-};
+ku_object *ku_weakref_list(ku_isolate *isolate, ku_object *object) {
+    ku_object *list = ku_list_new(isolate, NULL, 0);
+    if (list == NULL) {
+        return NULL;
+    }
+    for (ku__weakref *at = chain_of(isolate, object); at != NULL; at = at->next) {
+        if ((at->header.kind & KU__DYING) == 0 && !ku_list_append(isolate, list, &at->header)) {
+            ku_decref(isolate, list);
+            return NULL;
+        }
+    }
+    return list;
+}

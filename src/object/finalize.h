@@ -1,0 +1,15 @@
+/* finalize.h: objects that call a function when another one dies. See finalize.c. */
+#ifndef KU__FINALIZE_H
+#define KU__FINALIZE_H
+
+#include "object/object.h"
+
+extern const ku_type_spec ku__finalize_spec;
+
+/* Calls those that are alive and want it, newest first, and makes the others dead; for the end of the isolate. */
+void ku__finalize_at_exit(ku_isolate *isolate);
+
+/* Visits the references that the list of living finalize objects holds. */
+void ku__finalize_visit(ku_isolate *isolate, ku_visit *visit, void *argument);
+
+#endif
