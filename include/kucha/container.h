@@ -10,8 +10,8 @@
  * Order. A dict keeps the order in which keys were first set, as Python's does since 3.7. A set keeps it too, which
  * Python does not promise: runs are repeatable.
  *
- * Memory. A list of n made at once takes 32 bytes and 8 for each item; growing leaves room for an eighth more, so that n
- * appends copy less than 9 n items in all. A dict or set of up to 8 entries has no index and is searched through its
+ * Memory. A list of n made at once takes 32 bytes and 8 for each item; growing leaves room for an eighth more, so that
+ * n appends copy less than 9 n items in all. A dict or set of up to 8 entries has no index and is searched through its
  * hashes, which fill one cache line; beyond that the index takes 1, 2 or 4 bytes a place.
  *
  * Lock: the isolate's. Source: the Python library reference, "Sequence Types", "Mapping Types", "Set Types".

@@ -1,7 +1,7 @@
 /* operations.h: what can be done with any value: compare, hash, reckon, walk, index, show, copy.
  *
- * Each operation asks the types of its operands. Built-in types answer as Python's do; a type of a program's own answers
- * through the hooks of its ku_type_spec and of a ku_operations, and inherits what it does not say.
+ * Each operation asks the types of its operands. Built-in types answer as Python's do; a type of a program's own
+ * answers through the hooks of its ku_type_spec and of a ku_operations, and inherits what it does not say.
  *
  * In place. ku_add_in_place() and its kin are `a += b`: an object that can change does so and is the result (a list
  * keeps its identity); of one that cannot (int, str, tuple) a new result is made. The result is a new reference
@@ -152,8 +152,8 @@ KU_API bool ku_set_slice(ku_isolate *isolate, ku_object *list, int64_t start, in
 KU_API ku_object *ku_iter(ku_isolate *isolate, ku_object *iterable);
 
 /* The next item, new; NULL at the end without, or with an error pending. A list that grows or shrinks meanwhile is
- * walked by index to its end of then; a dict or set that changes its size is KU_RUNTIME: "dictionary changed size during
- * iteration". */
+ * walked by index to its end of then; a dict or set that changes its size is KU_RUNTIME: "dictionary changed size
+ * during iteration". */
 KU_API ku_object *ku_next(ku_isolate *isolate, ku_object *iterator);
 
 /* Iterators over the values of a dict, and over its entries as tuples of two. */
@@ -176,7 +176,8 @@ KU_API ku_object *ku_to_str(ku_isolate *isolate, ku_object *object);
  * 'file' object". (copy.deepcopy) */
 KU_API ku_object *ku_deepcopy(ku_isolate *isolate, ku_object *object);
 
-/* A new object of the same type with the same items, attributes and fields; what cannot change gives itself. (copy.copy) */
+/* A new object of the same type with the same items, attributes and fields; what cannot change gives itself.
+ * (copy.copy) */
 KU_API ku_object *ku_copy(ku_isolate *isolate, ku_object *object);
 
 #ifdef __cplusplus

@@ -40,7 +40,8 @@ KU_API ku_object *ku_str_format(ku_isolate *isolate, const char *format, ...)
     ;
 KU_API ku_object *ku_str_format_list(ku_isolate *isolate, const char *format, va_list arguments);
 
-/* A str of one code point, as chr(). KU_VALUE for a surrogate and above U+10FFFF: "chr() arg not in range(0x110000)". */
+/* A str of one code point, as chr(). KU_VALUE for a surrogate and above U+10FFFF: "chr() arg not in range(0x110000)".
+ * */
 KU_API ku_object *ku_str_from_code_point(ku_isolate *isolate, uint32_t code_point);
 
 KU_API bool ku_is_str(const ku_object *object);
@@ -64,8 +65,8 @@ KU_API bool ku_str_is(const ku_object *object, const char *text);
  * error pending: KU_TYPE. (str.find; an empty `part` is found anywhere up to the end.) */
 KU_API int64_t ku_str_find(ku_isolate *isolate, ku_object *text, ku_object *part, size_t start);
 
-/* The items of an iterable, all str, with `separator` between them. KU_TYPE: "sequence item 1: expected str instance, int
- * found". */
+/* The items of an iterable, all str, with `separator` between them. KU_TYPE: "sequence item 1: expected str instance,
+ * int found". */
 KU_API ku_object *ku_str_join(ku_isolate *isolate, ku_object *separator, ku_object *iterable);
 
 /* ---- bytes ---- */

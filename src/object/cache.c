@@ -1,9 +1,10 @@
 /* cache.c: a bounded cache that forgets what was used least recently. See kucha/cache.h.
  *
- * Keys and values stand in one array of references (the collector knows it), two for each slot; slots that are free have
- * NULL. Beside it, in a buffer, each slot has its hash, the next slot of its chain, and its neighbours in the ring of use; chains
- * begin in a power of two of heads, at least as many as slots. Slot numbers are kept plus one, so that zeroed memory says
- * "none"; number 0 of the ring is its head: `older` of it is the slot used last, `newer` the one used least recently.
+ * Keys and values stand in one array of references (the collector knows it), two for each slot; slots that are free
+ * have NULL. Beside it, in a buffer, each slot has its hash, the next slot of its chain, and its neighbours in the ring
+ * of use; chains begin in a power of two of heads, at least as many as slots. Slot numbers are kept plus one, so that
+ * zeroed memory says "none"; number 0 of the ring is its head: `older` of it is the slot used last, `newer` the one
+ * used least recently.
  *
  * Invariants: slots in the ring are exactly those with a key, and each is in the chain of its hash; size <= maxsize.
  */

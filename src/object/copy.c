@@ -1,6 +1,7 @@
 /* copy.c: shallow and deep copies. See kucha/operations.h.
  *
- * A deep copy is made in three passes over the objects that can be reached, without recursion, so that any depth will do:
+ * A deep copy is made in three passes over the objects that can be reached, without recursion, so that any depth will
+ * do:
  *
  *     1. find: every object that can change gets an empty object of its type (its *shell*), and is entered in a table
  *        from old to new; what cannot change stands for itself

@@ -170,8 +170,8 @@ static void multiply_equal(ku__limb *r, const ku__limb *a, const ku__limb *b, si
     }
 }
 
-/* Limbs of work for two factors of this length: each level takes 6 half + 1, half at most (length + 1) / 2, and only one
- * of its three products at a time goes deeper: less than 6 length + 8 for each of at most 64 levels. */
+/* Limbs of work for two factors of this length: each level takes 6 half + 1, half at most (length + 1) / 2, and only
+ * one of its three products at a time goes deeper: less than 6 length + 8 for each of at most 64 levels. */
 static size_t equal_work(size_t length) {
     return length < KU__KARATSUBA_LIMBS ? 0 : 6 * length + 8 * KU__LIMB_BITS;
 }

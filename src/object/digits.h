@@ -5,9 +5,9 @@
  * needs room for intermediate results takes it from a ku__work, a stack of limbs that the caller made large enough by
  * asking ku__..._work() first.
  *
- * Sources: Knuth, The Art of Computer Programming 2, 4.3.1 (algorithms A, S, M, D); Karatsuba and Ofman 1962; Burnikel and
- * Ziegler, "Fast Recursive Division", MPI-I-98-1-022; Möller and Granlund, "Improved division by invariant integers",
- * IEEE Transactions on Computers 60 (2011).
+ * Sources: Knuth, The Art of Computer Programming 2, 4.3.1 (algorithms A, S, M, D); Karatsuba and Ofman 1962; Burnikel
+ * and Ziegler, "Fast Recursive Division", MPI-I-98-1-022; Möller and Granlund, "Improved division by invariant
+ * integers", IEEE Transactions on Computers 60 (2011).
  */
 #ifndef KU__DIGITS_H
 #define KU__DIGITS_H

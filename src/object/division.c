@@ -1,11 +1,12 @@
 /* division.c: dividing natural numbers (digits.h).
  *
- * By one limb: with the limb's reciprocal, one multiplication a step (Möller and Granlund, algorithm 4). By more: Knuth's
- * algorithm D. By many: Burnikel and Ziegler, who divide 2 n limbs by n through two divisions of 3 n/2 by n limbs, each of which
- * is one of n by n/2 and one multiplication; so division costs what multiplication does, times the logarithm.
+ * By one limb: with the limb's reciprocal, one multiplication a step (Möller and Granlund, algorithm 4). By more:
+ * Knuth's algorithm D. By many: Burnikel and Ziegler, who divide 2 n limbs by n through two divisions of 3 n/2 by n
+ * limbs, each of which is one of n by n/2 and one multiplication; so division costs what multiplication does, times the
+ * logarithm.
  *
- * All three want the divisor normalised, its top bit set: divisor and dividend are shifted to the left first, which leaves
- * the quotient as it was, and the remainder is shifted back.
+ * All three want the divisor normalised, its top bit set: divisor and dividend are shifted to the left first, which
+ * leaves the quotient as it was, and the remainder is shifted back.
  */
 #include "object/digits.h"
 
@@ -85,8 +86,8 @@ static ku__limb guess(const ku__limb *u, const ku__limb *v, size_t length, ku__l
     return q;
 }
 
-/* q (q_length limbs) = u / v, u becomes the remainder. v is normalised, of length >= 2; u has q_length + length limbs, of
- * which the upper `length` are less than v. */
+/* q (q_length limbs) = u / v, u becomes the remainder. v is normalised, of length >= 2; u has q_length + length limbs,
+ * of which the upper `length` are less than v. */
 static void divide_school(ku__limb *q, ku__limb *u, size_t q_length, const ku__limb *v, size_t length) {
     ku__limb v_reciprocal = reciprocal(v[length - 1]);
     for (size_t i = q_length; i-- > 0;) {
@@ -104,8 +105,8 @@ static void divide_school(ku__limb *q, ku__limb *u, size_t q_length, const ku__l
 
 static void divide_two_by_one_long(ku__limb *q, ku__limb *u, const ku__limb *v, size_t length, ku__work *work);
 
-/* q (half limbs) = u / v; the remainder is left in the lower 2 half limbs of u, and its upper half is zero. u has 3 half
- * limbs, v 2 half, and u's upper two thirds are less than v. */
+/* q (half limbs) = u / v; the remainder is left in the lower 2 half limbs of u, and its upper half is zero. u has 3
+ * half limbs, v 2 half, and u's upper two thirds are less than v. */
 static void divide_three_by_two(ku__limb *q, ku__limb *u, const ku__limb *v, size_t half, ku__work *work) {
     size_t mark = work->used;
     const ku__limb *v_high = v + half;

@@ -1,8 +1,8 @@
 /* float.c: floating-point numbers as objects: IEEE 754 doubles, with Python's division, remainder and comparison.
  *
- * Comparison with whole numbers is exact: 2^53 + 1 is not equal to 2.0^53, although it rounds to it. Division by zero is an
- * error, and so are results of powers that do not fit; sums and products become infinite, as the hardware does it.
- * (Objects/floatobject.c of CPython 3.14.) There are no complex numbers: a fractional power of a negative number is
+ * Comparison with whole numbers is exact: 2^53 + 1 is not equal to 2.0^53, although it rounds to it. Division by zero
+ * is an error, and so are results of powers that do not fit; sums and products become infinite, as the hardware does
+ * it. (Objects/floatobject.c of CPython 3.14.) There are no complex numbers: a fractional power of a negative number is
  * KU_VALUE here.
  */
 #include "object/values.h"

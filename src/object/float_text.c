@@ -1,17 +1,18 @@
 /* float_text.c: doubles as decimal text, and back, exactly and whatever the locale.
  *
  * Writing. Of all decimal numbers that read back as the same double, the shortest is wanted, and of those the nearest:
- * Raffaello Giulietti's Schubfach ("The Schubfach way to render doubles", 2020, which is what the JDK does since 19). The
- * double is v = c 2^q; its neighbours' midpoints bound an interval; k is chosen so that an interval of this width has at
- * least one and at most ten multiples of 10^k, and the candidates are floor(v / 10^k), the next, and the same with k + 1.
- * All is decided on 4 v / 10^k, 4 (bounds) / 10^k rounded to odd, computed with one 128-bit approximation of 10^-k.
+ * Raffaello Giulietti's Schubfach ("The Schubfach way to render doubles", 2020, which is what the JDK does since 19).
+ * The double is v = c 2^q; its neighbours' midpoints bound an interval; k is chosen so that an interval of this width
+ * has at least one and at most ten multiples of 10^k, and the candidates are floor(v / 10^k), the next, and the same
+ * with k + 1. All is decided on 4 v / 10^k, 4 (bounds) / 10^k rounded to odd, computed with one 128-bit approximation
+ * of 10^-k.
  *
  * The approximations, 617 of them, are computed with digits.h when they are first needed, and kept. Two threads that
  * compute the same one store the same words.
  *
- * Reading. Up to 19 digits and a small power of ten are exact in one operation (Clinger 1990). Everything else is an exact
- * quotient of two whole numbers (ratio.c), for which 800 digits are kept and "there was more" is one digit at the end:
- * halfway between two doubles lies no number with more than 767 significant digits.
+ * Reading. Up to 19 digits and a small power of ten are exact in one operation (Clinger 1990). Everything else is an
+ * exact quotient of two whole numbers (ratio.c), for which 800 digits are kept and "there was more" is one digit at the
+ * end: halfway between two doubles lies no number with more than 767 significant digits.
  */
 #include "object/values.h"
 
@@ -105,7 +106,8 @@ typedef struct decimal {
     int exponent; /* of ten */
 } decimal;
 
-/* floor(log10(2^q)), or of 3/4 of it; floor(log2(10^e)): exact for all exponents of doubles (Giulietti, section 9.8). */
+/* floor(log10(2^q)), or of 3/4 of it; floor(log2(10^e)): exact for all exponents of doubles (Giulietti, section 9.8).
+ * */
 static int log10_pow2(int q, bool three_quarters) {
     return (int)(((int64_t)q * 1262611 - (three_quarters ? 524031 : 0)) >> 22);
 }

@@ -5,11 +5,11 @@
  * number 2^64 is 8 modulo the prime, so limbs are folded from the top with one product each; a double is folded by
  * pieces of its mantissa, and powers of two are rotations of 61 bits.
  *
- * Text and bytes: XXH3 of 64 bits, with a seed that each process draws once, so that nobody outside can choose keys that
- * collide. A hash of 0 means "not asked for yet" in a str, and is never given.
+ * Text and bytes: XXH3 of 64 bits, with a seed that each process draws once, so that nobody outside can choose keys
+ * that collide. A hash of 0 means "not asked for yet" in a str, and is never given.
  *
- * Items of tuples: the lanes of xxHash as CPython uses them (Objects/tupleobject.c, from Yann Collet's XXH64), so that equal
- * tuples of numbers hash as there.
+ * Items of tuples: the lanes of xxHash as CPython uses them (Objects/tupleobject.c, from Yann Collet's XXH64), so that
+ * equal tuples of numbers hash as there.
  */
 #include "object/values.h"
 #include "os/random.h"

@@ -12,8 +12,8 @@
 #include "object/intern.h"
 
 #include "object/types.h"
+#include "object/values.h"
 
-#include <kucha/text.h>
 #include <string.h>
 
 typedef struct place {
@@ -98,7 +98,7 @@ static void erase(ku__intern_table *table, place *of) {
 
 ku_object *ku__intern_find(const ku_isolate *isolate, const char *bytes, size_t length) {
     const ku__intern_table *table = isolate->interned;
-    return table->capacity != 0 ? find(table, bytes, length, (uint32_t)ku__text_hash(bytes, length))->text : NULL;
+    return table->capacity != 0 ? find(table, bytes, length, (uint32_t)ku__hash_text(bytes, length))->text : NULL;
 }
 
 /* Enters a str that is in no table yet. The table has room. */
@@ -138,7 +138,7 @@ ku_object *ku_intern(ku_isolate *isolate, ku_object *text) {
         ku_decref(isolate, text);
         return NULL;
     }
-    uint32_t hash = (uint32_t)ku__text_hash(ku_str_text(text), ku_str_size(text));
+    uint32_t hash = (uint32_t)ku__hash_text(ku_str_text(text), ku_str_size(text));
     ku_object *known = find(isolate->interned, ku_str_text(text), ku_str_size(text), hash)->text;
     if (known == NULL) {
         enter(isolate->interned, text, hash);
@@ -167,7 +167,7 @@ bool ku_is_interned(const ku_object *text) {
 void ku__intern_forget(ku_isolate *isolate, ku_object *text) {
     ku__intern_table *table = isolate->interned;
     const char *bytes = ku_str_text(text);
-    place *of = find(table, bytes, ku_str_size(text), (uint32_t)ku__text_hash(bytes, ku_str_size(text)));
+    place *of = find(table, bytes, ku_str_size(text), (uint32_t)ku__hash_text(bytes, ku_str_size(text)));
     if (of->text == text) {
         erase(table, of);
     }

@@ -20,10 +20,6 @@ static inline bool ku__is_interned(const ku_object *object) {
     return (object->kind & (KU__INTERNED | KU_TYPE_NUMBER_MASK)) == (KU__INTERNED | KU_BUILTIN_STR);
 }
 
-/* Of the files of str: the hash of a str with these bytes, and a str of bytes that are known to be UTF-8, new. */
-uint64_t ku__text_hash(const char *bytes, size_t length);
-ku_object *ku__str_raw(ku_isolate *isolate, const char *bytes, size_t length);
-
 /* How many strings are interned, and the bytes of the table. */
 size_t ku__intern_count(const ku_isolate *isolate, size_t *bytes);
 

@@ -61,6 +61,7 @@ static const part parts[] = {
     {ku__verify_open, ku__verify_close},
 #endif
     {ku__weak_open, ku__weak_close},     {ku__interns_open, ku__interns_close}, {ku__classes_open, ku__classes_close},
+    {ku__values_open, ku__values_close},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 

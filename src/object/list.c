@@ -2,8 +2,8 @@
  *
  * Growth. A list that grows item by item gets room for an eighth more than it needs, and at least for 4, as in CPython
  * (Objects/listobject.c, list_resize): each of n appends then copies less than nine items on average, and at most an
- * eighth is unused. A list made with its items at once has room for just these. Room is given back when less than half of
- * it is used.
+ * eighth is unused. A list made with its items at once has room for just these. Room is given back when less than half
+ * of it is used.
  *
  * Invariants: length <= room where there are items; items from 0 to length - 1 are not NULL, except while the collector
  * takes the list apart.
@@ -41,8 +41,8 @@ ku_object *ku__list_room(ku_isolate *isolate, size_t length) {
 
 static bool set_room(ku_isolate *isolate, ku__list *list, size_t length);
 
-/* Where the heap refuses: asking for memory then may collect, which may run code of the program, which may change this very
- * list. So the items are moved only after that, and if it is not the same list any more, all begins anew. */
+/* Where the heap refuses: asking for memory then may collect, which may run code of the program, which may change this
+ * very list. So the items are moved only after that, and if it is not the same list any more, all begins anew. */
 static bool set_room_slowly(ku_isolate *isolate, ku__list *list, size_t length, size_t wanted) {
     ku_object **old = list->items;
     size_t before = list->length;

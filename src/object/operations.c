@@ -1,8 +1,9 @@
-/* operations.c: operations on any values: each asks the types, in Python's order, and words the error when none answers.
+/* operations.c: operations on any values: each asks the types, in Python's order, and words the error when none
+ * answers.
  *
  * Numbers come first: sums and comparisons of two ints or floats are decided here without asking a type. Then, for an
- * operator of two operands: the in-place hook of the left one, its binary hook, the right one's; where the right type inherits
- * from the left one, it is asked first (The Python Language Reference, 3.3.8).
+ * operator of two operands: the in-place hook of the left one, its binary hook, the right one's; where the right type
+ * inherits from the left one, it is asked first (The Python Language Reference, 3.3.8).
  */
 #include "object/values.h"
 

@@ -1,9 +1,10 @@
 /* radix.c: natural numbers as text in bases 2 to 36, and back (digits.h).
  *
- * A *chunk* is as many digits as a limb always holds: 19 in base 10. With P(0) = base^chunk and P(i + 1) = P(i)^2, a number
- * below P(i)^2 is two numbers below P(i): text comes from dividing by P(i) and going on with both halves, a number from
- * multiplying the upper half by P(i) and adding the lower. Both take as long as one multiplication of the whole, times a
- * logarithm, where digit by digit they take the square of the length. Bases that are powers of two go by their bits.
+ * A *chunk* is as many digits as a limb always holds: 19 in base 10. With P(0) = base^chunk and P(i + 1) = P(i)^2, a
+ * number below P(i)^2 is two numbers below P(i): text comes from dividing by P(i) and going on with both halves, a
+ * number from multiplying the upper half by P(i) and adding the lower. Both take as long as one multiplication of the
+ * whole, times a logarithm, where digit by digit they take the square of the length. Bases that are powers of two go by
+ * their bits.
  *
  * Source: Knuth, The Art of Computer Programming 2, 4.4, with the divide and conquer of its exercise 14 (Schönhage).
  */
@@ -170,8 +171,8 @@ size_t ku__digits_to_text(char *text, ku__limb *a, size_t length, unsigned base,
     return count - zeros;
 }
 
-/* Powers: the last is of at most twice the number's length, all together of twice that. Quotients and remainders: at each
- * level one more limb than the number has, half as many at the next. And what one division takes. */
+/* Powers: the last is of at most twice the number's length, all together of twice that. Quotients and remainders: at
+ * each level one more limb than the number has, half as many at the next. And what one division takes. */
 size_t ku__digits_to_text_work(size_t length, unsigned base) {
     radix r = radix_of(base);
     if (r.bits != 0 || length < TEXT_SPLIT) {

@@ -1,7 +1,7 @@
 /* repr.c: objects as text: repr() and str() of all that is built in.
  *
- * Text is put together in a buffer that grows. Containers whose repr is being made are kept in a list of the isolate: one
- * that is met again inside of itself is shown as [...], {...} or (...) (reprlib.recursive_repr, Py_ReprEnter).
+ * Text is put together in a buffer that grows. Containers whose repr is being made are kept in a list of the isolate:
+ * one that is met again inside of itself is shown as [...], {...} or (...) (reprlib.recursive_repr, Py_ReprEnter).
  */
 #include "object/values.h"
 

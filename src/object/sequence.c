@@ -1,8 +1,8 @@
 /* sequence.c: what sequences have in common: indices, slices, comparison item by item, and iterators over all that is
  * built in.
  *
- * While two sequences are compared or one is walked, code of the program may run and change them. So nothing is kept over
- * a call but an index: lengths and items are read anew each time, and the item in hand is held.
+ * While two sequences are compared or one is walked, code of the program may run and change them. So nothing is kept
+ * over a call but an index: lengths and items are read anew each time, and the item in hand is held.
  */
 #include "object/values.h"
 

@@ -1,9 +1,9 @@
 /* sort.c: sorting of lists: a stable merge sort from the bottom up.
  *
- * Pieces of 16 are sorted by insertion, then merged in pairs into the other of two arrays, to and fro; two pieces that are in
- * order already are copied without a comparison between their items, so that a sorted list takes one comparison for each item.
- * While it runs, the list is empty, and the items are held by the array: what comparisons do to the list is seen afterwards
- * ("list modified during sort", as CPython's list.sort()) and thrown away.
+ * Pieces of 16 are sorted by insertion, then merged in pairs into the other of two arrays, to and fro; two pieces that
+ * are in order already are copied without a comparison between their items, so that a sorted list takes one comparison
+ * for each item. While it runs, the list is empty, and the items are held by the array: what comparisons do to the list
+ * is seen afterwards ("list modified during sort", as CPython's list.sort()) and thrown away.
  *
  * Source: Knuth, The Art of Computer Programming 3, 5.2.4.
  */

@@ -1,13 +1,14 @@
 /* str.c: text as objects: making, interning, slicing, joining, and what a str answers.
  *
- * Invariants: the bytes are valid UTF-8, `length` counts their code points, a zero follows them. The empty str and, once
- * they were asked for, those of one code point up to U+00FF are the isolate's own; the latter are interned.
+ * Invariants: the bytes are valid UTF-8, `length` counts their code points, a zero follows them. The empty str and,
+ * once they were asked for, those of one code point up to U+00FF are the isolate's own; the latter are interned.
  *
- * Comparing bytes compares code points: UTF-8 keeps their order. Text that is ASCII has as many bytes as code points, and
- * that is how it is known.
+ * Comparing bytes compares code points: UTF-8 keeps their order. Text that is ASCII has as many bytes as code points,
+ * and that is how it is known.
  */
 #include "object/values.h"
 
+#include "object/intern.h"
 #include "object/utf8.h"
 
 #include <stdio.h>
@@ -415,12 +416,6 @@ static ku_object *str_text(ku_isolate *isolate, ku_object *self) {
     return ku_new_reference(self);
 }
 
-static void str_release(ku_isolate *isolate, ku_object *self) {
-    if ((self->kind & KU__INTERNED) != 0) {
-        ku__intern_forget(isolate, self);
-    }
-}
-
 static const ku_operations str_operations = {
     .binary = str_binary,
     .compare = str_compare,
@@ -444,7 +439,6 @@ const ku_type_spec ku__str_spec = {
     .fields = str_fields,
     .flags = KU_TYPE_ACYCLIC | KU_TYPE_FINAL | KU_TYPE_ABSTRACT,
     .doc = "Text: code points in UTF-8.",
-    .release = str_release,
     .hash = str_hash,
     .equal = str_equal,
     .repr = ku__str_repr,

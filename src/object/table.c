@@ -193,8 +193,8 @@ static bool resize(ku_isolate *isolate, ku__table *table, size_t capacity) {
     return true;
 }
 
-/* Doubles while that is little and then by half: an index has at least half as many places again either way. Where much was
- * taken out, the same memory will do again. */
+/* Doubles while that is little and then by half: an index has at least half as many places again either way. Where much
+ * was taken out, the same memory will do again. */
 static size_t next_capacity(size_t live) {
     if (live < KU__TABLE_FIRST) {
         return KU__TABLE_FIRST;

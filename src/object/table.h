@@ -1,13 +1,14 @@
 /* table.h: the hash table of dict and set: entries in the order in which they came, found by hash.
  *
- * An entry is `width` references: key and value of a dict, the item of a set. They lie one after the other in `items`, which
- * the collector knows as an array of references; NULL where an entry was taken out. Their hashes lie apart, in the same
- * order, and behind the hashes an index, from 9 entries on: a power of two of places, each the number of an entry plus 2, 0 for
- * empty, 1 for "was taken"; a place is found by multiplying the hash (Knuth 3, 6.4, Fibonacci hashing), and probed
- * linearly. It has at least half as many places again as entries fit. Up to 8 entries, their hashes are compared one by one.
+ * An entry is `width` references: key and value of a dict, the item of a set. They lie one after the other in `items`,
+ * which the collector knows as an array of references; NULL where an entry was taken out. Their hashes lie apart, in
+ * the same order, and behind the hashes an index, from 9 entries on: a power of two of places, each the number of an
+ * entry plus 2, 0 for empty, 1 for "was taken"; a place is found by multiplying the hash (Knuth 3, 6.4, Fibonacci
+ * hashing), and probed linearly. It has at least half as many places again as entries fit. Up to 8 entries, their
+ * hashes are compared one by one.
  *
- * Invariants: used is a multiple of width and at most capacity * width; live <= used / width; each live entry has exactly
- * one place in the index; items == NULL means an empty table, whatever the other fields say.
+ * Invariants: used is a multiple of width and at most capacity * width; live <= used / width; each live entry has
+ * exactly one place in the index; items == NULL means an empty table, whatever the other fields say.
  */
 #ifndef KU__TABLE_H
 #define KU__TABLE_H

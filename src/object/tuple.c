@@ -1,7 +1,7 @@
 /* tuple.c: tuples: fixed sequences. Up to 62 items lie in the object, more in a buffer (ku_tail()).
  *
- * A tuple of nothing but what can be in no cycle (numbers, text, tuples of such) can be in none either, and since its items
- * never change it is decided once, when they are there: the collector never looks at it.
+ * A tuple of nothing but what can be in no cycle (numbers, text, tuples of such) can be in none either, and since its
+ * items never change it is decided once, when they are there: the collector never looks at it.
  */
 #include "object/values.h"
 
@@ -31,7 +31,7 @@ ku_object *ku__tuple_room(ku_isolate *isolate, size_t length) {
     }
     made->length = length;
     if (spills) {
-        *(ku_object ***)(void *)made->items = items;
+        memcpy(made->items, &items, sizeof items); /* the tail is the pointer then */
     } else {
         items = made->items;
     }

@@ -66,22 +66,18 @@ static int bool_equal(ku_isolate *isolate, ku_object *self, ku_object *other) {
 static const ku_operations bool_operations = {
     .binary = bool_binary, .unary = bool_unary, .compare = bool_compare, .truth = bool_truth};
 
-/* The lay-out is that of a small int. */
-static const ku_field bool_fields[] = {
-    {"value", offsetof(ku__int, value), KU_FIELD_PLAIN, KU_FIELD_HIDDEN, 0},
-    {NULL},
-};
+static const ku_type_spec *const bool_bases[] = {&ku__int_spec, NULL};
 
 const ku_type_spec ku__bool_spec = {
     .name = "bool",
     .size = sizeof(ku__int),
-    .fields = bool_fields,
     .flags = KU_TYPE_ACYCLIC | KU_TYPE_FINAL | KU_TYPE_ABSTRACT,
     .doc = "True or False: each exists once in an isolate. Where a number is wanted they are 1 and 0.",
     .hash = bool_hash,
     .equal = bool_equal,
     .repr = bool_repr,
     .operations = &bool_operations,
+    .bases = bool_bases,
 };
 
 ku_object *ku_none(ku_isolate *isolate) {

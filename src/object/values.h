@@ -1,7 +1,7 @@
 /* values.h (internal): the lay-outs of the built-in values, and what their files need of each other.
  *
- * Whole numbers that fit 64 bits lie in the 8 bytes behind the header; others have KU__BIG set in it and a signed length
- * there, with limbs behind. true and false are laid out as small ints, so arithmetic need not tell them apart.
+ * Whole numbers that fit 64 bits lie in the 8 bytes behind the header; others have KU__BIG set in it and a signed
+ * length there, with limbs behind. true and false are laid out as small ints, so arithmetic need not tell them apart.
  *
  * Containers whose items are NULL are empty, whatever their other fields say: that is how the collector leaves them.
  */
@@ -169,8 +169,8 @@ static inline double ku__double(const ku_object *number) {
 }
 void ku__magnitude_of(const ku_object *number, ku__magnitude *m);
 
-/* An int to be, with room for so many limbs, which the caller fills; then ku__int_settle() makes it an int of this sign,
- * small where it fits, and gives it. */
+/* An int to be, with room for so many limbs, which the caller fills; then ku__int_settle() makes it an int of this
+ * sign, small where it fits, and gives it. */
 ku__int *ku__int_room(ku_isolate *isolate, size_t limbs);
 ku_object *ku__int_settle(ku_isolate *isolate, ku__int *made, size_t length, bool negative);
 
