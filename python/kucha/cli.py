@@ -139,7 +139,7 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
         if not wishes.quiet:
             say("KUCHA=off is set; the program runs without kucha")
     elif _core.tracing():
-        raise UsageError("this process is traced already, by the environment variable KUCHA; unset it")
+        raise UsageError("this process is traced already, by kucha run or by the environment variable KUCHA")
     else:
         os.environ.pop(_environment.NAME, None)
         session = Session(wishes, wanted.name, ["kucha", "run", *words])

@@ -87,14 +87,14 @@ def _kind_of_file(path: str) -> str:
         if not any(os.path.exists(os.path.join(path, "__main__" + end)) for end in (".py", ".pyc")):
             raise UsageError(f"can't run '{path}': it is a directory without a __main__.py")
         return "container"
+    if not os.path.isfile(path):
+        return "script"  # a pipe: it can be read once, and not from its end
     try:
         with open(path, "rb") as file:
             head = file.read(4)
             file.seek(max(0, file.seek(0, os.SEEK_END) - 22))  # the end record of an archive without a comment
             tail = file.read(22)
     except OSError as error:
-        if path.startswith(("/dev/fd/", "/proc/")):
-            return "script"  # a pipe: it can be read once, and not from its end
         raise UsageError(f"can't open file '{path}': {error.strerror}") from None
     if head == b"PK\3\4" or b"PK\5\6" in tail:
         return "container"

@@ -17,7 +17,7 @@ from time import perf_counter
 from kucha import _environment
 from kucha.commands import RUN
 from kucha.options import UsageError
-from kucha.text import current_folder, short_path
+from kucha.text import current_folder, one_line, short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Wishes:
 def say(message: str) -> None:
     """One sentence of ours on standard error, which may be closed."""
     try:
-        sys.stderr.write(f"kucha: {message}\n")
+        sys.stderr.write(f"kucha: {one_line(message)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass
@@ -86,6 +86,8 @@ def say(message: str) -> None:
 def check_output(path: str, force: bool) -> None:
     """Refuses a file that exists (without ``force``), and a folder that cannot be written."""
     folder = os.path.dirname(path) or "."
+    if not os.path.basename(path):
+        raise UsageError(f"can't write '{path}': that is not the name of a file")
     if os.path.lexists(path):
         if not force:
             raise UsageError(f"'{path}' exists already; choose another name, or replace it with --force")
@@ -116,7 +118,7 @@ class Session:
         """Settles the names of the files to be written. Raises UsageError."""
         wishes = self.wishes
         if not wishes.allocator_only:
-            output = wishes.output or f"kucha-{self.name}.{self.process}.kucha"
+            output = f"kucha-{self.name}.{self.process}.kucha" if wishes.output is None else wishes.output
             if wishes.append_pid:
                 output = f"{output}.{self.process}"
             self.capture = self._settle(output)

@@ -54,37 +54,45 @@ static int check_numbers(long frames, long long sample, bool objects) {
     return 0;
 }
 
-PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"frames", "mode", "sample", "capture", "command", "follow_fork", NULL};
-    long frames = 1;
-    long long sample = 0;
-    const char *mode = "blocks", *command = "";
-    PyObject *capture = Py_None, *path = NULL;
-    int follow_fork = 0;
-    ku__tracing_options options = {0};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOsp:trace_start", KU__KEYWORDS(names), &frames, &mode,
-                                     &sample, &capture, &command, &follow_fork) ||
-        read_mode(mode, &options.objects) != 0 || check_numbers(frames, sample, options.objects) != 0) {
-        return NULL;
-    }
-    if (!ku__require_main(module)) {
-        return NULL;
-    }
+/* With everything but the capture's path in `options`. */
+static PyObject *start(PyObject *module, ku__tracing_options *options, PyObject *capture) {
+    PyObject *path = NULL;
     if (!ku__bridge_state.installed) {
         return ku__refuse(module, "kucha is not installed under this interpreter, so there is nothing to trace with");
     }
     if (capture != Py_None && PyUnicode_FSConverter(capture, &path) == 0) {
         return NULL;
     }
-    options.frames = (unsigned)frames;
-    options.sample_interval = (uint64_t)sample;
-    options.command = command;
-    options.follow_fork = follow_fork != 0;
-    options.capture_path = path == NULL ? NULL : PyBytes_AS_STRING(path);
+    options->capture_path = path == NULL ? NULL : PyBytes_AS_STRING(path);
     ku_error error = {0};
-    PyObject *result =
-        ku__tracing_start(&options, &error) == 0 ? Py_NewRef(Py_None) : ku__raise(module, &error, options.capture_path);
+    bool started = ku__tracing_start(options, &error) == 0;
+    PyObject *result = started ? Py_NewRef(Py_None) : ku__raise(module, &error, options->capture_path);
     Py_XDECREF(path);
+    return result;
+}
+
+/* The command is converted as a path is: it may name files whose names are no text. */
+PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"frames", "mode", "sample", "capture", "command", "follow_fork", NULL};
+    long frames = 1;
+    long long sample = 0;
+    const char *mode = "blocks";
+    PyObject *capture = Py_None, *command = NULL, *result = NULL;
+    int follow_fork = 0;
+    ku__tracing_options options = {0};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOO&p:trace_start", KU__KEYWORDS(names), &frames, &mode,
+                                     &sample, &capture, PyUnicode_FSConverter, &command, &follow_fork)) {
+        return NULL;
+    }
+    if (read_mode(mode, &options.objects) == 0 && check_numbers(frames, sample, options.objects) == 0 &&
+        ku__require_main(module)) {
+        options.frames = (unsigned)frames;
+        options.sample_interval = (uint64_t)sample;
+        options.command = command == NULL ? "" : PyBytes_AS_STRING(command);
+        options.follow_fork = follow_fork != 0;
+        result = start(module, &options, capture);
+    }
+    Py_XDECREF(command);
     return result;
 }
 

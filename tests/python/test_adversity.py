@@ -180,6 +180,41 @@ def test_a_program_that_becomes_another(kucha: Runner) -> None:
     assert (header["finished"], header["exit_code"]) == (False, None)
 
 
+def test_names_that_are_no_text(capture: Path) -> None:
+    folder = capture.parent
+    script = os.fsdecode(b"\xff\xfe.py")
+    (folder / script).write_text("import sys; print(len(sys.argv[1]))")
+    done = shell(folder, '"$@"', "run", "-q", "-o", os.fsdecode(b"\xff.kucha"), script, os.fsdecode(b"\xfd"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+    done = shell(folder, '"$@"', "report", "--by", "line", os.fsdecode(b"\xff.kucha"))
+    assert done.returncode == 0
+    assert "\\udcff\\udcfe.py" in done.stdout
+
+
+def test_complaints_are_one_line(kucha: Runner) -> None:
+    done = kucha("report", "no\nsuch\x1b[31mfile")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "kucha: can't open 'no\\nsuch\\x1b[31mfile': No such file or directory\n"
+
+
+def test_an_output_without_a_name_is_refused(kucha: Runner) -> None:
+    for name in ("", "./"):
+        done = kucha("run", "-o", name, "-c", "print(1)")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"kucha: can't write '{name}': that is not the name of a file\n"
+
+
+def test_a_program_that_comes_through_a_pipe(tmp_path: Path) -> None:
+    done = shell(tmp_path, "mkfifo pipe && { echo 'print(11)' >pipe & } && exec \"$@\"", "run", "-q", "-o", "a", "pipe")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "11\n", "")
+
+
+def test_kucha_in_kucha_is_refused(kucha: Runner) -> None:
+    done = kucha("run", "-q", "-o", "a", "-m", "kucha", "run", "-q", "-o", "b", "-c", "print(1)")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("kucha: this process is traced already, by kucha run")
+
+
 def test_next_to_nothing_of_ours_is_in_the_capture(kucha: Runner) -> None:
     assert kucha("run", "-q", "-o", "out.kucha", "-c", "pass").returncode == 0
     places = json.loads(kucha("report", "--json", "--by", "line", "out.kucha").stdout)["places"]

@@ -160,7 +160,7 @@ def test_grandchildren_inherit(place: Place) -> None:
 def test_run_in_a_program_that_the_variable_traces_is_refused(place: Place) -> None:
     done = place.run("-m", "kucha", "run", "-c", "print(1)", KUCHA="run -q -o out.kucha")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "kucha: this process is traced already, by the environment variable KUCHA; unset it\n"
+    assert done.stderr == "kucha: this process is traced already, by kucha run or by the environment variable KUCHA\n"
 
 
 def test_doctor_finds_the_start_up_file(place: Place) -> None:
