@@ -212,27 +212,35 @@ static void taken_changed(ku__pool *pool, uint32_t number) {
     }
 }
 
-void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index) {
-    uintptr_t base = ku__process_tables.range.base;
-    ku__pool *pools = ku__process_tables.pools;
-    uint64_t reciprocal = ku__reciprocals[class_index];
-    for (size_t i = 0; i < count; i++) {
-        uintptr_t offset = (uintptr_t)blocks[i] - base;
-        uint32_t number = (uint32_t)(offset >> KU__POOL_BITS);
-        ku__pool *pool = &pools[number];
-        uint32_t in_pool = (uint32_t)(offset & (KU__POOL_SIZE - 1)) - ku__pool_first(number);
-        uint32_t index = (uint32_t)(in_pool * reciprocal >> 32), word = index / 64;
+/* Gives back those of the blocks, from the first on, that lie in the first one's pool; returns how many. Blocks that
+ * were allocated one after the other are mostly freed so: what is said of a pool is written once for all of them. */
+static size_t give_back_run(void *const *blocks, size_t count, uint64_t reciprocal) {
+    uint32_t number = ku__pool_number(blocks[0]);
+    ku__pool *pool = ku__pool_at(number);
+    uintptr_t first = (uintptr_t)ku__pool_address(number) + ku__pool_first(number);
+    uint32_t first_word = pool->first_word;
+    size_t run = 0, twice = 0;
+    for (; run < count && ku__pool_number(blocks[run]) == number; run++) {
+        uint32_t index = (uint32_t)(((uintptr_t)blocks[run] - first) * reciprocal >> 32), word = index / 64;
         uint64_t bit = (uint64_t)1 << (index % 64);
         if (KU__UNLIKELY((pool->free_bits[word] & bit) != 0)) {
-            ku__fault_report("a block was freed twice", blocks[i]);
-            continue;
+            ku__fault_report("a block was freed twice", blocks[run]);
+            twice++;
         }
         pool->free_bits[word] |= bit;
-        pool->first_word = word < pool->first_word ? (uint16_t)word : pool->first_word;
-        pool->taken--;
-        if (KU__UNLIKELY(!pool->listed || pool->taken == 0)) {
-            taken_changed(pool, number);
-        }
+        first_word = word < first_word ? word : first_word;
+    }
+    pool->first_word = (uint16_t)first_word;
+    pool->taken = (uint16_t)(pool->taken - (run - twice));
+    if (KU__UNLIKELY(run > twice && (!pool->listed || pool->taken == 0))) {
+        taken_changed(pool, number);
+    }
+    return run;
+}
+
+void ku__pool_give_back(void *const *blocks, size_t count, unsigned class_index) {
+    for (size_t done = 0; done < count;) {
+        done += give_back_run(blocks + done, count - done, ku__reciprocals[class_index]);
     }
 }
 
