@@ -112,6 +112,8 @@ typedef struct ku_process_state {
     int terminal; /* number of the terminal's device, 0 without one */
     int threads;
     int processor;             /* where it ran last */
+    bool is_kernels;           /* a thread of the kernel, without memory of its own */
+    bool is_ending;            /* on its way out: its memory is gone or about to go, and it may be a zombie already */
     double user, system;       /* CPU time */
     double children_user;      /* of children that were waited for */
     double children_system;    /* likewise */

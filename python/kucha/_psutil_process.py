@@ -122,7 +122,26 @@ def _with_our_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 # ---- a process ----
 
 
-class Process(_process.Process):
+class _Passing(type):
+    """What psutil's class has and ours has not."""
+
+    def __getattr__(cls, name: str) -> Any:
+        value = pass_through(f"type object {cls.__name__!r}", name, lambda found: found.Process)
+        if not callable(value):
+            return value
+
+        def call(process: Process, *args: Any, **kwargs: Any) -> Any:
+            process._check()
+            try:
+                return value(original().Process(process.pid), *args, **kwargs)
+            except (NoSuchProcess, AccessDenied) as error:
+                error.name = error.name or process._name
+                raise
+
+        return functools.wraps(value)(call)
+
+
+class Process(_process.Process, metaclass=_Passing):
     """A process, by its pid; without one, this process. NoSuchProcess where there is none.
 
     It stays the process that it was made for: once that has ended, methods raise NoSuchProcess, whoever has the number.
@@ -215,15 +234,8 @@ class Process(_process.Process):
     __repr__ = __str__
 
     def __getattr__(self, name: str) -> Any:
-        function = pass_through(f"{type(self).__name__!r} object", name, lambda found: found.Process)
-        if not callable(function):
-            return function
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._check()
-            return function(original().Process(self._pid), *args, **kwargs)
-
-        return functools.wraps(function)(call)
+        value = getattr(type(self), name)
+        return types.MethodType(value, self) if isinstance(value, types.FunctionType) else value
 
     def is_running(self) -> bool:
         """Whether it is still there, a zombie included, and its number has not gone to another."""

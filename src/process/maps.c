@@ -10,6 +10,7 @@
  * there are depends on the kernel; those that are not known are passed over.
  */
 #include "files.h"
+#include "os/failure.h"
 #include "os/proc.h"
 #include "text.h"
 
@@ -99,7 +100,7 @@ static void read_heading(reading *now, char *path, size_t capacity, const char *
 }
 
 /* Visits as it reads: a mapping is whole when the next heading comes, or the end. */
-static bool walk(ku__lines *lines, ku_process_map_visitor *visit, void *argument, size_t *visited) {
+static bool walk(ku__lines *lines, ku_process_map_visitor *visit, void *argument) {
     reading now;
     char path[4096 + 64]; /* the longest path, and " (deleted)" */
     bool has_map = false;
@@ -113,27 +114,29 @@ static bool walk(ku__lines *lines, ku_process_map_visitor *visit, void *argument
         if (has_map && !visit(&now.map, argument)) return false;
         read_heading(&now, path, sizeof path, line);
         has_map = true;
-        ++*visited;
     }
     return has_map ? visit(&now.map, argument) : true;
 }
 
-/* At the end of the file the process may have ended: then what was read is a part of it. */
-static ku_code judge(ku_process *process, int why, size_t visited, ku_error *error) {
+/* A process that ends takes its memory down before it is a zombie, and the file is over at once, in the middle even. */
+static ku_code judge(ku_process *process, int why, ku_error *error) {
     ku_process_state state;
     if (why == EACCES || why == EPERM) return ku__process_failed(process, why, "memory maps", error);
     ku_code code = ku_process_state_read(process, &state, error);
     if (code != KU_OK) return code;
-    if (state.state == 'Z' || state.state == 'X') return ku__process_failed(process, ESRCH, "memory maps", error);
-    bool is_kernels = visited == 0 && (why == 0 || why == ESRCH);
-    return why == 0 || is_kernels ? KU_OK : ku__process_failed(process, why, "memory maps", error);
+    if (state.is_ending) {
+        ku__error_format(error, KU_ZOMBIE, ESRCH,
+                         "process %d has ended, or does so now; it has no memory maps any more", process->pid);
+        return KU_ZOMBIE;
+    }
+    if (why == 0 || (why == ESRCH && state.is_kernels)) return KU_OK;
+    return ku__process_failed(process, why, "memory maps", error);
 }
 
 ku_code ku_process_maps_walk(ku_process *process, ku_process_map_visitor *visit, void *argument, ku_error *error) {
     ku__lines lines;
-    size_t visited = 0;
     ku__lines_start(&lines, ku__process_file_open(process, "smaps"));
-    bool is_whole = walk(&lines, visit, argument, &visited);
+    bool is_whole = walk(&lines, visit, argument);
     ku__lines_end(&lines);
-    return is_whole ? judge(process, lines.failure, visited, error) : KU_OK;
+    return is_whole ? judge(process, lines.failure, error) : KU_OK;
 }

@@ -68,7 +68,7 @@ static bool is_right(const ku_process *process, ku__process_file file, const cha
 
 static bool is_still_there(const ku_process *process) {
     char text[KU__STAT_CAPACITY];
-    if (process->started == UNKNOWN_START) return true;
+    if (process->started == UNKNOWN_START) return ku__pid_exists(process->pid);
     return ku__proc_text(process->root, process->pid, "stat", text, sizeof text) > 0 && is_start(process, text);
 }
 
@@ -201,8 +201,10 @@ void ku_process_close(ku_process *process) {
     for (int file = 0; file < KU_PROCESS_KEPT; file++) ku__proc_drop(kept_of(process, (ku__process_file)file));
 }
 
+/* Keeps nothing: whoever counts a program's descriptors asks this, too. */
 ku_code ku_process_check(ku_process *process, ku_error *error) {
     char text[KU__STAT_CAPACITY];
-    if (ku__process_text(process, KU__STAT, text, sizeof text) > 0) return KU_OK;
+    bool is_kept = process->kept[KU__STAT].descriptor >= 0;
+    if (is_kept ? ku__process_text(process, KU__STAT, text, sizeof text) > 0 : is_still_there(process)) return KU_OK;
     return ku__process_failed(process, ESRCH, "state", error);
 }

@@ -13,6 +13,7 @@
 enum {
     PARENT = 4,
     TERMINAL = 7,
+    FLAGS = 9,
     USER = 14,
     SYSTEM = 15,
     CHILDREN_USER = 16,
@@ -23,6 +24,10 @@ enum {
     IO_WAIT = 42,
     FIELDS = 53,
 };
+
+/* Flags of a task, PF_EXITING and PF_KTHREAD of include/linux/sched.h: no header for programs has them, and they have
+ * been the same since Linux 2.6 and 3.2. */
+enum { IS_EXITING = 0x4, IS_KERNEL_THREAD = 0x200000 };
 
 static void copy_name(ku_process_state *state, const char *text) {
     const char *start = strchr(text, '(');
@@ -46,6 +51,8 @@ static void parse_stat(ku_process_state *state, const char *text) {
     state->terminal = (int)field[TERMINAL];
     state->threads = (int)field[THREADS];
     state->processor = (int)field[PROCESSOR];
+    state->is_kernels = (field[FLAGS] & IS_KERNEL_THREAD) != 0;
+    state->is_ending = (field[FLAGS] & IS_EXITING) != 0;
     state->user = (double)field[USER] / ticks;
     state->system = (double)field[SYSTEM] / ticks;
     state->children_user = (double)field[CHILDREN_USER] / ticks;

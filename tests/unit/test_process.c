@@ -149,7 +149,8 @@ static void test_state_and_status(void **state) {
     assert_int_equal(ku_process_open(&self, NULL, getpid(), NULL), KU_OK);
     assert_int_equal(ku_process_state_read(&self, &now, NULL), KU_OK);
     assert_int_equal(now.parent, getppid());
-    assert_true(now.state == 'R' && now.threads == 1 && now.started == self.started);
+    assert_true(now.state == 'R' && !now.is_ending && !now.is_kernels && now.threads == 1 &&
+                now.started == self.started);
     assert_true(strncmp(now.name, "test_process", 12) == 0);
     assert_int_equal(ku_process_status_read(&self, &status, NULL), KU_OK);
     assert_int_equal(status.uid, (int)getuid());
@@ -201,7 +202,7 @@ static void test_a_process_that_ends_while_it_is_watched(void **state) {
     assert_int_equal(ku_process_memory_read(&child, &memory, NULL), KU_OK);
     assert_int_equal(memory.rss, 0);
     assert_int_equal(ku_process_state_read(&child, &now, NULL), KU_OK);
-    assert_int_equal(now.state, 'Z');
+    assert_true(now.state == 'Z' && now.is_ending);
     assert_int_equal(ku_process_footprint_read(&child, &footprint, &error), KU_OK);
     assert_int_equal(footprint.uss + footprint.pss + footprint.swap, 0);
     assert_int_equal(ku_process_maps_walk(&child, look, &all, &error), KU_ZOMBIE);
