@@ -22,10 +22,10 @@ static void kinds(ku_isolate *isolate) {
     describe(isolate, ku_own(&scope, ku_str(isolate, "text")));
     describe(isolate, ku_own(&scope, ku_list_new(isolate, NULL, 0)));
     ku_object *function = ku_own(&scope, ku_function_new(isolate, "twice", twice, 1, 1, NULL));
-    printf("%-12s called with 21: ", ku_type_name(ku_type_of(function)));
     ku_object *argument = ku_own(&scope, ku_int(isolate, 21));
-    show(isolate, "it gives", ku_own(&scope, ku_call(isolate, function, &argument, 1)));
-    describe(isolate, ku_type_object(isolate, ku_type_of(function))); /* a type is an object, of type "type" */
+    show(isolate, "function     called with 21", ku_own(&scope, ku_call(isolate, function, &argument, 1)));
+    ku_object *type = ku_type_object(isolate, ku_type_of(function)); /* a type is an object, of type "type" */
+    printf("%-12s %s\n", ku_type_name(ku_type_of(type)), ku_type_name(ku_type_from(type)));
 }
 
 static void identity(ku_isolate *isolate) {

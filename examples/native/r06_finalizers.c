@@ -29,7 +29,7 @@ static ku_object *make(ku_isolate *isolate, int64_t number) {
 static void report(ku_isolate *isolate, const ku_unraisable *what, void *argument) {
     (void)isolate;
     (void)argument;
-    printf("  swallowed while %s it: %s\n", what->where, what->error->message);
+    printf("  swallowed while %s: %s\n", what->where, what->error->message);
 }
 
 int main(void) {

@@ -391,8 +391,8 @@ static bool fill_attributes(reading *r, ku_object *object) {
         if (!read_reference(r, false, &name) || !read_reference(r, false, &value)) {
             return false;
         }
-        if (!ku_is_exactly(name, KU_BUILTIN_STR)) {
-            return corrupt(r, "the name of an attribute is no text");
+        if (!ku_is_exactly(name, KU_BUILTIN_STR) || ku_type_offset_of(ku_type_of(object), ku_str_text(name)) != 0) {
+            return corrupt(r, "the name of an attribute is no text, or that of a field");
         }
         if (!ku_set_attribute(r->isolate, object, name, value)) {
             return false;
