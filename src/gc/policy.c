@@ -6,6 +6,7 @@ enum {
     AGED_THRESHOLD = 10,
     OBJECTS_LEAST = 10000,  /* outstanding objects that are always allowed: some hundred kilobytes */
     BYTES_LEAST = 32 << 20, /* and bytes: what a full collection of a small heap is not worth */
+    NEARLY = 1000,          /* so near to the full collection that a young one is not worth it */
     POOR_YIELD = 8,         /* fewer than an eighth: the young mostly live */
     RICH_YIELD = 4,         /* more than a quarter: they mostly die */
 };
@@ -50,7 +51,7 @@ static bool is_full_due(const ku__policy *policy, size_t outstanding) {
     if (policy->is_literal) {
         return policy->counts[2] > policy->thresholds[2] && outstanding > policy->lived / RICH_YIELD;
     }
-    return outstanding >= ku__policy_most(policy);
+    return outstanding + NEARLY >= ku__policy_most(policy);
 }
 
 int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes) {
@@ -66,16 +67,18 @@ int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes) {
     return policy->counts[1] > policy->thresholds[1] ? 1 : 0;
 }
 
+/* Young collections that would come twice before a full one at the most are left to that. */
 static void note_yield(ku__policy *policy, size_t candidates, size_t found) {
     if (policy->is_literal) {
         return;
     }
     size_t most = ku__policy_most(policy), least = (size_t)policy->thresholds[0];
     if (found * POOR_YIELD < candidates) {
-        policy->distance = policy->distance * 2 < most ? policy->distance * 2 : most;
+        policy->distance = policy->distance * 4 < most ? policy->distance * 2 : most;
     } else if (found * RICH_YIELD > candidates) {
         policy->distance /= RICH_YIELD;
     }
+    policy->distance = policy->distance > most ? most : policy->distance;
     policy->distance = policy->distance < least ? least : policy->distance;
 }
 

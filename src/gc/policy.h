@@ -16,7 +16,7 @@
  * a heap for it.
  *
  * Young collections. The threshold of generation 0 is where they begin. Each that finds less than an eighth dead doubles
- * the distance to the next, up to `most`; each that finds more than a quarter cuts it to a quarter, down to the threshold
+ * the distance to the next; from half of `most` on it becomes `most`; each that finds more than a quarter cuts it to a quarter, down to the threshold
  * again: a program that makes garbage is collected in small pieces, which stay in the processor's caches, and one that
  * builds something is left alone. Who sets thresholds is taken at his word: no doubling then.
  *
