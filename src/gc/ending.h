@@ -109,13 +109,17 @@ static inline void leave_object(const leaving *from, model_object *target) {
     }
 }
 
-static inline void leave_place(model_object **place, void *argument) {
+static void leave_place(model_object **place, void *argument) {
     leave_object((const leaving *)argument, *place);
 }
 
 /* Gives up the references of one dead object that lead to what lives. */
 static inline void leave(const leaving *from, model_object *object) {
     model_fields(object, leave_place, (void *)(uintptr_t)from);
+    if (!model_has_others(object)) {
+        return;
+    }
+    model_others(object, leave_place, (void *)(uintptr_t)from);
     if (model_array_at(object) != NULL) {
         size_t length;
         model_object **items = model_array(object, &length);

@@ -12,16 +12,31 @@
 
 enum { MARK_ROUND = 128 }; /* entries between two looks at the clock, which takes some 25 ns */
 
-static inline void mark_object(ku__run *run, model_object *target) {
-    uint64_t number = ku__space_number(run->space, target);
-    if (number != KU__NOWHERE && ku__bit(run->bits, number)) {
-        ku__bit_clear(run->bits, number);
-        ku__stack_push(&run->stack, ku__run_entry(run, target, 0));
+typedef struct marker {
+    ku__lens lens;
+    ku__run *run;
+} marker;
+
+static inline marker marker_of(ku__run *run) {
+    return (marker){ku__space_lens(run->space, run->bits), run};
+}
+
+__attribute__((always_inline)) static inline void mark_object(const marker *by, model_object *target) {
+    uint64_t number = ku__lens_number(&by->lens, target);
+    if (number != KU__NOWHERE && ku__bit(by->lens.bits, number)) {
+        ku__bit_clear(by->lens.bits, number);
+        ku__stack_push(&by->run->stack, ((uintptr_t)target - by->lens.base) >> KU__UNIT_BITS);
     }
 }
 
-static inline void mark_place(model_object **place, void *argument) {
-    mark_object((ku__run *)argument, *place);
+__attribute__((always_inline)) static inline void mark_inline(model_object **place, void *argument) {
+    mark_object((const marker *)argument, *place);
+}
+
+/* For whoever calls through a pointer. */
+static void mark_place(model_object **place, void *argument) {
+    marker by = marker_of((ku__run *)argument);
+    mark_object(&by, *place);
 }
 
 static inline void ring_put(ku__run *run, uint64_t entry) {
@@ -36,14 +51,15 @@ static inline uint64_t ring_take(ku__run *run) {
 }
 
 /* An array's turn: a piece of it, and the next piece later. The ring has room, because an entry just left it. */
-static inline void mark_piece(ku__run *run, model_object *object, uint64_t piece) {
+static __attribute__((noinline)) void mark_piece(ku__run *run, model_object *object, uint64_t piece) {
+    marker by = marker_of(run);
     size_t length;
     model_object **items = model_array(object, &length);
     size_t first = (size_t)(piece - 1) * KU__PIECE;
     size_t end = first + KU__PIECE < length ? first + KU__PIECE : length;
     for (size_t i = first; i < end; i++) {
         if (items[i] != NULL) {
-            mark_object(run, items[i]);
+            mark_object(&by, items[i]);
         }
     }
     if (end < length && end > first) {
@@ -52,12 +68,19 @@ static inline void mark_piece(ku__run *run, model_object *object, uint64_t piece
     }
 }
 
-static inline void mark_fields(ku__run *run, model_object *object) {
-    model_fields(object, mark_place, run);
+static __attribute__((noinline)) void mark_others(ku__run *run, model_object *object) {
+    model_others(object, mark_place, run);
     const void *array = model_array_at(object);
     if (array != NULL) {
         __builtin_prefetch(array);
         ring_put(run, ku__run_entry(run, object, 1));
+    }
+}
+
+static inline void mark_fields(const marker *by, model_object *object) {
+    model_fields(object, mark_inline, (void *)(uintptr_t)by);
+    if (KU__UNLIKELY(model_has_others(object))) {
+        mark_others(by->run, object);
     }
 }
 
@@ -68,7 +91,8 @@ static inline bool is_there(const ku__run *run, const model_object *object) {
     return number != KU__NOWHERE && (ku__bit(run->space->low, number) || ku__bit(run->space->high, number));
 }
 
-static inline void mark_entry(ku__run *run, uint64_t entry) {
+static inline void mark_entry(const marker *by, uint64_t entry) {
+    ku__run *run = by->run;
     model_object *object = (model_object *)ku__run_object(run, entry);
     uint64_t piece = entry >> KU__PIECE_SHIFT;
     if (run->in_steps && !is_there(run, object)) {
@@ -76,7 +100,7 @@ static inline void mark_entry(ku__run *run, uint64_t entry) {
     }
     if (piece == 0) {
         run->looked_at++;
-        mark_fields(run, object);
+        mark_fields(by, object);
     } else {
         mark_piece(run, object, piece);
     }
@@ -100,12 +124,13 @@ static void ring_empty(ku__run *run) {
 
 /* Marks until nothing is left, or the deadline has come; true when nothing is left. */
 static bool mark_all(ku__run *run) {
+    marker by = marker_of(run);
     for (size_t round = 1;; round++) {
         look_ahead(run);
         if (run->ring_count == 0) {
             return true;
         }
-        mark_entry(run, ring_take(run));
+        mark_entry(&by, ring_take(run));
         if (KU__UNLIKELY(round % MARK_ROUND == 0 && run->deadline != 0) && ku__clock_nanoseconds() >= run->deadline) {
             ring_empty(run);
             return run->stack.count == 0;

@@ -19,9 +19,12 @@
  *         are freed at once, without being looked at again.
  *
  *     void model_fields(model_object *object, ku__model_visit *visit, void *argument)
- *         Calls visit(place, argument) for each reference that is not NULL and not in the object's array. Each counted
- *         reference is visited once: one visited and not counted frees what lives; one counted and not visited keeps what
- *         is dead. always_inline, so that `visit` is inlined.
+ *     bool model_has_others(const model_object *object)
+ *     void model_others(model_object *object, ku__model_visit *visit, void *argument)
+ *         Call visit(place, argument) for each reference that is not NULL and not in the object's array: in places known
+ *         by the type alone; and, if there are others, those. Each counted reference is visited once: one visited and
+ *         not counted frees what lives; one counted and not visited keeps what is dead. model_fields() is always_inline,
+ *         so that `visit` is inlined.
  *
  *     const void *model_array_at(const model_object *object)
  *         Where memory begins that must be read for its array; NULL when there is none. It is prefetched.

@@ -48,7 +48,6 @@ typedef struct ku__run {
 
     ku__big *big; /* candidates with more references than a byte counts */
     size_t big_count, big_capacity;
-    bool leaves;        /* a reference of the slot under way leads out of the candidates */
     bool mixed;         /* what was noted for each slot does not hold: look at each object again */
     unsigned traits;    /* of all candidates */
     uint64_t deadline;  /* nanoseconds of the clock; 0: none */

@@ -118,21 +118,40 @@ void ku__space_check(ku__space *space);
 #define ku__space_check(space) ((void)(space))
 #endif
 
+/* What a number is computed from, in a structure that a compiler keeps in registers: stores to bitmaps and bytes could
+ * otherwise be to the space itself, and would have it read anew for each reference. */
+typedef struct ku__lens {
+    uintptr_t base;
+    size_t range;
+    const uint32_t *entries;
+    uint64_t *bits;
+    uint8_t *rest;
+} ku__lens;
+
+static inline ku__lens ku__space_lens(const ku__space *space, uint64_t *bits) {
+    return (ku__lens){space->base, space->range, space->entries, bits, space->rest};
+}
+
 /* The number of a block; KU__NOWHERE for an address outside of all slots. Of an address in a slot's pool that is no
  * block, some number of that slot. */
-static inline uint64_t ku__space_number(const ku__space *space, const void *address) {
-    uintptr_t offset = (uintptr_t)address - space->base;
-    if (KU__UNLIKELY(offset >= space->range)) {
+static inline uint64_t ku__lens_number(const ku__lens *lens, const void *address) {
+    uintptr_t offset = (uintptr_t)address - lens->base;
+    if (KU__UNLIKELY(offset >= lens->range)) {
         return KU__NOWHERE;
     }
     uintptr_t pool = offset >> KU__POOL_BITS;
-    uint32_t entry = space->entries[pool];
+    uint32_t entry = lens->entries[pool];
     if (KU__UNLIKELY(entry == 0)) {
         return KU__NOWHERE;
     }
     uint64_t inside = (offset - ku__pool_first(pool)) & (KU__POOL_SIZE - 1);
     uint64_t index = inside * ku__reciprocals[entry & KU__MAP_CLASS] >> 32;
     return (uint64_t)(entry >> 5) << KU__BLOCK_BITS | index;
+}
+
+static inline uint64_t ku__space_number(const ku__space *space, const void *address) {
+    ku__lens lens = ku__space_lens(space, NULL);
+    return ku__lens_number(&lens, address);
 }
 
 static inline uint32_t ku__slot_of(uint64_t number) {

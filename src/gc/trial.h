@@ -29,37 +29,47 @@ typedef struct trial {
     unsigned first, count;
 } trial;
 
-static inline void trial_object(ku__run *run, model_object *target) {
-    uint64_t number = ku__space_number(run->space, target);
-    if (number != KU__NOWHERE && ku__bit(run->bits, number)) {
-        run->space->rest[number]--;
+typedef struct trier {
+    ku__lens lens;
+    bool leaves; /* a reference led out of the candidates */
+} trier;
+
+__attribute__((always_inline)) static inline void trial_object(trier *by, model_object *target) {
+    uint64_t number = ku__lens_number(&by->lens, target);
+    if (KU__LIKELY(number != KU__NOWHERE && ku__bit(by->lens.bits, number))) {
+        by->lens.rest[number]--;
     } else {
-        run->leaves = true;
+        by->leaves = true;
     }
 }
 
-static inline void trial_place(model_object **place, void *argument) {
-    trial_object((ku__run *)argument, *place);
+__attribute__((always_inline)) static inline void trial_inline(model_object **place, void *argument) {
+    trial_object((trier *)argument, *place);
 }
 
-static inline void trial_array(ku__run *run, model_object *object) {
+static void trial_place(model_object **place, void *argument) {
+    trial_object((trier *)argument, *place);
+}
+
+static void trial_array(ku__run *run, model_object *object) {
+    trier by = {.lens = ku__space_lens(run->space, run->bits)};
     size_t length;
     model_object **items = model_array(object, &length);
     for (size_t i = 0; i < length; i++) {
         if (items[i] != NULL) {
-            trial_object(run, items[i]);
+            trial_object(&by, items[i]);
         }
     }
 }
 
-static inline void trial_next_array(trial *at) {
+static void trial_next_array(trial *at) {
     model_object *object = at->arrays[at->first];
     at->first = (at->first + 1) % TRIAL_AHEAD;
     at->count--;
     trial_array(at->run, object);
 }
 
-static inline void trial_note_array(trial *at, model_object *object, const void *array) {
+static void trial_note_array(trial *at, model_object *object, const void *array) {
     __builtin_prefetch(array);
     if (at->count == TRIAL_AHEAD) {
         trial_next_array(at);
@@ -67,45 +77,54 @@ static inline void trial_note_array(trial *at, model_object *object, const void 
     at->arrays[(at->first + at->count++) % TRIAL_AHEAD] = object;
 }
 
+/* What an object has beside references at known places. Its slot is mixed, so where these lead does not matter. */
+static __attribute__((noinline)) void trial_others(trial *at, model_object *object) {
+    trier by = {.lens = ku__space_lens(at->run->space, at->run->bits)};
+    model_others(object, trial_place, &by);
+    const void *array = model_array_at(object);
+    if (array != NULL) {
+        trial_note_array(at, object, array);
+    }
+}
+
 /* One candidate; false when it is exempt after all. */
-static inline bool trial_candidate(trial *at, uint64_t number, model_object *object, unsigned *traits) {
-    ku__run *run = at->run;
+__attribute__((always_inline)) static inline bool trial_candidate(trial *at, trier *by, uint64_t number,
+                                                                  model_object *object, unsigned *traits) {
     if (KU__UNLIKELY(model_is_exempt(object))) {
-        run->mixed = true; /* objects before it took references to it for ones that stay inside */
+        at->run->mixed = true; /* objects before it took references to it for ones that stay inside */
         return false;
     }
     uint32_t count = model_count(object);
-    run->space->rest[number] = (uint8_t)(run->space->rest[number] + count);
+    by->lens.rest[number] = (uint8_t)(by->lens.rest[number] + count);
     if (KU__UNLIKELY(count > UINT8_MAX)) {
-        ku__run_note_big(run, number, count);
+        ku__run_note_big(at->run, number, count);
     }
     *traits |= model_traits(object);
-    model_fields(object, trial_place, run);
-    const void *array = model_array_at(object);
-    if (array != NULL) {
+    model_fields(object, trial_inline, by);
+    if (KU__UNLIKELY(model_has_others(object))) {
         *traits |= KU__MODEL_OWNS;
-        trial_note_array(at, object, array);
+        trial_others(at, object);
     }
     return true;
 }
 
 static void trial_slot(trial *at, uint32_t slot) {
     ku__run *run = at->run;
-    const ku__slot *of = &run->space->slots[slot];
+    const ku__slot of = run->space->slots[slot];
     uint64_t first = (uint64_t)slot << KU__BLOCK_BITS;
+    trier by = {.lens = ku__space_lens(run->space, run->bits)};
     unsigned traits = 0;
-    run->leaves = false;
-    for (uint32_t word = 0; word < of->words; word++) {
-        uint64_t *bits = &run->bits[first / 64 + word];
+    for (uint32_t word = 0; word < of.words; word++) {
+        uint64_t *bits = &by.lens.bits[first / 64 + word];
         for (uint64_t left = *bits; left != 0; left &= left - 1) {
             uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(left);
-            model_object *object = (model_object *)(of->first + index * of->size);
-            if (!trial_candidate(at, first + index, object, &traits)) {
+            model_object *object = (model_object *)(of.first + index * of.size);
+            if (!trial_candidate(at, &by, first + index, object, &traits)) {
                 *bits &= ~(left & -left);
             }
         }
     }
-    if (run->leaves || traits != 0) {
+    if (by.leaves || traits != 0) {
         run->space->marks[slot] |= KU__SLOT_MIXED;
     }
     run->traits |= traits;
@@ -131,13 +150,16 @@ static inline void recount_object(ku__run *run, model_object *target) {
     }
 }
 
-static inline void recount_place(model_object **place, void *argument) {
+static void recount_place(model_object **place, void *argument) {
     recount_object((ku__run *)argument, *place);
 }
 
 static void recount_candidate(ku__run *run, model_object *object) {
     size_t length = 0;
     model_fields(object, recount_place, run);
+    if (model_has_others(object)) {
+        model_others(object, recount_place, run);
+    }
     model_object **items = model_array_at(object) != NULL ? model_array(object, &length) : NULL;
     for (size_t i = 0; i < length; i++) {
         if (items[i] != NULL) {
@@ -194,11 +216,12 @@ static inline bool any_rest(const uint8_t *rest) {
 }
 
 static void mark_held_word(ku__run *run, uint64_t number, uint64_t bits) {
+    marker by = marker_of(run);
     for (; bits != 0; bits &= bits - 1) {
         uint64_t held = number + (uint64_t)__builtin_ctzll(bits);
         if (run->space->rest[held] != 0 && ku__bit(run->bits, held)) {
             run->mixed = true; /* references to it leave what is dead */
-            mark_object(run, (model_object *)ku__space_block(run->space, held));
+            mark_object(&by, (model_object *)ku__space_block(run->space, held));
         }
     }
 }

@@ -61,9 +61,13 @@ static inline bool has_shared(const ku_object *object, const ku__type_map *map) 
     return word != 0 && (word & 1) == 0;
 }
 
+static inline bool model_has_others(const ku_object *object) {
+    return (ku__map_of(object)->flags & KU__MAP_PLAIN) == 0;
+}
+
 /* Fields of objects that are not plain, less what model_array() gives. */
-__attribute__((always_inline)) static inline void visit_others(ku_object *object, const ku__type_map *map,
-                                                               ku__model_visit *visit, void *argument) {
+static void model_others(ku_object *object, ku__model_visit *visit, void *argument) {
+    const ku__type_map *map = ku__map_of(object);
     if (map->items_at != 0) {
         size_t length;
         ku_object **items = ku__items_of(object, map, &length);
@@ -92,9 +96,6 @@ __attribute__((always_inline)) static inline void model_fields(ku_object *object
         if (*place != NULL) {
             visit(place, argument);
         }
-    }
-    if (KU__UNLIKELY((map->flags & KU__MAP_PLAIN) == 0)) {
-        visit_others(object, map, visit, argument);
     }
 }
 

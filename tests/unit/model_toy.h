@@ -25,6 +25,7 @@ typedef struct toy {
     uint32_t id;
     uint32_t length;
     struct toy *fields[TOY_FIELDS];
+    struct toy *twin; /* a reference that is seldom there */
     struct toy **array;
 } toy;
 
@@ -54,13 +55,22 @@ static inline bool model_is_exempt(const toy *object) {
 static inline unsigned model_traits(const toy *object) {
     return ((object->flags & (TOY_FINALIZER | TOY_FINALIZED)) == TOY_FINALIZER ? KU__MODEL_FINALIZER : 0u) |
            ((object->flags & TOY_WEAK) != 0 ? KU__MODEL_WEAK : 0u) |
-           ((object->flags & TOY_SINGLY) != 0 ? KU__MODEL_SINGLY : 0u) | (object->array != NULL ? KU__MODEL_OWNS : 0u);
+           ((object->flags & TOY_SINGLY) != 0 ? KU__MODEL_SINGLY : 0u) |
+           (object->array != NULL || object->twin != NULL ? KU__MODEL_OWNS : 0u);
 }
 __attribute__((always_inline)) static inline void model_fields(toy *object, ku__model_visit *visit, void *argument) {
     for (int i = 0; i < TOY_FIELDS; i++) {
         if (object->fields[i] != NULL) {
             visit(&object->fields[i], argument);
         }
+    }
+}
+static inline bool model_has_others(const toy *object) {
+    return object->array != NULL || object->twin != NULL;
+}
+static void model_others(toy *object, ku__model_visit *visit, void *argument) {
+    if (object->twin != NULL) {
+        visit(&object->twin, argument);
     }
 }
 static inline const void *model_array_at(const toy *object) {
@@ -99,6 +109,11 @@ static inline void toy_hold(toys *all, toy *object) {
 }
 
 static inline void toy_clear(toys *all, toy *object) {
+    toy *twin = object->twin;
+    object->twin = NULL;
+    if (twin != NULL) {
+        toy_drop(all, twin);
+    }
     for (int i = 0; i < TOY_FIELDS; i++) {
         toy *target = object->fields[i];
         object->fields[i] = NULL;

@@ -60,6 +60,7 @@ static void reach(world *w, toy *object) {
     for (int i = 0; i < TOY_FIELDS; i++) {
         reach(w, object->fields[i]);
     }
+    reach(w, object->twin);
     for (uint32_t i = 0; i < object->length; i++) {
         reach(w, object->array[i]);
     }
@@ -147,8 +148,8 @@ static void append(toy *from, toy *to) {
 }
 
 static void link_field(world *w, toy *from, unsigned field, toy *to) {
-    toy *old = from->fields[field];
-    from->fields[field] = to;
+    toy **place = field < TOY_FIELDS ? &from->fields[field] : &from->twin, *old = *place;
+    *place = to;
     if (to != NULL) {
         to->count++;
     }
@@ -255,8 +256,8 @@ static void do_op(world *w, const op *o) {
         }
     }
     switch (o->kind) {
-    case LINK: link_field(w, a, o->c % TOY_FIELDS, b); break;
-    case UNLINK: link_field(w, a, o->c % TOY_FIELDS, NULL); break;
+    case LINK: link_field(w, a, o->c % (TOY_FIELDS + 1), b); break;
+    case UNLINK: link_field(w, a, o->c % (TOY_FIELDS + 1), NULL); break;
     case APPEND: append_many(a, b, o->c); break;
     case HOLD: toy_hold(&w->toys, a); break;
     case LET_GO: let_go(w, a); break;
