@@ -185,6 +185,10 @@ static void free_dead(ku__run *run, model_context *context) {
         run->mixed = true; /* references to them leave the candidates now */
         each_dead(run, context, KU__MODEL_SINGLY, end_singly);
     }
+    if (run->mixed) {
+        trial_pass(
+            run); /* what slots are like, now that all candidates are dead: cheaper than to look at each object twice */
+    }
     sweep(run, context);
 }
 

@@ -46,7 +46,8 @@ typedef struct ku__run {
     unsigned ring_first, ring_count;
     bool in_steps; /* the program runs in between: entries may be of objects that were freed */
 
-    ku__big *big; /* candidates with more references than a byte counts */
+    ku__big
+        *big; /* candidates with more references than a byte counts; after trial deletion, those that are immortal */
     size_t big_count, big_capacity;
     bool mixed;         /* what was noted for each slot does not hold: look at each object again */
     unsigned traits;    /* of all candidates */

@@ -181,6 +181,17 @@ static void recount(ku__run *run) {
     }
 }
 
+/* Leaves those noted that never die: whoever runs the collection may make them roots of the next. */
+static void keep_immortal(ku__run *run) {
+    size_t kept = 0;
+    for (size_t i = 0; i < run->big_count; i++) {
+        if (run->big[i].count >= KU__MODEL_IMMORTAL) {
+            run->big[kept++] = run->big[i];
+        }
+    }
+    run->big_count = kept;
+}
+
 /* Gives each of them the rest that a wider byte would have. */
 static void settle_big(ku__run *run) {
     bool is_doubtful = false;
@@ -200,7 +211,7 @@ static void settle_big(ku__run *run) {
             run->space->rest[big->number] = 1;
         }
     }
-    run->big_count = 0;
+    keep_immortal(run);
 }
 
 /* ---- what is held ---- */
@@ -240,11 +251,12 @@ static void mark_held(ku__run *run) {
     }
 }
 
-/* Leaves those candidates that only candidates refer to, and that nothing held reaches. False without memory. */
-static bool try_deletion(ku__run *run) {
+/* One pass over the candidates: counts, and what slots are like. */
+static void trial_pass(ku__run *run) {
     trial at = {.run = run};
     run->traits = 0;
     run->mixed = false;
+    run->big_count = 0;
     trial_clear(run);
     for (uint32_t i = 0; i < run->space->scope.count; i++) {
         trial_slot(&at, run->space->scope.slots[i]);
@@ -252,6 +264,11 @@ static bool try_deletion(ku__run *run) {
     while (at.count != 0) {
         trial_next_array(&at);
     }
+}
+
+/* Leaves those candidates that only candidates refer to, and that nothing held reaches. False without memory. */
+static bool try_deletion(ku__run *run) {
+    trial_pass(run);
     settle_big(run);
     if (!run->stack.failed) {
         mark_held(run);

@@ -154,6 +154,16 @@ size_t ku__gc_end_dead(ku_isolate *isolate, ku__run *run) {
     return end_dead(run, isolate, (debug & KU_GC_SAVEALL) != 0 ? save : NULL);
 }
 
+/* Immortal objects that trial deletion came upon. What they hold is then marked from the start, and where only they
+ * were held from outside, the dead are freed without another look (gc/ending.h). */
+static void note_immortals(ku_isolate *isolate, const ku__run *run) {
+    ku__array *immortals = &isolate->gc->immortals;
+    for (size_t i = 0; i < run->big_count && ku__array_reserve(immortals, sizeof(ku_object *)); i++) {
+        ku_object *object = (ku_object *)ku__space_block(run->space, run->big[i].number);
+        ((ku_object **)immortals->items)[immortals->count++] = object;
+    }
+}
+
 /* ---- whole collections ---- */
 
 size_t ku__gc_whole(ku_isolate *isolate, int generation, bool automatic) {
@@ -166,7 +176,11 @@ size_t ku__gc_whole(ku_isolate *isolate, int generation, bool automatic) {
     ku__run run = {.space = &gc->space};
     isolate->young = 0; /* before finalizers, which may make new ones */
     episode.candidates = ku__space_begin(&gc->space, generation);
-    if (find_dead(&run, isolate, generation == 2)) {
+    bool is_known = find_dead(&run, isolate, generation == 2);
+    if (is_known && generation == 2) {
+        note_immortals(isolate, &run);
+    }
+    if (is_known) {
         episode.found = ku__gc_end_dead(isolate, &run);
     }
     ku__space_end(&gc->space);
@@ -249,6 +263,7 @@ void ku__gc_finish(ku_isolate *isolate) {
     ku__gc_steps_drop(isolate);
     gc->debug = 0;
     gc->mode = KU_GC_WHOLE;
+    gc->immortals.count = 0; /* they end with the isolate, before the collector */
     drop_saved(isolate);
     ku_clear(isolate, &gc->garbage);
     ku__space_unfreeze(&gc->space);
@@ -259,6 +274,7 @@ void ku__gc_close(ku_isolate *isolate) {
     ku__gc_steps_drop(isolate);
     ku__array_close(&gc->callbacks, sizeof(ku__gc_callback));
     ku__array_close(&gc->saved, sizeof(ku_object *));
+    ku__array_close(&gc->immortals, sizeof(ku_object *));
     ku__space_close(&gc->space);
     isolate->gc = NULL;
     isolate->collect = NULL;

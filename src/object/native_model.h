@@ -139,6 +139,10 @@ static void model_roots(ku_isolate *isolate, ku__model_visit *visit, void *argum
     if (isolate->visit_frames != NULL) {
         isolate->visit_frames(isolate, visit, argument);
     }
+    ku_object **immortals = (ku_object **)isolate->gc->immortals.items;
+    for (size_t i = 0; i < isolate->gc->immortals.count; i++) {
+        visit(&immortals[i], argument);
+    }
     for (uint32_t i = 0; isolate->classes != NULL && i < isolate->classes->capacity; i++) {
         ku_object *type = (ku_object *)isolate->classes->by_number[i];
         if (type != NULL) {
