@@ -189,7 +189,9 @@ KU_API ku_object *ku_type_object(ku_isolate *isolate, ku_type *type);
 /* The type that a type object stands for; NULL when it is none. */
 KU_API ku_type *ku_type_from(const ku_object *object);
 
-/* Attributes of types are set with ku_set_attribute() on the type object: values, functions, `__del__`. KU_TYPE for a
+/* Calling a type object makes an instance, and calls its attribute `__init__` with the arguments if it has one.
+ *
+ * Attributes of types are set with ku_set_attribute() on the type object: values, functions, `__del__`. KU_TYPE for a
  * static type: "cannot set 'x' attribute of immutable type 'node'". */
 
 /* ---- asking ---- any thread, for as long as the type lives */

@@ -4,6 +4,8 @@
 #include "object/lookup.h"
 #include "object/types.h"
 
+#include <kucha/function.h>
+#include <kucha/text.h>
 #include <string.h>
 
 /* ---- the table ---- */
@@ -144,6 +146,36 @@ static void release(ku_isolate *isolate, ku_object *self) {
     }
 }
 
+static ku_object *repr(ku_isolate *isolate, ku_object *self) {
+    return ku_str_format(isolate, "<class '%s'>", ((const ku__class *)(const void *)self)->type->own.name);
+}
+
+/* Calls `__init__` of a new instance, if there is one; without one no arguments are taken. */
+static bool init(ku_isolate *isolate, ku_object *instance, ku_object *const *arguments, size_t count) {
+    ku_object *name = ku_intern_text(isolate, "__init__"), *function = NULL;
+    bool done = name != NULL && ku_find_attribute(isolate, instance, name, &function);
+    if (done && function != NULL) {
+        ku_object *result = ku_call(isolate, function, arguments, count);
+        done = result != NULL;
+        ku_release(isolate, result);
+    } else if (done && count != 0) {
+        done = ku_fail(isolate, KU_TYPE, "%s() takes no arguments", ku__type_of(instance)->own.name);
+    }
+    ku_release(isolate, function);
+    ku_release(isolate, name);
+    return done;
+}
+
+/* Calling a type makes an instance. */
+static ku_object *call(ku_isolate *isolate, ku_object *self, ku_object *const *arguments, size_t count) {
+    ku_object *instance = ku_new(isolate, ((const ku__class *)(const void *)self)->type);
+    if (instance != NULL && !init(isolate, instance, arguments, count)) {
+        ku_decref(isolate, instance);
+        return NULL;
+    }
+    return instance;
+}
+
 static const ku_field class_fields[] = {
     {"__dict__", offsetof(ku__class, attributes), KU_FIELD_OWNED, KU_FIELD_HIDDEN},
     {"names", offsetof(ku__class, names), KU_FIELD_BUFFER, KU_FIELD_HIDDEN},
@@ -157,6 +189,8 @@ const ku_type_spec ku__class_spec = {
     .fields = class_fields,
     .flags = KU_TYPE_ABSTRACT | KU_TYPE_WEAKREFS | KU_TYPE_FINAL,
     .release = release,
+    .repr = repr,
+    .call = call,
     .find = ku__class_find_attribute,
     .set = ku__class_set_attribute,
     .traverse = traverse,

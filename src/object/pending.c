@@ -6,6 +6,8 @@
  */
 #include "object/object.h"
 
+#include <kucha/operations.h>
+#include <kucha/text.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,11 +69,23 @@ void ku__pending_put(ku_isolate *isolate, ku__pending saved) {
     isolate->pending = saved;
 }
 
+/* The object's repr; where that fails, its type and address. */
+static void print_object(ku_isolate *isolate, ku_object *object) {
+    ku_object *text = ku_repr(isolate, object);
+    if (text != NULL) {
+        fprintf(stderr, " %s", ku_str_text(text));
+        ku_decref(isolate, text);
+    } else {
+        ku_clear_error(isolate);
+        fprintf(stderr, " <%s object at %p>", ku__type_of(object)->own.name, (void *)object);
+    }
+}
+
 /* In the words of CPython 3.14's sys.unraisablehook. */
-static void print_unraisable(const ku_unraisable *what) {
+static void print_unraisable(ku_isolate *isolate, const ku_unraisable *what) {
     fprintf(stderr, "Exception ignored while %s", what->where);
     if (what->object != NULL) {
-        fprintf(stderr, " <%s object at %p>", ku__type_of(what->object)->own.name, (void *)what->object);
+        print_object(isolate, what->object);
     }
     fprintf(stderr, ":\n%s: %s\n", ku_code_exception(what->error->code), what->error->message);
 }
@@ -85,7 +99,7 @@ void ku__unraisable(ku_isolate *isolate, const char *where, ku_object *object) {
     if (isolate->unraisable != NULL) {
         isolate->unraisable(isolate, &what, isolate->unraisable_argument);
     } else {
-        print_unraisable(&what);
+        print_unraisable(isolate, &what);
     }
     ku_release(isolate, mine.value);
     ku_clear_error(isolate);

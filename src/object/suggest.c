@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <kucha/container.h>
 #include <kucha/text.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NAME_MOST = 40, CANDIDATES_MOST = 750, MOVE_COST = 2, CASE_COST = 1 };
@@ -53,6 +54,17 @@ typedef struct search {
     size_t candidates;
 } search;
 
+/* Of names that are equally near the one of most equal length, then the first by alphabet: the order in which they are
+ * met follows addresses. */
+static bool is_nearer(const search *for_name, const ku_object *candidate, unsigned cost) {
+    if (cost != for_name->best_distance || for_name->best == NULL) {
+        return cost < for_name->best_distance;
+    }
+    long wanted = (long)for_name->length;
+    long mine = labs((long)ku_str_size(candidate) - wanted), best = labs((long)ku_str_size(for_name->best) - wanted);
+    return mine < best || (mine == best && strcmp(ku_str_text(candidate), ku_str_text(for_name->best)) < 0);
+}
+
 static void consider(search *for_name, ku_object *candidate) {
     if (!ku_is_str(candidate) || for_name->candidates++ >= CANDIDATES_MOST) {
         return;
@@ -65,7 +77,7 @@ static void consider(search *for_name, ku_object *candidate) {
     }
     unsigned cost = distance(for_name->name, for_name->length, text, length);
     unsigned most = (unsigned)(for_name->length + length + 3) * MOVE_COST / 6;
-    if (cost <= most && cost < for_name->best_distance) {
+    if (cost <= most && is_nearer(for_name, candidate, cost)) {
         for_name->best = candidate;
         for_name->best_distance = cost;
     }

@@ -112,6 +112,15 @@ static void the_nearest_name_is_suggested(void **state) {
     ku_decref(isolate, type);
 }
 
+static void of_equally_near_names_the_one_of_equal_length_is_suggested(void **state) {
+    ku_isolate *isolate = *state;
+    ku_object *type = slots_type(isolate, "Scales", "right", "weight"), *object = ku_new(isolate, ku_type_from(type));
+    assert_null(ku_get(isolate, object, "wieght"));
+    assert_error(isolate, KU_ATTRIBUTE, "'Scales' object has no attribute 'wieght'. Did you mean: 'weight'?");
+    ku_decref(isolate, object);
+    ku_decref(isolate, type);
+}
+
 static void what_is_not_there_can_be_asked_for_without_an_error(void **state) {
     ku_isolate *isolate = *state;
     ku_object *type = slots_type(isolate, "S", "a", "b"), *object = ku_new(isolate, ku_type_from(type)), *value;
@@ -456,6 +465,7 @@ int main(void) {
         TEST(a_slot_that_was_not_set_is_not_there),
         TEST(slots_refuse_other_attributes),
         TEST(the_nearest_name_is_suggested),
+        TEST(of_equally_near_names_the_one_of_equal_length_is_suggested),
         TEST(what_is_not_there_can_be_asked_for_without_an_error),
         TEST(names_need_not_be_interned),
         TEST(fields_of_all_kinds_are_attributes),

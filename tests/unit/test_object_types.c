@@ -374,6 +374,35 @@ static void random_hierarchies_have_the_order_of_the_definition(void **state) {
     }
 }
 
+/* ---- types as objects ---- */
+
+static ku_object *init(ku_isolate *isolate, ku_object *self, ku_object *const *arguments, size_t count) {
+    (void)count;
+    return ku_set(isolate, self, "x", arguments[0]) ? ku_new_reference(ku_none(isolate)) : NULL;
+}
+
+static void calling_a_type_makes_an_instance(void **state) {
+    ku_isolate *isolate = *state;
+    static const ku_method methods[] = {{"__init__", init, 1, 1}, {NULL}};
+    const ku_field fields[] = {{"x", KU_OFFSET_NEXT, KU_FIELD_OWNED}, {NULL}};
+    const ku_type_spec spec = {.name = "Point", .fields = fields, .methods = methods};
+    ku_object *type = ku_type_new(isolate, &spec, NULL, 0), *number = ku_int(isolate, 1000);
+    ku_object *point = ku_call(isolate, type, &number, 1), *x = ku_get(isolate, point, "x");
+    assert_ptr_equal(x, number);
+    assert_null(ku_call(isolate, type, NULL, 0));
+    assert_int_equal(ku_pending_error(isolate)->code, KU_TYPE);
+    ku_clear_error(isolate);
+    ku_object *plain = slots_type(isolate, "plain", NULL, 0, NULL, 0);
+    assert_null(ku_call(isolate, plain, &number, 1));
+    assert_error(isolate, KU_TYPE, "plain() takes no arguments");
+    ku_object *text = ku_repr(isolate, plain);
+    assert_string_equal(ku_str_text(text), "<class 'plain'>");
+    ku_object *all[] = {text, plain, x, point, number, type};
+    for (size_t i = 0; i < 6; i++) {
+        ku_decref(isolate, all[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_table_that_contradicts_itself_is_refused_by_field),
@@ -390,6 +419,7 @@ int main(void) {
         TEST(hooks_follow_the_order),
         TEST(final_types_are_no_bases),
         TEST(what_has_a_tail_takes_no_more_fields),
+        TEST(calling_a_type_makes_an_instance),
         TEST(random_hierarchies_have_the_order_of_the_definition),
     };
     return cmocka_run_group_tests_name("objects: types", tests, NULL, NULL);
