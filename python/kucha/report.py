@@ -220,9 +220,13 @@ def _show_timeline(console: Console, profile: Profile) -> None:
     width = min(TIMELINE_WIDTH, len(points))
     start, span = points[0][0], points[-1][0] - points[0][0]
     highest = [0] * width
+    reached, last = 0, 0
     for moment, live, *_ in points:
         slot = min(width - 1, int((moment - start) / span * width))
+        for passed in range(reached + 1, slot):  # nothing was written there, as around a fork: what was, still is
+            highest[passed] = last
         highest[slot] = max(highest[slot], live)
+        reached, last = slot, live
     most = max(highest) or 1
     bars = "".join(_BARS[min(len(_BARS) - 1, value * len(_BARS) // most)] for value in highest)
     console.print(f"[bold]live over time[/]   {bars}  {size(max(highest))} at most, {seconds(span)}")

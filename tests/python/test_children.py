@@ -214,6 +214,50 @@ def app(environ, start_response):
     assert kept >= 20 * 100_000
 
 
+@pytest.mark.skipif(importlib.util.find_spec("celery") is None, reason="celery is not installed")
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="celery 5.7 does not say that it works there")
+def test_workers_of_celery_are_traced(kucha: Runner, python: Runner, write: Write, tmp_path: Path) -> None:
+    """With a broker of files: what is sent and what comes back lies in two folders."""
+    for name in ("queue", "results"):
+        (tmp_path / name).mkdir()
+    write(
+        "tasks.py",
+        f"""
+from celery import Celery
+queue = {str(tmp_path / "queue")!r}
+app = Celery("tasks", broker="filesystem://", backend={f"file://{tmp_path / 'results'}"!r})
+folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), queue)
+app.conf.update(broker_transport_options=folders)
+kept = []
+@app.task
+def keep(size):
+    kept.append(bytes(size))
+    return len(kept)
+""",
+    )
+    send = "import tasks; sent = [tasks.keep.delay(100_000) for _ in range(20)]; print(len([s.get(60) for s in sent]))"
+    command = [sys.executable, "-m", "kucha", "run", "-o", "out.kucha", "--follow-fork", "-m", "celery", "-A", "tasks"]
+    command += ["worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=log, stderr=log)
+    try:
+        done = python("-c", send)
+        assert (done.returncode, done.stdout) == (0, "20\n"), done.stderr + (tmp_path / "log").read_text()
+        time.sleep(1)  # what happened until a second ago is in the captures of workers, which leave by os._exit()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    found = captures(tmp_path)
+    assert len(found) == 3, (tmp_path / "log").read_text()
+    kept = 0
+    for capture in found[1:]:
+        rows = json.loads(kucha("report", "--json", capture).stdout)["places"]
+        kept += sum(row["live_bytes"] for row in rows if str(row["file"]).endswith("tasks.py") and row["line"] == 10)
+    assert kept >= 20 * 100_000
+
+
 def wait_for_address(log: Path) -> str:
     """The address that gunicorn says it listens at."""
     for _ in range(300):
