@@ -1,4 +1,4 @@
-/* r04_interning.c: interned against equal: small numbers and names exist once; others are equal, but not the same (R4). */
+/* r04_interning.c: interned against equal: small numbers and names exist once; others are equal, not the same (R4). */
 #include "show.h"
 
 /* Both references are given up. */

@@ -1,4 +1,4 @@
-/* r06_finalizers.c: a finalizer runs once, before its object goes; deleting a name only gives up a reference (row R6). */
+/* r06_finalizers.c: a finalizer runs once, before its object goes; deleting a name gives up a reference (row R6). */
 #include "show.h"
 
 typedef struct resource {

@@ -1,4 +1,4 @@
-/* r11_stack.c: objects live in the heap, frames hold references to them; when a function returns, its references go (R11). */
+/* r11_stack.c: objects live in the heap, frames hold references; when a function returns, its references go (R11). */
 #include "show.h"
 
 static size_t alive;

@@ -84,6 +84,32 @@ def test_c_examples_compile_and_run(block: Block, tmp_path: Path) -> None:
         succeed([*compiler, "-fsyntax-only"], tmp_path)
 
 
+def taken(kind: str, label: str) -> list[tuple[str, Path, str]]:
+    """Blocks that a comment above says were taken from a file: the document, the file, the text."""
+    found = []
+    for path in DOCUMENTS:
+        for match in BLOCK.finditer(path.read_text()):
+            told = re.search(rf"<!-- {label} (\S+) -->", match["before"] or "")
+            if match["kind"] == kind and told:
+                found.append((path.name, TOP / told[1], match["text"]))
+    return found
+
+
+def test_what_is_quoted_stands_in_the_program() -> None:
+    """A block marked ``<!-- not run: from FILE -->`` is part of that file."""
+    quoted = taken("c", "not run: from")
+    assert quoted != []
+    assert [f"{name}: {file.name}" for name, file, text in quoted if text not in file.read_text()] == []
+
+
+def test_what_is_shown_as_printed_is_what_the_program_is_tested_to_print() -> None:
+    """A block marked ``<!-- printed by FILE -->`` is what FILE.expected says (tests/unit/test_examples.c)."""
+    shown = taken("text", "printed by")
+    assert shown != []
+    wrong = [f"{name}: {file.name}" for name, file, text in shown if text != Path(f"{file}.expected").read_text()]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", path.read_text())

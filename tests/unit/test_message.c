@@ -1,7 +1,7 @@
 /* test_message.c: graphs as bytes and back: what is shared stays shared, cycles stay cycles, nothing damaged passes.
  *
- * Two graphs are the same when their messages are: objects are numbered in the order of a walk from the root, so a message
- * is a canonical form of the graph (sets and dicts keep their order).
+ * Two graphs are the same when their messages are: objects are numbered in the order of a walk from the root, so a
+ * message is a canonical form of the graph (sets and dicts keep their order).
  */
 #include "graphs.h"
 

@@ -1,8 +1,8 @@
 /* test_soak.c: a program that goes on and on: what it holds does not grow.
  *
- * Every round makes and drops what long-lived programs do: chains, cycles, weak references with callbacks, finalizers that
- * resurrect, buffers of all sizes, whole isolates on threads of their own, graphs that go there and back. After a first
- * third, in which caches and magazines fill, resident memory and what the isolate holds may not grow any more.
+ * Every round makes and drops what long-lived programs do: chains, cycles, weak references with callbacks, finalizers
+ * that resurrect, buffers of all sizes, whole isolates on threads of their own, graphs that go there and back. After a
+ * first third, in which caches and magazines fill, resident memory and what the isolate holds may not grow any more.
  *
  * Runs for KUCHA_SOAK_SECONDS (2); `make test-long` asks for ten minutes.
  */
