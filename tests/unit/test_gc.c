@@ -434,6 +434,56 @@ static void pauses_are_counted(void **state) {
     assert_true(pauses[2].longest > 0 && pauses[2].total >= pauses[2].longest);
 }
 
+/* ---- lists ---- */
+
+static bool has(ku_object *list, const ku_object *object) {
+    bool found = false;
+    for (size_t i = 0; i < ku_list_length(list); i++) {
+        found |= ku_list_at(list, i) == object;
+    }
+    ku_decref(isolate, list);
+    return found;
+}
+
+static void objects_are_listed_by_generation(void **state) {
+    (void)state;
+    ku_object *a = make_node(isolate);
+    assert_true(has(ku_gc_get_objects(isolate, KU_GC_ALL), a));
+    ku_gc_collect(isolate, 0);
+    assert_true(has(ku_gc_get_objects(isolate, 1), a));
+    assert_false(has(ku_gc_get_objects(isolate, 0), a));
+    ku_gc_collect(isolate, 2);
+    assert_true(has(ku_gc_get_objects(isolate, 2), a));
+    assert_null(ku_gc_get_objects(isolate, 3));
+    assert_int_equal(pending_code(isolate), KU_VALUE);
+    ku_clear_error(isolate);
+    ku_decref(isolate, a);
+}
+
+static void referrers_and_referents_are_direct(void **state) {
+    (void)state;
+    ku_object *a = pair(make_node), *b = as_node(a)->left;
+    assert_true(has(ku_gc_get_referrers(isolate, &a, 1), b));
+    assert_false(has(ku_gc_get_referrers(isolate, &a, 1), a));
+    assert_true(has(ku_gc_get_referents(isolate, &a, 1), b));
+    assert_true(ku_gc_is_tracked(a));
+    ku_decref(isolate, a);
+    ku_gc_collect(isolate, 2);
+}
+
+static void what_is_found_can_be_saved(void **state) {
+    (void)state;
+    ku_object *a = pair(make_node);
+    ku_gc_set_debug(isolate, KU_GC_SAVEALL);
+    ku_decref(isolate, a);
+    assert_int_equal(ku_gc_collect(isolate, 2), 2);
+    ku_gc_set_debug(isolate, 0);
+    ku_object *garbage = ku_gc_garbage(isolate);
+    assert_int_equal(ku_list_length(garbage), 2);
+    assert_true(has(ku_new_reference(garbage), a));
+    assert_ptr_equal(as_node(as_node(a)->left)->left, a);
+}
+
 /* ---- callbacks ---- */
 
 static void on_collection(ku_isolate *of, ku_gc_phase phase, const ku_gc_info *info, void *argument) {
@@ -480,6 +530,9 @@ int main(void) {
         EACH(a_collection_in_steps_finds_the_same),
         EACH(what_is_freed_between_steps_is_no_matter),
         EACH(pauses_are_counted),
+        EACH(objects_are_listed_by_generation),
+        EACH(referrers_and_referents_are_direct),
+        EACH(what_is_found_can_be_saved),
         EACH(callbacks_hear_of_the_start_and_the_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
