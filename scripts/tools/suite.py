@@ -25,6 +25,8 @@ PURE = TOP / ".venv" / "pure"
 UNIT_VARIANTS = ("release", "large", "classic", "asan", "hostile")
 # What a campaign of random operations against a model does under AddressSanitizer, and the seconds it may take.
 CAMPAIGN_OPERATIONS, CAMPAIGN_SECONDS = 5_000_000, 7200
+# How long the soak runs whose resident size must stay flat, in seconds.
+SOAK_SECONDS = 600
 # Variants under which the Python tests run on the host, beside the default one under every interpreter.
 GEOMETRIES = ("large", "classic")
 PARALLEL = 2
@@ -80,6 +82,16 @@ def campaign_job(host: Interpreter) -> Job:
         name="campaign asan",
         environment=SANITIZER_OPTIONS | {"KUCHA_OPERATIONS": str(CAMPAIGN_OPERATIONS)},
         timeout=CAMPAIGN_SECONDS + 60,
+    )
+
+
+def soak_job(host: Interpreter) -> Job:
+    """Runs the soak for ten minutes."""
+    return replace(
+        unit_job(host, "release", "--seconds", str(2 * SOAK_SECONDS), "test_soak"),
+        name="soak",
+        environment={"KUCHA_SOAK_SECONDS": str(SOAK_SECONDS)},
+        timeout=2 * SOAK_SECONDS + 60,
     )
 
 

@@ -14,14 +14,23 @@
 
 typedef bool arena_visitor(ku_heap *heap, uint32_t arena, void *argument);
 
+/* The heap's first arena from this number on, of which there is one. Whose an arena is changes under the process's lock:
+ * those of other heaps come and go meanwhile. */
+static uint32_t arena_from(const ku_heap *heap, uint32_t number) {
+    ku__process_lock();
+    while (number < ku__process_tables.arena_slots && ku__process_tables.arenas[number].heap != heap) {
+        number++;
+    }
+    ku__process_unlock();
+    return number;
+}
+
 static bool each_arena_in_order(ku_heap *heap, arena_visitor *visit, void *argument) {
-    size_t left = heap->arenas;
-    for (uint32_t n = 0; left > 0 && n < ku__process_tables.arena_slots; n++) {
-        if (ku__process_tables.arenas[n].heap == heap) {
-            left--;
-            if (!visit(heap, n, argument)) {
-                return false;
-            }
+    uint32_t number = 0;
+    for (size_t left = heap->arenas; left > 0; left--, number++) {
+        number = arena_from(heap, number);
+        if (number >= ku__process_tables.arena_slots || !visit(heap, number, argument)) {
+            return false;
         }
     }
     return true;
