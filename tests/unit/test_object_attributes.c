@@ -1,5 +1,5 @@
-/* test_object_attributes.c: attributes by name: slots, dict lay-outs, types, fields of all kinds, errors and suggestions,
- * interning. */
+/* test_object_attributes.c: attributes by name: slots, dict lay-outs, types, fields of all kinds, errors and
+ * suggestions, interning. */
 #include "objects.h"
 
 /* ---- types ---- */

@@ -1,5 +1,5 @@
-/* test_object_verify.c: what the checking build finds: a count below zero, a use after free, a use while an object ends.
- * Each fault happens in a child, which must end with the sentence that names the object. In other builds there is
+/* test_object_verify.c: what the checking build finds: a count below zero, a use after free, a use while an object
+ * ends. Each fault happens in a child, which must end with the sentence that names the object. In other builds there is
  * nothing to find. */
 #include "objects.h"
 
