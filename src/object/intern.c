@@ -108,8 +108,9 @@ static void enter(ku__intern_table *table, ku_object *text, uint32_t hash) {
     text->kind |= KU__INTERNED;
 }
 
+/* NULL stays NULL. */
 static ku_object *with_life(ku_isolate *isolate, ku_object *text, bool immortal) {
-    if (immortal) {
+    if (immortal && text != NULL) {
         ku_make_immortal(isolate, text);
     }
     return text;

@@ -250,12 +250,18 @@ void ku_root_remove(ku_isolate *isolate, ku_object **place) {
 /* ---- buffers ---- */
 
 void *ku_buffer_new(ku_isolate *isolate, size_t bytes) {
+    if (ku__is_refused(isolate, bytes)) {
+        return NULL;
+    }
     void *buffer = ku__fast_malloc(isolate->buffers, bytes);
     ku__gc_note_bytes(isolate, bytes);
     return buffer != NULL ? buffer : ku__block_slow(isolate, isolate->buffers, bytes);
 }
 
 void *ku_buffer_resize(ku_isolate *isolate, void *buffer, size_t bytes) {
+    if (ku__is_refused(isolate, bytes)) {
+        return NULL;
+    }
     void *moved = ku_heap_realloc(isolate->buffers, buffer, bytes);
     while (moved == NULL && isolate->refused != NULL && isolate->refused(isolate, isolate->buffers, bytes)) {
         moved = ku_heap_realloc(isolate->buffers, buffer, bytes);

@@ -87,9 +87,9 @@ static __attribute__((noinline)) ku_object *new_with_care(ku_isolate *isolate, c
     return can_make(isolate, type) ? object_new(isolate, type->number) : NULL;
 }
 
-/* Whether nothing is to be done beside taking a block; the hostile build collects first each time. */
+/* Whether nothing is to be done beside taking a block; the checking builds always have more to do. */
 static inline bool is_quick(const ku_isolate *isolate, const ku_type *type) {
-#ifdef KU_HOSTILE
+#ifdef KU_CHECKING
     (void)isolate;
     (void)type;
     return false;

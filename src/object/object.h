@@ -182,6 +182,7 @@ struct ku_isolate {
 
 #ifdef KU_CHECKING
     ku__quarantine *quarantine;
+    uint64_t refuse_in;      /* allocations until one is refused on purpose (verify.c); 0: none is */
     struct ku_isolate *next; /* list of all */
 #endif
 
@@ -226,6 +227,14 @@ static inline void ku__type_retain(const ku__type_map *map) {
     }
 }
 
+#ifdef KU_CHECKING
+/* Whether this allocation, of an object or a buffer, is the one that a test wants refused; the error is then pending.
+ * */
+bool ku__is_refused(ku_isolate *isolate, size_t bytes);
+#else
+#define ku__is_refused(isolate, bytes) false
+#endif
+
 /* An object of `bytes` bytes (the fixed part, and what follows it; a type with references and without a tail has
  * nothing that follows), of which only the header is written: the caller
  * fills in all the rest before it calls anything. NULL with the error pending. `number` is a compile-time constant for
@@ -238,6 +247,9 @@ static inline ku_object *ku__object_raw(ku_isolate *isolate, uint32_t number, si
 #endif
     if (tracked && KU__UNLIKELY(++isolate->young > isolate->young_most)) {
         ku__collect_due(isolate);
+    }
+    if (ku__is_refused(isolate, bytes)) {
+        return NULL;
     }
     ku_heap *heap = tracked ? isolate->tracked : isolate->atoms;
     ku_object *object = (ku_object *)ku__fast_malloc(heap, bytes);

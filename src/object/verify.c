@@ -110,6 +110,22 @@ void ku__quarantine_flush(ku_isolate *isolate) {
 }
 #endif
 
+/* ---- refusals ---- */
+
+uint64_t ku__refuse_at(ku_isolate *isolate, uint64_t n) {
+    uint64_t left = isolate->refuse_in;
+    isolate->refuse_in = n;
+    return left;
+}
+
+bool ku__is_refused(ku_isolate *isolate, size_t bytes) {
+    if (isolate->refuse_in == 0 || --isolate->refuse_in != 0) {
+        return false;
+    }
+    ku_fail(isolate, KU_NO_MEMORY, "a test refuses %zu bytes", bytes);
+    return true;
+}
+
 /* ---- faults ---- */
 
 /* The isolate that a heap is of; NULL for another heap. */

@@ -8,6 +8,10 @@
 bool ku__verify_open(ku_isolate *isolate, ku_error *error);
 void ku__verify_close(ku_isolate *isolate);
 
+/* Makes allocation `n` from now on (1: the next), of an object or a buffer, fail with KU_NO_MEMORY, and only that one;
+ * 0 calls it off. Returns what was left of the last order: 0 when it was carried out. */
+uint64_t ku__refuse_at(ku_isolate *isolate, uint64_t n);
+
 /* Keeps the block of an object that ended back for a while, marked as freed. */
 void ku__quarantine_put(ku_isolate *isolate, ku_heap *heap, ku_object *object);
 /* Frees what is kept back. */
