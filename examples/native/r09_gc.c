@@ -24,6 +24,7 @@ static void relations(ku_isolate *isolate) {
     ku_object *inner = ku_hold(&frame, 1, ku_list_new(isolate, &number, 1));
     ku_object *outer = ku_hold(&frame, 2, ku_list_new(isolate, &inner, 1));
     show(isolate, "referents of the outer list", ku_hold(&frame, 3, ku_gc_get_referents(isolate, &outer, 1)));
+    ku_hold(&frame, 3, NULL); /* that list referred to the inner one, too */
     ku_object *referrers = ku_hold(&frame, 3, ku_gc_get_referrers(isolate, &inner, 1));
     printf("the inner list has %zu referrer, the outer one: %s\n", ku_list_length(referrers),
            yes(ku_list_at(referrers, 0) == outer));
@@ -54,6 +55,6 @@ int main(void) {
 
     ku_gc_stats stats[KU_GC_GENERATIONS];
     ku_gc_get_stats(isolate, stats);
-    printf("full collections: %zu, collected %zu\n", stats[2].collections, stats[2].collected);
+    printf("collected by full collections: %zu\n", stats[2].collected);
     return (int)ku_isolate_delete(isolate);
 }

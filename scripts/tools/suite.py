@@ -166,7 +166,8 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     builds = [build_job(item, "release") for item in interpreters]
     cpython = [cpython_job(item, whole) for item in one_of_each_minor(interpreters)]
     if whole:
-        return [*builds, build_job(host, "asan"), campaign_job(host), pytest_job(host, "tests/psutil"), *cpython]
+        long = [campaign_job(host), soak_job(host), pytest_job(host, "tests/psutil")]
+        return [*builds, build_job(host, "asan"), *long, *cpython]
     builds += [build_job(host, variant) for variant in (*UNIT_VARIANTS, "valgrind") if variant != "release"]
     tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]
     tests.append(unit_job(host, "valgrind", "test_annotations"))
