@@ -90,8 +90,8 @@ static bool power(ku_isolate *isolate, double a, double b, double *result) {
     return true;
 }
 
-/* False with an error; *known is cleared for what floats do not do. */
-static bool reckon(ku_isolate *isolate, ku_operator which, double a, double b, double *result, bool *known) {
+/* For operators up to KU_POWER; false with an error. */
+static bool reckon(ku_isolate *isolate, ku_operator which, double a, double b, double *result) {
     double other;
     switch (which) {
     case KU_ADD: *result = a + b; return true;
@@ -105,8 +105,7 @@ static bool reckon(ku_isolate *isolate, ku_operator which, double a, double b, d
         return true;
     case KU_FLOOR_DIVIDE: return ku__float_divmod(isolate, a, b, result, &other);
     case KU_REMAINDER: return ku__float_divmod(isolate, a, b, &other, result);
-    case KU_POWER: return power(isolate, a, b, result);
-    default: *known = false; return true;
+    default: return power(isolate, a, b, result);
     }
 }
 
@@ -116,17 +115,13 @@ static bool is_number(const ku_object *object) {
 
 bool ku__float_binary(ku_isolate *isolate, ku_operator which, ku_object *left, ku_object *right, ku_object **result) {
     double a, b, value = 0;
-    bool known = true;
     *result = NULL;
-    if (!is_number(left) || !is_number(right)) {
+    if (which > KU_POWER || !is_number(left) || !is_number(right)) {
         return true;
     }
     if (!ku_float_value(isolate, left, &a) || !ku_float_value(isolate, right, &b) ||
-        !reckon(isolate, which, a, b, &value, &known)) {
+        !reckon(isolate, which, a, b, &value)) {
         return false;
-    }
-    if (!known) {
-        return true;
     }
     *result = ku_float(isolate, value);
     return *result != NULL;

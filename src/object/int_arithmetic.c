@@ -187,7 +187,7 @@ bool ku__int_divmod(ku_isolate *isolate, ku_object *a, ku_object *b, ku_object *
     } else if (x.length < y.length) { /* |a| < |b|: 0 and a, or -1 and a + b */
         bool differ = x.length != 0 && x.negative != y.negative;
         *quotient = ku_int(isolate, differ ? -1 : 0);
-        *remainder = differ ? ku__int_add(isolate, a, b, false) : ku_new_reference(a);
+        *remainder = differ ? ku__int_add(isolate, a, b, false) : ku_unary(isolate, KU_POSITIVE, a);
         done = *remainder != NULL;
     } else {
         done = divmod_long(isolate, &x, &y, quotient, remainder);
