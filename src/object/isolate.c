@@ -258,6 +258,14 @@ void *ku_buffer_new(ku_isolate *isolate, size_t bytes) {
     return buffer != NULL ? buffer : ku__block_slow(isolate, isolate->buffers, bytes);
 }
 
+void *ku__buffer_try(ku_isolate *isolate, void *buffer, size_t bytes) {
+    void *moved = ku_heap_realloc(isolate->buffers, buffer, bytes);
+    if (moved != NULL) {
+        ku__gc_note_bytes(isolate, bytes);
+    }
+    return moved;
+}
+
 void *ku_buffer_resize(ku_isolate *isolate, void *buffer, size_t bytes) {
     if (ku__is_refused(isolate, bytes)) {
         return NULL;

@@ -75,7 +75,7 @@ static bool set_room(ku_isolate *isolate, ku__list *list, size_t length) {
         return length == 0 ||
                ku_fail(isolate, KU_NO_MEMORY, "isolate '%s' cannot hold %zu items", isolate->name, length);
     }
-    ku_object **items = (ku_object **)ku_heap_realloc(isolate->buffers, list->items, wanted * sizeof *items);
+    ku_object **items = (ku_object **)ku__buffer_try(isolate, list->items, wanted * sizeof *items);
     if (items == NULL) {
         return length <= room || set_room_slowly(isolate, list, length, wanted); /* a smaller one may stay as it is */
     }

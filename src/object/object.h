@@ -220,6 +220,9 @@ void ku__refusal_note(ku_isolate *isolate, const ku_heap *heap, size_t bytes);
 /* Writes the birthplace of a new block. */
 void ku__birth_note(ku_isolate *isolate, ku_heap *heap, const void *block);
 
+/* As ku_buffer_resize(), but asks nobody when the heap refuses: nothing of the program runs, and no error is set. */
+void *ku__buffer_try(ku_isolate *isolate, void *buffer, size_t bytes);
+
 /* Keeps a type object alive for one more instance, of a type made at run time. */
 static inline void ku__type_retain(const ku__type_map *map) {
     if (KU__UNLIKELY(map->flags & KU__MAP_RUN_TIME)) {

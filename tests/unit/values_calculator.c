@@ -1,7 +1,7 @@
 /* values_calculator.c: a program that reckons with values, for values_against_python.py.
  *
- * Each line of standard input is an operation and its operands, Python literals, with tabs between them; the answer is the
- * repr of the result, or "TypeError: message". After each line all objects but the immortal ones must be gone.
+ * Each line of standard input is an operation and its operands, Python literals, with tabs between them; the answer is
+ * the repr of the result, or "TypeError: message". After each line all objects but the immortal ones must be gone.
  */
 #include <ctype.h>
 #include <kucha/kucha.h>
