@@ -547,7 +547,8 @@ static ku_object *call_work(ku_object *given) {
 
 static void refuse_each(scenario *run) {
     ku_object *given = numbers(9);
-    ku_object *whole = run(given); /* what is made once is made now */
+    ku_object *whole = run(given); /* what is made once is made now, digits as text too */
+    assert_text(given, "[0, 1, 2, 3, 4, 5, 6, 7, 8]");
     assert_non_null(whole);
     ku_decref(home, whole);
     ku_gc_collect(home, KU_GC_ALL);
