@@ -554,10 +554,10 @@ static void refuse_each(scenario *run) {
     ku_gc_collect(home, KU_GC_ALL);
     size_t objects = ku_isolate_objects(home, NULL), number = 1;
     for (;; number++) {
-        home->refuse = number;
+        home->refuse_in = number;
         ku_object *result = run(given);
-        bool refused = home->refuse == 0;
-        home->refuse = 0;
+        bool refused = home->refuse_in == 0;
+        home->refuse_in = 0;
         assert_text(given, "[0, 1, 2, 3, 4, 5, 6, 7, 8]");
         if (result != NULL) {
             ku_decref(home, result);
