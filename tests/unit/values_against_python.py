@@ -140,7 +140,11 @@ ERRORS: list[tuple[str, tuple[Any, ...], str]] = [
     ("del", ((1,), 0), "TypeError: 'tuple' object doesn't support item deletion"),
     ("del", (5, 0), "TypeError: 'int' object does not support item deletion"),
     ("slice", ((), 0, 1, 0), "ValueError: slice step cannot be zero"),
-    ("setslice", ([1, 2, 3], None, None, 2, [1]), "ValueError: attempt to assign sequence of size 1 to extended slice of size 2"),
+    (
+        "setslice",
+        ([1, 2, 3], None, None, 2, [1]),
+        "ValueError: attempt to assign sequence of size 1 to extended slice of size 2",
+    ),
     ("setslice", ([1], 0, 1, None, 5), "TypeError: must assign iterable to extended slice"),
     ("pop", ([], -1), "IndexError: pop from empty list"),
     ("pop", ([1], 5), "IndexError: pop index out of range"),
@@ -156,7 +160,11 @@ ERRORS: list[tuple[str, tuple[Any, ...], str]] = [
     ("chr", (0x110000,), "ValueError: chr() arg not in range(0x110000)"),
     ("decode", (b"\xff",), "ValueError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
     ("decode", (b"\xe2\x82",), "ValueError: 'utf-8' codec can't decode bytes in position 0-1: unexpected end of data"),
-    ("decode", (b"a\xe2\x82(",), "ValueError: 'utf-8' codec can't decode bytes in position 1-2: invalid continuation byte"),
+    (
+        "decode",
+        (b"a\xe2\x82(",),
+        "ValueError: 'utf-8' codec can't decode bytes in position 1-2: invalid continuation byte",
+    ),
 ]
 
 
@@ -200,7 +208,9 @@ class Maker:
 
     def str(self) -> str:
         """ASCII, and code points of all lengths."""
-        alphabet = self.random.choice(["ab", "a'\"\\\n\t\x00\x7f", "aé€\U0001f600\xa0\xad", "\U0010fffd\ud7ff\ue000\u2028z"])
+        alphabet = self.random.choice(
+            ["ab", "a'\"\\\n\t\x00\x7f", "aé€\U0001f600\xa0\xad", "\U0010fffd\ud7ff\ue000\u2028z"]
+        )
         return "".join(self.random.choice(alphabet) for _ in range(self.random.choice([0, 1, 2, 3, 9, 40])))
 
     def bytes(self) -> bytes:
@@ -264,7 +274,9 @@ class Maker:
                 return r.choice(["mul", "imul"]), (sequence, r.choice([-1, 0, 1, 2, 3, True]))
             return "getitem", (sequence, r.choice([0, 1, -1, 5, -5, True, None]))
         base = r.randint(2, 36)
-        return r.choice([("text", (self.int(), base)), ("int", (digits(self.int(), base), base)), ("bits", (self.int(),))])
+        return r.choice(
+            [("text", (self.int(), base)), ("int", (digits(self.int(), base), base)), ("bits", (self.int(),))]
+        )
 
     def sequence(self) -> Any:
         """Something with indices."""
@@ -282,7 +294,9 @@ class Maker:
             new = (self.list(),) if r.random() < 0.7 else ()
             return "setslice", (values, self.bound(), self.bound(), r.choice([None, 1, 1, 2, -1]), *new)
         if kind == 1:
-            return "sort", (r.choice([[self.int() for _ in range(r.randint(0, 100))], [self.float() for _ in range(9)]]),)
+            return "sort", (
+                r.choice([[self.int() for _ in range(r.randint(0, 100))], [self.float() for _ in range(9)]]),
+            )
         if kind == 2:
             return "insert", (values, r.randint(-9, 9), 1)
         if kind == 3:
@@ -303,7 +317,9 @@ class Maker:
             whole, part = r.getrandbits(r.choice([8, 60, 3000])), r.getrandbits(60)
             return "float", (f"{r.choice(['', '-', '+', ' '])}{whole}.{part}e{r.randint(-400, 400)}",)
         if kind == 2:
-            return r.choice(["int", "float"]), ("".join(r.choice("0123456789_-+. exnaif") for _ in range(r.randint(0, 6))),)
+            return r.choice(["int", "float"]), (
+                "".join(r.choice("0123456789_-+. exnaif") for _ in range(r.randint(0, 6))),
+            )
         if kind == 3:
             text = self.str()
             return "find", (text, text[r.randint(0, 3) :][: r.randint(0, 3)], r.randint(0, 5))
