@@ -2,7 +2,7 @@
  * the dead are found, gc/policy.h for when.
  *
  * The native model (native_model.h) is compiled into this file: marking and trial deletion here know what a native object
- * looks like. Collections in steps are in the same unit, in steps.h.
+ * looks like. Collections in steps and by a child are in the same unit, in steps.h and forked.h.
  *
  * A collection is an episode: callbacks and debug text at its begin and end, statistics, the pending error put aside, the
  * next trigger. isolate->collecting is set all the while, so none begins inside of one, whatever callbacks and finalizers
@@ -19,7 +19,9 @@
 
 #include "gc/collector.h"
 #include "os/clock.h"
+#include "os/image.h"
 #include "os/pages.h"
+#include "os/shared.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -210,6 +212,54 @@ static int generation_due(ku_isolate *isolate) {
 #endif
 
 #include "object/steps.h"
+
+#include "object/forked.h"
+
+void ku__gc_steps_drop(ku_isolate *isolate) {
+    ku__gc *gc = isolate->gc;
+    if (gc->stepping) {
+        child_stop(gc);
+        ku__run_close(&gc->steps);
+        ku__space_fall(&gc->space);
+        gc->stepping = false;
+    }
+}
+
+/* Nanoseconds that a step must take for the marking to be done in time, at most what pauses may take. */
+static uint64_t step_length(const ku__gc *gc) {
+    size_t room = ku__policy_most(&gc->policy) / 4;
+    uint64_t whole = (uint64_t)gc->step_candidates * MARK_NANOSECONDS;
+    uint64_t length = whole / (room / PACE_OBJECTS + 1);
+    length = length < STEP_LEAST ? STEP_LEAST : length;
+    return gc->pause != 0 && length > gc->pause ? gc->pause : length;
+}
+
+/* Whether a full collection at one go would keep the program waiting for longer than it wishes. */
+static bool is_long(const ku_isolate *isolate) {
+    const ku__policy *policy = &isolate->gc->policy;
+    uint64_t objects = policy->lived + policy->pending + (size_t)isolate->young;
+    return objects * MARK_NANOSECONDS > isolate->gc->pause;
+}
+
+/* One that is under way goes on; true when it is done. */
+static bool go_on(ku_isolate *isolate) {
+    size_t found;
+    return isolate->gc->child != 0 ? forked_poll(isolate, &found)
+                                   : ku__gc_step(isolate, step_length(isolate->gc), true, &found);
+}
+
+/* The next step of a full collection, or its first if one is due; false when there is none to do. */
+static bool step_due(ku_isolate *isolate) {
+    ku__gc *gc = isolate->gc;
+    if (!gc->stepping && (generation_due(isolate) != 2 || !is_long(isolate))) {
+        return false;
+    }
+    bool begins = !gc->stepping && gc->mode == KU_GC_FORKED && forked_begin(isolate, true);
+    if (begins || !go_on(isolate)) {
+        isolate->young_most = isolate->young + PACE_OBJECTS;
+    }
+    return true;
+}
 
 static void collect_due(ku_isolate *isolate) {
     ku__gc *gc = isolate->gc;

@@ -44,7 +44,8 @@ struct ku__gc {
     bool is_automatic; /* it was due, and nobody asked for it */
     size_t step_young; /* isolate->young when it began */
     size_t step_candidates;
-    struct ku__image *image; /* the child's (forked.c); NULL: none */
+    int child;    /* that marks an image (forked.h); 0: none */
+    void *answer; /* in memory shared with it */
 };
 
 /* Tells the collector of a tracked object that its block is about to be given back. */

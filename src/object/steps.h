@@ -37,15 +37,6 @@ static bool steps_begin(ku_isolate *isolate, bool automatic) {
     return true;
 }
 
-void ku__gc_steps_drop(ku_isolate *isolate) {
-    ku__gc *gc = isolate->gc;
-    if (gc->stepping) {
-        ku__run_close(&gc->steps);
-        ku__space_fall(&gc->space);
-        gc->stepping = false;
-    }
-}
-
 /* The last step. */
 static size_t steps_end(ku_isolate *isolate) {
     ku__gc *gc = isolate->gc;
@@ -78,6 +69,9 @@ static bool steps_mark(ku_isolate *isolate, uint64_t nanoseconds) {
 
 bool ku__gc_step(ku_isolate *isolate, uint64_t nanoseconds, bool automatic, size_t *found) {
     ku__gc *gc = isolate->gc;
+    if (gc->child != 0) {
+        ku__gc_steps_drop(isolate); /* it was begun in the other way */
+    }
     if (!gc->stepping && !steps_begin(isolate, automatic)) {
         *found = ku__gc_whole(isolate, 2, automatic);
         return true;
@@ -90,27 +84,5 @@ bool ku__gc_step(ku_isolate *isolate, uint64_t nanoseconds, bool automatic, size
         return true;
     }
     *found = steps_end(isolate);
-    return true;
-}
-
-/* Nanoseconds that a step must take for the marking to be done in time, at most what pauses may take. */
-static uint64_t step_length(const ku__gc *gc) {
-    size_t room = ku__policy_most(&gc->policy) / 4;
-    uint64_t whole = (uint64_t)gc->step_candidates * MARK_NANOSECONDS;
-    uint64_t length = whole / (room / PACE_OBJECTS + 1);
-    length = length < STEP_LEAST ? STEP_LEAST : length;
-    return gc->pause != 0 && length > gc->pause ? gc->pause : length;
-}
-
-/* The next step of a full collection, or its first if one is due; false when there is none to do. */
-static bool step_due(ku_isolate *isolate) {
-    ku__gc *gc = isolate->gc;
-    if (!gc->stepping && generation_due(isolate) != 2) {
-        return false;
-    }
-    size_t found;
-    if (!ku__gc_step(isolate, step_length(gc), true, &found)) {
-        isolate->young_most = isolate->young + PACE_OBJECTS;
-    }
     return true;
 }

@@ -4,7 +4,10 @@
 
 #include "object/collect.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static ku_isolate *isolate;
 static char notes[256]; /* what happened, in order */
@@ -133,6 +136,24 @@ static void counts_of_many_hundreds_are_exact(void **state) {
     assert_int_equal(ku_gc_collect(isolate, 2), 0);
     ku_decref(isolate, outside);
     assert_int_equal(ku_gc_collect(isolate, 2), HOLDERS + 1);
+}
+
+/* docs/collector.md, "Trial deletion, by an example". */
+static void the_example_of_the_documentation_is_right(void **state) {
+    (void)state;
+    ku_object *a = pair(make_node), *c = pair(make_node);
+    ku_object *b = as_node(a)->left, *d = as_node(c)->left;
+    set(&as_node(b)->right, c);
+    ku_decref(isolate, a);
+    assert_int_equal(ku_reference_count(a), 1);
+    assert_int_equal(ku_reference_count(b), 1);
+    assert_int_equal(ku_reference_count(c), 3);
+    assert_int_equal(ku_reference_count(d), 1);
+    assert_int_equal(ku_gc_collect(isolate, 2), 2);
+    assert_int_equal(ku_reference_count(c), 2);
+    assert_ptr_equal(as_node(c)->left, d);
+    ku_decref(isolate, c);
+    assert_int_equal(ku_gc_collect(isolate, 2), 2);
 }
 
 /* ---- the order of the end ---- */
@@ -418,6 +439,75 @@ static void what_is_freed_between_steps_is_no_matter(void **state) {
     assert_int_equal(ku_gc_collect(isolate, 2), 0);
 }
 
+/* Builds a heap with garbage until full collections by children, or in steps, have run. */
+static void collects_beside_the_program(ku_gc_mode mode) {
+    ku_object *live = NULL;
+    size_t finished = 0;
+    assert_true(ku_root_add(isolate, &live));
+    assert_true(ku_gc_set_mode(isolate, mode, 1e-6));
+    ku_gc_enable(isolate);
+    for (int i = 0; i < 400000 && (finished < 3 || i < 5000); i++) {
+        ku_object *item = make_node(isolate);
+        as_node(item)->left = live;
+        live = item;
+        ku_decref(isolate, pair(make_node));
+        ku_gc_stats stats[KU_GC_GENERATIONS];
+        ku_gc_get_stats(isolate, stats);
+        finished = stats[2].collections;
+    }
+    assert_true(finished >= 1);
+    size_t length = 0;
+    for (ku_object *at = live; at != NULL; at = as_node(at)->left) {
+        length++;
+    }
+    assert_true(length > 1000);
+    ku_gc_set_mode(isolate, KU_GC_WHOLE, 0);
+    ku_gc_disable(isolate);
+    ku_gc_collect(isolate, 2);
+    assert_true(ku_isolate_objects(isolate, NULL) < length + 2000);
+    ku_root_remove(isolate, &live);
+    ku_decref(isolate, live);
+}
+
+static void automatic_collections_in_steps_keep_what_lives(void **state) {
+    (void)state;
+    collects_beside_the_program(KU_GC_STEPPED);
+}
+
+static void automatic_collections_by_a_child_keep_what_lives(void **state) {
+    (void)state;
+    collects_beside_the_program(KU_GC_FORKED);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child that the program could meet */
+    assert_int_equal(errno, ECHILD);
+}
+
+static void a_child_that_is_killed_loses_nothing(void **state) {
+    (void)state;
+    ku_object *live = NULL;
+    assert_true(ku_gc_set_mode(isolate, KU_GC_FORKED, 1e-6));
+    ku_gc_enable(isolate);
+    size_t killed = 0;
+    for (int i = 0; i < 200000; i++) {
+        ku_object *item = make_node(isolate);
+        as_node(item)->left = live;
+        live = item;
+        if (isolate->gc->child != 0) {
+            killed++;
+            kill(isolate->gc->child, SIGKILL);
+        }
+    }
+    size_t length = 0;
+    for (ku_object *at = live; at != NULL; at = as_node(at)->left) {
+        length++;
+    }
+    assert_int_equal(length, 200000);
+#ifndef KU_HOSTILE
+    assert_true(killed > 0);
+#endif
+    ku_gc_set_mode(isolate, KU_GC_WHOLE, 0);
+    ku_decref(isolate, live);
+}
+
 static void pauses_are_counted(void **state) {
     (void)state;
     ku_gc_pauses pauses[KU_GC_GENERATIONS];
@@ -516,6 +606,7 @@ int main(void) {
         EACH(a_frame_keeps_what_it_holds),
         EACH(immortal_objects_and_what_they_refer_to_stay),
         EACH(counts_of_many_hundreds_are_exact),
+        EACH(the_example_of_the_documentation_is_right),
         EACH(a_finalizer_runs_once_for_each_object_found),
         EACH(what_a_finalizer_takes_hold_of_lives_on),
         EACH(weak_references_are_cleared_before_finalizers_run),
@@ -529,6 +620,9 @@ int main(void) {
         EACH(large_buffers_collect_by_their_bytes),
         EACH(a_collection_in_steps_finds_the_same),
         EACH(what_is_freed_between_steps_is_no_matter),
+        EACH(automatic_collections_in_steps_keep_what_lives),
+        EACH(automatic_collections_by_a_child_keep_what_lives),
+        EACH(a_child_that_is_killed_loses_nothing),
         EACH(pauses_are_counted),
         EACH(objects_are_listed_by_generation),
         EACH(referrers_and_referents_are_direct),
