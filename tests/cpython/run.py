@@ -236,6 +236,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--option", dest="options", action="append", default=[], help="a word to start Python with")
     parser.add_argument("--variable", dest="variables", action="append", default=[], help="NAME=VALUE to start it with")
+    parser.add_argument("--refused", action="store_true", help="kucha refuses to start this way, and does no harm")
     parser.add_argument("--resume", action="store_true", help="take the results that lie in the folder")
     parser.add_argument("--all", action="store_true", help="the whole suite")
     parser.add_argument("modules", nargs="*", help="modules such as test_gc; the smoke set when none is given")
@@ -254,7 +255,7 @@ def main() -> int:
     runner = Runner(
         arguments.python, arguments.site, arguments.out.resolve(), arguments.timeout, arguments.options, variables
     )
-    runner.check_modes(arguments.modes)
+    runner.check_modes(arguments.modes, arguments.refused)
     version = runner.ask("stock", "-c", "import platform; print(platform.python_version())")
     expected = read_expected(version)
     tally = Tally()
