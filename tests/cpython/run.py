@@ -150,8 +150,10 @@ def account(mode: str, module: str, lost: dict[str, str], expected: dict[tuple[s
         tally.different.append(f"{mode}: {module}: {missing} tests gave no result, but pass on the stock interpreter")
 
 
-def count(outcomes: dict[str, str], lost: dict[str, str], tally: Tally) -> None:
-    """Adds up the tests of a module in one way; of those that are not lost, passed at last what had been doubtful."""
+def count(module: str, outcomes: dict[str, str], lost: dict[str, str], tally: Tally) -> None:
+    """Adds up the tests of a module in one way; those without a result are skipped where the module is."""
+    if outcomes[f"{module} {WHOLE}"] == SKIPPED:
+        outcomes = {name: SKIPPED if told == MISSING else told for name, told in outcomes.items()}
     for name, outcome in outcomes.items():
         if name.endswith(WHOLE):
             continue
@@ -177,7 +179,7 @@ def compare_module(
             outcomes |= dict.fromkeys(passed, PASSED)
             tally.second_try += [f"{mode}: {name}: {first[name]} at first" for name in sorted(passed)]
         account(mode, module, lost, expected, tally)
-        count(outcomes, lost, tally)
+        count(module, outcomes, lost, tally)
         tally.unexpectedly_passed += [
             f"{mode}: {name}" for name in outcomes if (name, mode) in expected and outcomes[name] == PASSED
         ]
