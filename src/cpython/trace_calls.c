@@ -109,8 +109,8 @@ static PyObject *cost_as_dict(const ku__cost *cost) {
                          seconds, "writing_seconds", cost->writing_seconds);
 }
 
-/* 128 + SIGINT where a KeyboardInterrupt that came out of the program is ending the process: the interpreter kills it by
- * SIGINT then, and nobody is asked again. Any other exit code is known only when the process exits. */
+/* 128 + SIGINT where a KeyboardInterrupt that came out of the program is ending the process: the interpreter kills it
+ * by SIGINT then, and nobody is asked again. Any other exit code is known only when the process exits. */
 static int exit_code_so_far(void) {
     return PySys_GetObject("last_type") == PyExc_KeyboardInterrupt ? 128 + SIGINT : -1;
 }
