@@ -1,11 +1,13 @@
-/* collect.c: what collections cost: the same graphs for kucha (-DBENCH_KUCHA) and for Boehm's collector (-DBENCH_BOEHM).
+/* collect.c: what collections cost: the same graphs for kucha (-DBENCH_KUCHA) and for Boehm's collector
+ * (-DBENCH_BOEHM).
  *
  *     collect trees [DEPTH] [TIMES]    binary trees with links to the parent, built so many times, each dropped before
  *                                      the next; then a full collection with one alive, and with it dead
  *     collect list [NODES]             a doubly linked list: build, full collection alive, dead
  *     collect random [NODES] [shuffle] objects with three references to others at random; full collection alive. With
  *                                      `shuffle`, their order in memory has nothing to do with that of the references
- *     collect grow [NODES] [MODE]      a heap that grows: the longest and the sum of pauses. MODE: whole, stepped, forked
+ *     collect grow [NODES] [MODE]      a heap that grows: the longest and the sum of pauses. MODE: whole, stepped,
+ *     forked
  *
  * A node has left, right, parent: 32 bytes with kucha's header; Boehm's are of 32 bytes as well. Time is
  * CPU time of the process, so Boehm's is run with one marking thread (GC_MARKERS=1); a full collection of what lives is

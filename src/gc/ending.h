@@ -4,8 +4,8 @@
  *
  *     1. weak references to them are cleared, and callbacks called of references that are not garbage themselves
  *     2. finalizers run, each once
- *     3. where code of the program ran, trial deletion looks at them again: what it took hold of lives on (resurrection)
- *     4. weak references that finalizers made to the rest are cleared, without callbacks
+ *     3. where code of the program ran, trial deletion looks at them again: what it took hold of lives on
+ *     (resurrection) 4. weak references that finalizers made to the rest are cleared, without callbacks
  *     5. the rest is freed
  *
  * Until 5 the dead are whole. One of them may end by its count while code of the program runs (a finalizer that breaks

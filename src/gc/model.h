@@ -11,8 +11,8 @@
  *         References that there are to it. KU__MODEL_IMMORTAL or more: it never dies, and what it refers to lives.
  *
  *     bool model_is_exempt(const model_object *object)
- *         Not to be collected now, though it is a block that is taken: its end has begun, or it is in no cycle. It is as
- *         if it were outside of the heap: what it refers to is held by it.
+ *         Not to be collected now, though it is a block that is taken: its end has begun, or it is in no cycle. It is
+ *         as if it were outside of the heap: what it refers to is held by it.
  *
  *     unsigned model_traits(const model_object *object)
  *         KU__MODEL_* below, as things are now. What has none is a block of which only references matter; many such
@@ -21,10 +21,10 @@
  *     void model_fields(model_object *object, ku__model_visit *visit, void *argument)
  *     bool model_has_others(const model_object *object)
  *     void model_others(model_object *object, ku__model_visit *visit, void *argument)
- *         Call visit(place, argument) for each reference that is not NULL and not in the object's array: in places known
- *         by the type alone; and, if there are others, those. Each counted reference is visited once: one visited and
- *         not counted frees what lives; one counted and not visited keeps what is dead. model_fields() is always_inline,
- *         so that `visit` is inlined.
+ *         Call visit(place, argument) for each reference that is not NULL and not in the object's array: in places
+ *         known by the type alone; and, if there are others, those. Each counted reference is visited once: one
+ *         visited and not counted frees what lives; one counted and not visited keeps what is dead. model_fields() is
+ *         always_inline, so that `visit` is inlined.
  *
  *     const void *model_array_at(const model_object *object)
  *         Where memory begins that must be read for its array; NULL when there is none. It is prefetched.

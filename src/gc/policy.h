@@ -15,16 +15,17 @@
  * all the time. CPython 3.13 waits for a quarter of what lives in any case, and pays 42 to 67 % of the time of building
  * a heap for it.
  *
- * Young collections. The threshold of generation 0 is where they begin. Each that finds less than an eighth dead doubles
- * the distance to the next; from half of `most` on it becomes `most`; each that finds more than a quarter cuts it to a quarter, down to the threshold
- * again: a program that makes garbage is collected in small pieces, which stay in the processor's caches, and one that
- * builds something is left alone. Who sets thresholds is taken at his word: no doubling then.
+ * Young collections. The threshold of generation 0 is where they begin. Each that finds less than an eighth dead
+ * doubles the distance to the next; from half of `most` on it becomes `most`; each that finds more than a quarter cuts
+ * it to a quarter, down to the threshold again: a program that makes garbage is collected in small pieces, which stay
+ * in the processor's caches, and one that builds something is left alone. Who sets thresholds is taken at his word: no
+ * doubling then.
  *
  * Thresholds that were set follow CPython 3.13's rule for a full collection too: a quarter of what lives, after as many
  * collections of generation 1 as the third threshold says.
  *
- * When the distance has come to `most`, the collection is a full one; else, after as many young ones as the threshold of
- * generation 1 says, one of generation 1.
+ * When the distance has come to `most`, the collection is a full one; else, after as many young ones as the threshold
+ * of generation 1 says, one of generation 1.
  *
  * Bytes. Objects own buffers; a few dead ones may hold much. Large buffers alone are followed, because small ones come
  * in proportion to objects: when they have grown by the share above, at least 32 MiB, a full collection is due.

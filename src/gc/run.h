@@ -6,10 +6,11 @@
  *     bits 0-33   the object
  *     bits 34-63  0: its fields; n: items (n - 1) * KU__PIECE and on of its array
  *
- * so that a long array does not put all its items on the stack at once, and a collection in steps can stop inside of it.
+ * so that a long array does not put all its items on the stack at once, and a collection in steps can stop inside of
+ * it.
  *
- * Looking ahead. Entries popped from the stack go through a ring of KU__AHEAD places: when one enters, what it points to
- * is prefetched; when it leaves, it is in the cache (Cher, Hosking and Vitek, "Software prefetching for mark-sweep
+ * Looking ahead. Entries popped from the stack go through a ring of KU__AHEAD places: when one enters, what it points
+ * to is prefetched; when it leaves, it is in the cache (Cher, Hosking and Vitek, "Software prefetching for mark-sweep
  * garbage collection", ASPLOS 2004). An object's array enters the ring anew when the object leaves it: its first lines
  * come while others are looked at. Memory for the stack comes from pages; when there is none the collection gives up.
  */
@@ -20,7 +21,7 @@
 #include "gc/space.h"
 
 enum {
-    KU__AHEAD = 16,    /* entries on their way into the cache: see docs/benchmarks.md for 4 to 64 */
+    KU__AHEAD = 16,    /* entries on their way into the cache: a cache line each, and memory answers in that time */
     KU__PIECE = 256,   /* items of an array looked at together: some microseconds */
     KU__UNIT_BITS = 4, /* blocks lie at multiples of 16 bytes */
     KU__PIECE_SHIFT = 34,

@@ -90,8 +90,8 @@ void ku__space_end(ku__space *space);
 /* A collection in steps begins: `standing` becomes a copy of the candidates (of everything: ku__space_begin(space, 2)
  * before), and blocks that are freed leave it. False without memory. */
 bool ku__space_stand(ku__space *space);
-/* It comes to its end: candidates become what is left of `standing`, as far as it is not frozen, and the scope all slots
- * with some. Returns how many. */
+/* It comes to its end: candidates become what is left of `standing`, as far as it is not frozen, and the scope all
+ * slots with some. Returns how many. */
 size_t ku__space_resume(ku__space *space);
 /* Gives `standing` up. */
 void ku__space_fall(ku__space *space);

@@ -1,9 +1,10 @@
-/* trial.h: trial deletion: which candidates are held from outside of the candidates. Part of the template (collector.h).
+/* trial.h: trial deletion: which candidates are held from outside of the candidates. Part of the template
+ * (collector.h).
  *
  * For every candidate, the references to it that come from candidates are taken off its count. Where something is left,
- * somebody else holds it: it lives, and so does all that can be reached from it. What then remains only refers to itself.
- * No root has to be known, and nothing wrong can come of candidates that were chosen badly: too few of them keep what
- * is dead, too many take longer.
+ * somebody else holds it: it lives, and so does all that can be reached from it. What then remains only refers to
+ * itself. No root has to be known, and nothing wrong can come of candidates that were chosen badly: too few of them
+ * keep what is dead, too many take longer.
  *
  * In bytes. `rest` has one byte for each block, and counts modulo 256: count less references found. One pass in order
  * of address does both, because it does not matter which comes first. A rest of 0 means "all references found" for a
@@ -11,7 +12,8 @@
  * counts in full.
  *
  * What a slot is like is noted on the way (KU__SLOT_MIXED): if no object in it has anything but references, and none of
- * these leads out of the candidates, then, if all candidates are dead, its blocks can be given back without another look.
+ * these leads out of the candidates, then, if all candidates are dead, its blocks can be given back without another
+ * look.
  */
 #ifndef KU__TRIAL_H
 #define KU__TRIAL_H

@@ -1,12 +1,12 @@
 /* collect.c: collecting native objects: whole collections, and what is common to all kinds. See gc/collector.h for how
  * the dead are found, gc/policy.h for when.
  *
- * The native model (native_model.h) is compiled into this file: marking and trial deletion here know what a native object
- * looks like. Collections in steps and by a child are in the same unit, in steps.h and forked.h.
+ * The native model (native_model.h) is compiled into this file: marking and trial deletion here know what a native
+ * object looks like. Collections in steps and by a child are in the same unit, in steps.h and forked.h.
  *
- * A collection is an episode: callbacks and debug text at its begin and end, statistics, the pending error put aside, the
- * next trigger. isolate->collecting is set all the while, so none begins inside of one, whatever callbacks and finalizers
- * do.
+ * A collection is an episode: callbacks and debug text at its begin and end, statistics, the pending error put aside,
+ * the next trigger. isolate->collecting is set all the while, so none begins inside of one, whatever callbacks and
+ * finalizers do.
  *
  * In the hostile build every new object collects: generation 0 each time, 1 and 2 now and then.
  */

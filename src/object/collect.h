@@ -1,8 +1,8 @@
 /* collect.h: the collector of an isolate: its state, and what the rest of the object room must tell it. See collect.c,
  * and gc/ for the collector itself.
  *
- * Lock: the isolate's. Invariants: isolate->collecting is true exactly while a collection or a step of one runs; what the
- * space knows of are blocks of isolate->tracked.
+ * Lock: the isolate's. Invariants: isolate->collecting is true exactly while a collection or a step of one runs; what
+ * the space knows of are blocks of isolate->tracked.
  */
 #ifndef KU__COLLECT_H
 #define KU__COLLECT_H

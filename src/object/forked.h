@@ -1,9 +1,11 @@
 /* forked.h: full collections of which a child does the marking. A part of collect.c, where the model is known.
  *
- *     begin     all objects become `standing` candidates, and a child begins to work on an image of the process in which
+ *     begin     all objects become `standing` candidates, and a child begins to work on an image of the process in
+ *     which
  *               nothing moves (os/image.h)
  *     child     finds the dead among them, with all its state outside of objects, and answers through shared memory
- *     end       what it found, as far as it was not freed meanwhile, is looked at by trial deletion, at one go, and only
+ *     end       what it found, as far as it was not freed meanwhile, is looked at by trial deletion, at one go, and
+ *     only
  *               that decides: what a weak reference or a listing has brought back since stays
  *
  * So the pauses are the clone, which copies page tables, and the end. The program goes on meanwhile; a page that it

@@ -29,7 +29,8 @@ static inline bool model_is_exempt(const ku_object *object) {
     return ku__number_of(object) == 0;
 }
 
-/* Those whose end has more to do than a bitmap can: the type lives as long as its instances, and hooks may do anything. */
+/* Those whose end has more to do than a bitmap can: the type lives as long as its instances, and hooks may do
+ * anything. */
 static inline bool ends_singly(const ku_object *object, const ku__type_map *map) {
     return (map->flags & KU__MAP_RUN_TIME) != 0 || map->traverse != NULL || ku_is_exactly(object, KU_BUILTIN_TYPE);
 }

@@ -13,7 +13,7 @@
 
 enum {
     PACE_OBJECTS = 4096,   /* between two steps: some 40 microseconds of making objects */
-    MARK_NANOSECONDS = 20, /* for an object, rather more than it takes (docs/benchmarks.md) */
+    MARK_NANOSECONDS = 20, /* for an object, rather more than it takes */
     STEP_LEAST = 200000,   /* nanoseconds: a step is worth its begin */
 };
 

@@ -1,10 +1,10 @@
 /* image.h: a child that works on a copy-on-write image of the process.
  *
  * The child is made by a raw clone, with nobody told: no handlers of fork run, no signal is sent when it ends, the
- * program's own wait(2) never meets it, and it shares the table of open files, so that no pipe stays open because of it.
- * It has this thread alone, with every signal blocked, and may use its memory and system calls, nothing that another
- * thread could have been in the middle of (no malloc, no stdio, no locks). It ends by itself when the work is done, when
- * its parent ends, or by a watchdog.
+ * program's own wait(2) never meets it, and it shares the table of open files, so that no pipe stays open because of
+ * it. It has this thread alone, with every signal blocked, and may use its memory and system calls, nothing that
+ * another thread could have been in the middle of (no malloc, no stdio, no locks). It ends by itself when the work is
+ * done, when its parent ends, or by a watchdog.
  *
  * Sources: clone(2), with CLONE_FILES and an exit signal of 0; wait(2), __WCLONE; prctl(2), PR_SET_PDEATHSIG;
  * setitimer(2). A system without these makes none.

@@ -66,7 +66,8 @@ static void reach(world *w, toy *object) {
     }
 }
 
-/* What must live: seen. Walks objects that live only, so whatever was freed wrongly is found by address checks first. */
+/* What must live: seen. Walks objects that live only, so whatever was freed wrongly is found by address checks first.
+ * */
 static void reach_all(world *w) {
     memset(w->seen, 0, sizeof w->seen);
     for (uint32_t id = 0; id < w->made; id++) {
