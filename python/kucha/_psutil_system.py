@@ -129,6 +129,19 @@ def _cores() -> int:
     for path in glob.glob(places + "core_cpus_list") or glob.glob(places + "thread_siblings_list"):
         with open(path, encoding="ascii") as file:
             cores.add(file.read().strip())
+    return len(cores) or _cores_of_cpuinfo()
+
+
+def _cores_of_cpuinfo() -> int:
+    """Where /sys is not mounted: the pairs of package and core that /proc/cpuinfo names; 0 where it names none."""
+    cores, package = set(), ""
+    with open(f"{root()}/cpuinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name.strip() == "physical id":
+                package = value.strip()
+            elif name.strip() == "core id":
+                cores.add((package, value.strip()))
     return len(cores)
 
 
