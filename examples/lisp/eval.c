@@ -1,8 +1,8 @@
 /* eval.c: from nodes to values. See lisp.h for the kinds of nodes.
  *
  * lisp_eval() is one loop. What a tail call needs (the code, its environment) replaces what the frame's slots held, so
- * a loop of a million calls runs in one frame of the C stack and leaves nothing behind; only what is not in tail position
- * recurs.
+ * a loop of a million calls runs in one frame of the C stack and leaves nothing behind; only what is not in tail
+ * position recurs.
  */
 #include "lisp.h"
 
@@ -242,8 +242,8 @@ static ku_object *eval_simple(interpreter *lisp, const syntax *node, ku_object *
     }
 }
 
-/* A call: of a primitive, whose value is the result and *code is NULL; or of a closure, whose body is the next *code, in
- * its own environment. */
+/* A call: of a primitive, whose value is the result and *code is NULL; or of a closure, whose body is the next *code,
+ * in its own environment. */
 static ku_object *eval_call(interpreter *lisp, ku_frame *frame, const syntax *call, ku_object **code) {
     ku_object *outermost = ku_slot(frame, ENVIRONMENT);
     ku_object *function = ku_hold(frame, VALUE, lisp_eval(lisp, call->a, outermost));

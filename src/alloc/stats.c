@@ -14,8 +14,8 @@
 
 typedef bool arena_visitor(ku_heap *heap, uint32_t arena, void *argument);
 
-/* The heap's first arena from this number on, of which there is one. Whose an arena is changes under the process's lock:
- * those of other heaps come and go meanwhile. */
+/* The heap's first arena from this number on, of which there is one. Whose an arena is changes under the process's
+ * lock: those of other heaps come and go meanwhile. */
 static uint32_t arena_from(const ku_heap *heap, uint32_t number) {
     ku__process_lock();
     while (number < ku__process_tables.arena_slots && ku__process_tables.arenas[number].heap != heap) {

@@ -170,7 +170,7 @@ static void references_are_called_compared_and_hashed(void **state) {
     ku_object *object = node_new(isolate), *weak = ku_weakref_new(isolate, object, NULL);
     ku_object *watched = ku_weakref_new_c(isolate, object, note, NULL),
               *late = ku_weakref_new_c(isolate, object, note, NULL);
-    uint64_t hash, other;
+    uint64_t hash = 0, other = 0;
     ku_object *got = ku_call(isolate, weak, NULL, 0);
     assert_ptr_equal(got, object);
     ku_decref(isolate, got);
