@@ -156,8 +156,9 @@ def failures(log: str) -> list[str]:
 
 def hanging_test(log: str) -> str | None:
     """The test that was running when regrtest's time limit struck; None where that did not happen, or in no test."""
-    before, struck, _ = log.partition("Timeout (")
-    started = re.findall(r"^\w+ \(([\w.]+)\)", before, re.MULTILINE) if struck else []
+    # The limit's own line has a time in the bracket; after a test such as testReadAfterTimeout stands its class.
+    struck = re.search(r"Timeout \(\d+:\d\d:\d\d", log)
+    started = re.findall(r"^\w+ \(([\w.]+)\)", log[: struck.start()], re.MULTILINE) if struck else []
     return started[-1] if started else None
 
 

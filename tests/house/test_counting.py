@@ -171,7 +171,8 @@ def test_what_the_log_alone_tells(regrtest: ModuleType) -> None:
     log = "test_a (x.A.test_a) ... ok\nFAIL: test_b (x.A.test_b) (i=3)\nERROR: setUpClass (x.B)\n"
     assert regrtest.failures(log) == ["x.A.test_b", "x.B"]
     assert regrtest.hanging_test(log) is None
-    waiting = "test_a (x.A.test_a) ... ok\ntest_b (x.A.test_b)\nIts docstring ... Timeout (0:00:30)!\n"
+    assert regrtest.hanging_test("test_a (x.A.test_a) ... ok\ntestTimeout (x.A.testTimeout) ... ok\n") is None
+    waiting = "testTimeout (x.A.testTimeout) ... ok\ntest_b (x.A.test_b)\nIts docstring ... Timeout (0:00:30)!\n"
     assert regrtest.hanging_test(waiting) == "x.A.test_b"
 
 
