@@ -1,8 +1,8 @@
 """Values of libkucha against this interpreter's own: random operands, the same operation on both sides.
 
-``values_against_python.py CALCULATOR [CASES]``: the calculator is tests/unit/values_calculator.c. What is compared is the
-repr of the result, or the name of the exception; and the message too where it is in ``ERRORS``, which has the words of
-CPython 3.14.
+``values_against_python.py CALCULATOR [CASES]``: the calculator is tests/unit/values_calculator.c. What is compared is
+the repr of the result, or the name of the exception; and the message too where it is in ``ERRORS``, which has the words
+of CPython 3.14.
 """
 
 from __future__ import annotations
@@ -338,7 +338,7 @@ def expected(name: str, operands: tuple[Any, ...]) -> str:
     try:
         result = OPERATIONS[name](*copy.deepcopy(operands))
         return "complex" if isinstance(result, complex) else repr(result)
-    except Exception as error:  # noqa: BLE001: whatever it raises is the answer
+    except Exception as error:  # whatever it raises is the answer
         names = {"UnicodeDecodeError": "ValueError"}
         return names.get(type(error).__name__, type(error).__name__) + ":"
 
