@@ -114,7 +114,7 @@ static bool is_number(const ku_object *object) {
 }
 
 bool ku__float_binary(ku_isolate *isolate, ku_operator which, ku_object *left, ku_object *right, ku_object **result) {
-    double a, b, value = 0;
+    double a = 0, b = 0, value = 0;
     *result = NULL;
     if (which > KU_POWER || !is_number(left) || !is_number(right)) {
         return true;
