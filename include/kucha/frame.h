@@ -76,6 +76,12 @@ static inline ku_isolate_front *ku__front(ku_isolate *isolate) {
 
 #define KU__PLACE(name) static const ku_place name##_place = {__FILE__, __func__, __LINE__}
 
+/* The chain leads to variables of the C stack on purpose: each takes itself out before its function ends. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
+
 /* What KU_FRAME() is made of, for those who cannot use it. Frames are left in the reverse order. */
 static inline void ku_frame_enter(ku_frame *frame, ku_isolate *isolate, const ku_place *place, ku_object **slots,
                                   uint32_t count) {
@@ -90,6 +96,10 @@ static inline void ku_frame_enter(ku_frame *frame, ku_isolate *isolate, const ku
     frame->line = place->line;
     front->innermost = frame;
 }
+
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic pop
+#endif
 
 /* The rest of leaving a scope. Not for programs. */
 KU_API void ku_handles_free(ku_frame *frame);
