@@ -7,7 +7,7 @@
  * Text of whole numbers. CPython refuses to convert more than 4,300 digits between a number and decimal text, because
  * its algorithms take time in the square of the length (sys.set_int_max_str_digits, CVE-2020-10735). Here both
  * directions divide and conquer over Karatsuba's multiplication and Burnikel and Ziegler's division, and there is no
- * limit: a million digits take about as long as fifty thousand do there (docs/native/values.md has the figures).
+ * limit: docs/native/values.md has the figures.
  *
  * Lock: the isolate's, for what takes one; the rest reads an object and needs it only to be alive.
  *

@@ -14,7 +14,7 @@
 
 enum {
     LEVELS = 60,       /* P(60) has 2^60 limbs */
-    TEXT_SPLIT = 30,   /* limbs from which a division in two halves pays: equal to limb by limb at 24 to 40 */
+    TEXT_SPLIT = 15,   /* limbs from which dividing in two pays: a tenth at 20 limbs, a fifth at 40, half at 120 */
     CHUNK_BINARY = 64, /* most digits of a chunk: base 2 has 63 */
 };
 

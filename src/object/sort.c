@@ -1,9 +1,9 @@
 /* sort.c: sorting of lists: a stable merge sort from the bottom up.
  *
- * Pieces of 16 are sorted by insertion, then merged in pairs into the other of two arrays, to and fro; two pieces that
- * are in order already are copied without a comparison between their items, so that a sorted list takes one comparison
- * for each item. While it runs, the list is empty, and the items are held by the array: what comparisons do to the list
- * is seen afterwards ("list modified during sort", as CPython's list.sort()) and thrown away.
+ * Pieces of 16 are sorted by binary insertion, then merged in pairs into the other of two arrays, to and fro; two
+ * pieces that are in order already are copied without a comparison between their items, so that a sorted list takes one
+ * comparison for each item. While it runs, the list is empty, and the items are held by the array: what comparisons do
+ * to the list is seen afterwards ("list modified during sort", as CPython's list.sort()) and thrown away.
  *
  * Source: Knuth, The Art of Computer Programming 3, 5.2.4.
  */
@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { INSERTION = 16 }; /* below it an insertion sort has fewer moves and no more comparisons */
+enum { INSERTION = 16 }; /* two cache lines of items; 60 comparisons at most, below 16 log2 16 */
 
 typedef struct sorting {
     ku_isolate *isolate;
@@ -27,15 +27,30 @@ static bool less(sorting *s, ku_object *a, ku_object *b) {
     return answer > 0;
 }
 
+/* Where an item goes among `length` sorted ones: behind all that are not greater. One comparison where it is the last.
+ * */
+static size_t place_of(sorting *s, ku_object *item, ku_object **items, size_t length) {
+    if (length == 0 || !less(s, item, items[length - 1])) {
+        return length;
+    }
+    size_t low = 0, high = length - 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (less(s, item, items[middle])) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 static void sort_piece(sorting *s, ku_object **items, size_t length) {
     for (size_t i = 1; i < length; i++) {
         ku_object *item = items[i];
-        size_t at = i;
-        while (at > 0 && less(s, item, items[at - 1])) {
-            items[at] = items[at - 1];
-            at--;
-        }
-        items[at] = item;
+        size_t place = place_of(s, item, items, i);
+        memmove(items + place + 1, items + place, (i - place) * sizeof *items);
+        items[place] = item;
     }
 }
 
