@@ -1,8 +1,8 @@
 /* printable.c: which code points repr() shows as they are (utf8.h).
  *
  * The table has the ranges that it does not: categories Cc, Cf, Cs, Co, Cn, Zl, Zp, and Zs but for the space, of the
- * Unicode character database 16.0 (facts of https://www.unicode.org/Public/16.0.0/), as CPython 3.14's
- * str.isprintable() answers them. Each range is its first code point and how many follow it; found by halving.
+ * Unicode character database 16.0 (facts of https://www.unicode.org/Public/16.0.0/), as str.isprintable() of CPython
+ * 3.14 answers for them. Each range is its first code point and how many follow it; found by halving.
  */
 #include "object/utf8.h"
 
