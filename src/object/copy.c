@@ -124,7 +124,10 @@ static bool copy_buffers(ku_isolate *isolate, const ku_type *type, const ku_obje
         if (copied == NULL) {
             return false;
         }
-        memcpy(copied, buffer, bytes);
+        memcpy(&buffer, (const char *)old + field->offset, sizeof buffer); /* as it is now, see fill_array() */
+        size_t now = buffer == NULL ? 0 : ku_heap_usable_size(isolate->buffers, buffer);
+        memset(copied, 0, bytes);
+        memcpy(copied, buffer == NULL ? copied : buffer, now < bytes ? now : bytes);
         memcpy((char *)made + field->offset, &copied, sizeof copied);
     }
     return true;
@@ -177,6 +180,10 @@ static bool copy_shared(ku_isolate *isolate, const ku_object *old, ku_object *ma
     ku__shared *copied = (ku__shared *)ku_buffer_new(isolate, bytes);
     if (copied == NULL) {
         return false;
+    }
+    if (*ku__dict_word(old, map) != word) { /* changed by code of the program: the copy begins without */
+        ku_buffer_free(isolate, copied);
+        return true;
     }
     memset(copied, 0, bytes);
     memcpy(copied, shared, head);
@@ -238,25 +245,29 @@ static void fill_one(const copying *run, ku_object **place, ku_object *old) {
     *place = old == NULL ? NULL : ku_new_reference(run == NULL ? old : copy_of(run, old));
 }
 
-static void fill_array(const copying *run, ku_object **places, ku_object *const *olds, size_t length) {
+/* `room` and `length` differ where code of the program has changed the old object since its shell was made. */
+static void fill_array(const copying *run, ku_object **places, size_t room, ku_object *const *olds, size_t length) {
+    length = length < room ? length : room;
     for (size_t i = 0; i < length; i++) {
         fill_one(run, &places[i], olds[i]);
     }
 }
 
-static void fill_attributes(const copying *run, ku_object *made, const ku_object *old, const ku__type_map *map) {
-    uintptr_t word = *ku__dict_word(old, map);
+static void fill_attributes(ku_isolate *isolate, const copying *run, ku_object *made, const ku_object *old,
+                            const ku__type_map *map) {
+    uintptr_t word = *ku__dict_word(old, map), *place = ku__dict_word(made, map);
     if ((word & 1) != 0) {
         ku_object *dict;
+        ku_buffer_free(isolate, (void *)*place);
         fill_one(run, &dict, (ku_object *)(word - 1));
-        *ku__dict_word(made, map) = (uintptr_t)dict | 1;
-    } else if (word != 0) {
-        fill_array(run, ku__shared_values((ku__shared *)*ku__dict_word(made, map)),
-                   ku__shared_values((ku__shared *)word), ((ku__shared *)word)->capacity);
+        *place = (uintptr_t)dict | 1;
+    } else if (word != 0 && *place != 0) {
+        ku__shared *from = (ku__shared *)word, *into = (ku__shared *)*place;
+        fill_array(run, ku__shared_values(into), into->capacity, ku__shared_values(from), from->capacity);
     }
 }
 
-static void fill(const copying *run, ku_object *made, ku_object *old) {
+static void fill(ku_isolate *isolate, const copying *run, ku_object *made, ku_object *old) {
     const ku__type_map *map = ku__map_of(old);
     for (uint64_t left = map->words; left != 0; left &= left - 1) {
         int word = __builtin_ctzll(left);
@@ -264,12 +275,12 @@ static void fill(const copying *run, ku_object *made, ku_object *old) {
     }
     bool table = ku_is_dict(old) || ku_is_set(old);
     if (map->items_at != 0 && !table) {
-        size_t length, made_length;
-        ku_object **olds = ku__items_of(old, map, &length);
-        fill_array(run, ku__items_of(made, map, &made_length), olds, length);
+        size_t length, room;
+        ku_object **olds = ku__items_of(old, map, &length), **places = ku__items_of(made, map, &room);
+        fill_array(run, places, room, olds, length);
     }
     if ((map->flags & KU__MAP_DICT) != 0) {
-        fill_attributes(run, made, old, map);
+        fill_attributes(isolate, run, made, old, map);
     }
     if (ku_is_exactly(made, KU_BUILTIN_TUPLE)) {
         ku__tuple_settle(made);
@@ -375,7 +386,7 @@ static bool find_all(copying *run, ku_object *object) {
 
 static bool fill_all(copying *run) {
     for (size_t i = 0; i < run->count; i++) {
-        fill(run, run->pairs[i].made, run->pairs[i].old);
+        fill(run->isolate, run, run->pairs[i].made, run->pairs[i].old);
     }
     for (size_t i = 0; i < run->count; i++) {
         if (!fill_table(run, run->isolate, run->pairs[i].made, run->pairs[i].old)) {
@@ -407,7 +418,7 @@ ku_object *ku_copy(ku_isolate *isolate, ku_object *object) {
     if (made == NULL) {
         return NULL;
     }
-    fill(NULL, made, object);
+    fill(isolate, NULL, made, object);
     if (!fill_table(NULL, isolate, made, object)) {
         ku_decref(isolate, made);
         return NULL;
