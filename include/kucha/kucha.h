@@ -16,8 +16,10 @@
 #include <kucha/frame.h>
 #include <kucha/function.h>
 #include <kucha/gc.h>
+#include <kucha/graph.h>
 #include <kucha/group.h>
 #include <kucha/heap.h>
+#include <kucha/heap_file.h>
 #include <kucha/isolate.h>
 #include <kucha/limits.h>
 #include <kucha/lock.h>
