@@ -123,7 +123,7 @@ def measure_interpreter(
         attempt(rows, f"{item.version}: programs", lambda: hosted.measure(chosen, item))
     few = instruments.InstrumentOptions(top, 1 if options.half_hour else max(2, rounds // 2))
     if (slow and not only) or "snapshot" in only:
-        attempt(rows, f"{item.version}: snapshot", lambda: [instruments.snapshot_row(few, item)])
+        attempt(rows, f"{item.version}: snapshot", lambda: instruments.snapshot_rows(few, item))
     if not only or "start" in only:
         many = instruments.InstrumentOptions(top, rounds)
         attempt(rows, f"{item.version}: start", lambda: instruments.start_rows(many, item))

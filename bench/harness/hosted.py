@@ -33,7 +33,7 @@ SUITE = {
     "async_tree": ("bm_async_tree", 1, ("none",)),
 }
 
-MODES = ("stock", "kucha", "traced1", "traced10", "sampled")
+MODES = ("stock", "kucha", "traced1", "traced10", "sampled", "interface1", "interface10")
 PEER_MODES = ("stock", "tracemalloc1", "tracemalloc10")
 PEER_SCALE = 0.05  # tracemalloc with ten frames is up to a hundred times slower
 PEER_ROUNDS = 3
@@ -45,6 +45,7 @@ UNTRACED_TARGET = 0.92
 TRACED_TARGET = 1.05
 TRACED_WORST = 1.20
 SAMPLED_TARGET = 1.0
+INTERFACE_TARGETS = {"interface1": 1.1, "interface10": 1.15}
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,9 @@ def mode_row(
         "traced10": ("traced, 10 frames", f"<= {TRACED_TARGET}, none over {TRACED_WORST:.2f}", None, "tracemalloc10"),
         "sampled": ("sampled at 64 KiB", f"<= {SAMPLED_TARGET:.1f}", mean <= SAMPLED_TARGET, ""),
     }
+    for name, limit in INTERFACE_TARGETS.items():
+        frames = name.removeprefix("interface")
+        words[name] = (f"kucha.tracemalloc.start({frames})", f"<= {limit}", mean <= limit, f"tracemalloc{frames}")
     label, target, reached, peer = words[mode]
     if reached is None:
         reached = mean <= TRACED_TARGET and medians[worst] <= TRACED_WORST

@@ -19,6 +19,8 @@ MODES = {
     "traced1": "every allocation traced, 1 frame",
     "traced10": "every allocation traced, 10 frames",
     "sampled": "sampled, one in 64 KiB on average, 1 frame",
+    "interface1": "kucha.tracemalloc, 1 frame: the interface started as a program starts it",
+    "interface10": "kucha.tracemalloc, 10 frames",
     "tracemalloc1": "tracemalloc, 1 frame",
     "tracemalloc10": "tracemalloc, 10 frames",
 }
@@ -33,6 +35,11 @@ def switch_on(mode: str) -> None:
         import tracemalloc
 
         tracemalloc.start(int(mode.removeprefix("tracemalloc")))
+        return
+    if mode.startswith("interface"):
+        from kucha import tracemalloc as interface
+
+        interface.start(int(mode.removeprefix("interface")))
         return
     from kucha import _core
 

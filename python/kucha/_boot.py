@@ -1,9 +1,9 @@
-"""Starts kucha in a program whose command line is not ours to edit, by the environment variable KUCHA.
+"""Starts kucha in a program whose command line is not ours to edit: by the variables KUCHA and KUCHA_TRACEMALLOC.
 
 The start-up file kucha.pth, which lies beside the package in site-packages, imports this module while the interpreter
-starts, and only when the variable is there. The program is never stopped from here: a mistake in the variable, or a
-capture that cannot be written, is one sentence on standard error. The exception is ``--swap``, which says that the
-program must not run on another allocator: then the process ends with exit code 2 before the program has begun.
+starts, and only when one of the variables is there. The program is never stopped from here: a mistake in a variable,
+or a capture that cannot be written, is one sentence on standard error. The exception is ``--swap``, which says that
+the program must not run on another allocator: then the process ends with exit code 2 before the program has begun.
 """
 
 from __future__ import annotations
@@ -66,4 +66,20 @@ def boot() -> None:
         say(f"could not start: {type(error).__name__}: {error}; the program runs without kucha")
 
 
+def boot_tracemalloc() -> None:
+    """Starts kucha.tracemalloc as PYTHONTRACEMALLOC starts the original. An empty value and 0 ask for nothing."""
+    text = os.environ.get(_environment.TRACEMALLOC, "")
+    if text in ("", "0") or _environment.is_off():
+        return
+    try:
+        if not (text.isascii() and text.isdecimal()):
+            raise UsageError(f"{_environment.TRACEMALLOC} must be a number of frames, not '{text}'")
+        from kucha import tracemalloc
+
+        tracemalloc.take_over(int(text))
+    except Exception as error:
+        say(f"{str(error).rstrip('.')}; the program runs without kucha.tracemalloc")
+
+
 boot()
+boot_tracemalloc()

@@ -2,6 +2,9 @@
 
 ``KUCHA=off`` disables everything. ``KUCHA="run --frames 5 -o out.kucha"`` starts kucha in every Python program that
 inherits it, with the options of ``kucha run``. Anything else is reported, and the program runs as if it were absent.
+
+``KUCHA_TRACEMALLOC=10`` is to ``kucha.tracemalloc`` what ``PYTHONTRACEMALLOC`` is to the original: every Python program
+that inherits it finds the module under the original's name, and started, with so many frames.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import os
 import sys
 
 NAME = "KUCHA"
+TRACEMALLOC = "KUCHA_TRACEMALLOC"
 
 
 def is_off() -> bool:

@@ -67,6 +67,12 @@ RUN = Command(
             "Also trace Python programs that this one starts, each with a capture of its own, FILE.PID.",
         ),
         Option("--append-pid", None, "Name the capture FILE.PID."),
+        Option(
+            "--tracemalloc",
+            None,
+            "Give the program kucha.tracemalloc under the name of tracemalloc, and started: with the frames of "
+            "--frames, or more where PYTHONTRACEMALLOC asks for more.",
+        ),
         Option("--map", "FILE", "At the end, draw the arenas as a picture (SVG)."),
         Option("--stats", None, "At the end, print the allocator's statistics, size class by size class."),
         Option("--top", "N", f"{_TOP_HELP} Default: {TOP_SUMMARY}.", TOP_SUMMARY, count(0, 10_000)),

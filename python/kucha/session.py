@@ -45,6 +45,7 @@ class Wishes:
         "stats",
         "swap",
         "top",
+        "tracemalloc",
     )
 
     def __init__(self, values: dict[str, Any]) -> None:
@@ -62,6 +63,7 @@ class Wishes:
         self.map: str | None = values["map"]
         self.stats: bool = values["stats"]
         self.top: int = values["top"]
+        self.tracemalloc: bool = values["tracemalloc"]
         if self.allocator_only and (self.output or self.sample or self.mode == "objects"):
             raise UsageError("--no-trace leaves out what --output, --sample and --mode are about; drop one of them")
 
@@ -71,6 +73,7 @@ class Wishes:
         words += ["--frames", str(self.frames), "--mode", self.mode]
         words += ["--sample", str(self.sample)] if self.sample else []
         words += ["--follow-fork"] if self.follow_fork else []
+        words += ["--tracemalloc"] if self.tracemalloc else []
         return words
 
 
@@ -140,22 +143,38 @@ class Session:
         self.summary = summary
         self.version = _core.version
         self.started = perf_counter()
+        older = self._end_original() if self.wishes.tracemalloc else 0
         try:
             _core.install()
             self.installed = True
         except _core.Refused as refusal:
+            if older:
+                self.tracemalloc.begin_original(older)
             self._go_on_without(str(refusal), insisted=self.wishes.swap)
         if self.wishes.follow_subprocesses and self.capture is not None:
             self._prepare_children()
 
     def trace(self) -> None:
         """Starts tracing: the last thing before the program, so that little of ours is traced. Raises UsageError."""
-        from kucha import _core
-
         wishes, capture = self.wishes, self.capture
         atexit.register(self.finish)
-        if capture is None:
-            return
+        if capture is not None:
+            self._start_capture(capture)
+        if wishes.tracemalloc and self.installed:
+            self.tracemalloc.start(wishes.frames)
+            self.tracemalloc.install()
+
+    def _end_original(self) -> int:
+        """The interpreter's own tracing ends where kucha's is to take its place. Returns the frames that it kept."""
+        from kucha import tracemalloc  # now, so that importing it is not traced
+
+        self.tracemalloc = tracemalloc
+        older = tracemalloc.end_original()
+        self.wishes.frames = min(max(self.wishes.frames, older), tracemalloc.FRAMES_MAX)
+        return older
+
+    def _start_capture(self, capture: str) -> None:
+        wishes, _core = self.wishes, self.core
         if wishes.force and os.path.lexists(capture):
             os.unlink(capture)
         try:

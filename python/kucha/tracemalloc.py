@@ -12,7 +12,8 @@ what is looked at only. What differs, because the allocator is kucha's, and not 
 - While ``kucha run`` traces the program into a capture, the capture's tracing is what is read; ``stop()`` and
   ``clear_traces()`` leave it alone.
 
-``install()`` makes ``import tracemalloc`` give this module, in the whole process.
+``install()`` makes ``import tracemalloc`` give this module, in the whole process. ``take_over()`` also ends the
+original's tracing where ``PYTHONTRACEMALLOC`` or ``-X tracemalloc`` has started it before anything else could run.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ __all__ = [
     "reset_peak",
     "start",
     "stop",
+    "take_over",
     "take_snapshot",
 ]
 
@@ -489,10 +491,16 @@ class _Alike(Sequence[RawTrace]):
 
     def __init__(self, columns: _core.Snapshot) -> None:
         self.columns = columns
-        self._rows = columns.rows()
-        self._ends = list(accumulate(count for _, _, count, _ in self._rows))
         self._stacks: dict[int, tuple[tuple[RawFrame, ...], int]] = {}
         self._same: dict[tuple[RawFrame, ...], tuple[RawFrame, ...]] = {}
+
+    @cached_property
+    def _rows(self) -> list[tuple[int, int, int, int]]:
+        return self.columns.rows()
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(count for _, _, count, _ in self._rows))
 
     def _row(self, number: int) -> RawTrace:
         domain, size, _, stack = self._rows[number]
@@ -701,3 +709,39 @@ def take_snapshot() -> Snapshot:
 def install() -> None:
     """Makes ``import tracemalloc`` give this module, in the whole process; what was imported before stays."""
     sys.modules["tracemalloc"] = sys.modules[__name__]
+
+
+def end_original() -> int:
+    """Stops the original's tracing, beside which kucha's cannot begin: each would take the other's memory for its own.
+
+    Returns how many frames it kept; 0 where it was not tracing.
+    """
+    import _tracemalloc
+
+    frames = int(_tracemalloc.get_traceback_limit()) if _tracemalloc.is_tracing() else 0
+    _tracemalloc.stop()
+    return frames
+
+
+def begin_original(nframe: int) -> None:
+    """Starts the original's tracing again, where end_original() had ended it and kucha's could not follow."""
+    import _tracemalloc
+
+    if nframe > 0:
+        _tracemalloc.start(nframe)
+
+
+def take_over(nframe: int = 1) -> None:
+    """start() and install() in one, in the place of the original's tracing where that is on.
+
+    PYTHONTRACEMALLOC and -X tracemalloc start the original before anything else runs; what it has traced is forgotten,
+    and kucha's goes on with the larger of the two numbers of frames. Raises what start() raises; the original is then
+    tracing as before.
+    """
+    older = end_original()
+    try:
+        start(max(nframe, older))
+    except Exception:
+        begin_original(older)
+        raise
+    install()

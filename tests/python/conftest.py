@@ -19,7 +19,16 @@ Done = subprocess.CompletedProcess[str]
 Runner = Callable[..., Done]
 
 # Variables that change what Python or kucha do, and that a test sets itself where it is about them.
-FOREIGN = ("KUCHA", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONDEVMODE", "PYTHONSAFEPATH", "PYTHONWARNINGS", "COLUMNS")
+FOREIGN = (
+    "KUCHA",
+    "KUCHA_TRACEMALLOC",
+    "PYTHONMALLOC",
+    "PYTHONTRACEMALLOC",
+    "PYTHONDEVMODE",
+    "PYTHONSAFEPATH",
+    "PYTHONWARNINGS",
+    "COLUMNS",
+)
 
 
 def clean_environment(**changes: str) -> dict[str, str]:

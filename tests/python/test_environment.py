@@ -173,3 +173,32 @@ def test_endings_are_the_programs_own(place: Place, ending: str) -> None:
     ours = place.run("-c", ending, KUCHA="run -q -o out.kucha")
     assert (ours.returncode, ours.stdout, ours.stderr) == (stock.returncode, stock.stdout, stock.stderr)
     assert (place.folder / "out.kucha").exists()
+
+
+ASKED = "import tracemalloc as t; print(t.__name__, t.is_tracing(), t.get_traceback_limit())"
+
+
+def test_tracemalloc_is_started_and_children_inherit_it(place: Place) -> None:
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    done = place.run("-c", child, ASKED, KUCHA_TRACEMALLOC="12")
+    assert (done.stdout, done.stderr) == ("kucha.tracemalloc True 12\n", "")
+
+
+def test_tracemalloc_beside_a_capture_reads_that(place: Place) -> None:
+    done = place.run("-c", ASKED, KUCHA="run --quiet --frames 4 -o both.kucha", KUCHA_TRACEMALLOC="12")
+    assert (done.stdout, done.stderr) == ("kucha.tracemalloc True 4\n", "")
+    assert (place.folder / "both.kucha").exists()
+
+
+@pytest.mark.parametrize(("value", "said"), [("many", "must be a number"), ("65536", "in range"), ("-1", "must be a")])
+def test_a_wrong_number_for_tracemalloc_stops_nothing(place: Place, value: str, said: str) -> None:
+    done = place.run("-c", ASKED, KUCHA_TRACEMALLOC=value)
+    assert done.stdout == "tracemalloc False 1\n"
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("value", "off"), [("", ""), ("0", ""), ("5", "off")])
+def test_tracemalloc_is_left_alone_where_nothing_was_asked(place: Place, value: str, off: str) -> None:
+    done = place.run("-c", ASKED, KUCHA_TRACEMALLOC=value, **({"KUCHA": off} if off else {}))
+    assert (done.stdout, done.stderr) == ("tracemalloc False 1\n", "")

@@ -176,6 +176,82 @@ def test_a_captures_tracing_is_read_and_left_alone(kucha: Runner, tmp_path: Path
     assert told["totals"]["live_bytes"] > 200_000
 
 
+ASKED = "import tracemalloc as t; print(t.__name__, t.is_tracing(), t.get_traceback_limit())"
+
+
+@pytest.mark.parametrize("words", [(), ("--no-trace",)])
+def test_a_program_finds_it_started(kucha: Runner, words: tuple[str, ...]) -> None:
+    output = () if words else ("--output", "app.kucha")
+    done = kucha("run", "--tracemalloc", "--frames", "7", "--quiet", *words, *output, "-c", ASKED)
+    assert (done.stdout, done.stderr) == ("kucha.tracemalloc True 7\n", "")
+
+
+def test_what_the_interpreter_started_is_taken_over(kucha: Runner) -> None:
+    words = ("run", "--tracemalloc", "--no-trace", "--quiet", "--frames", "3", "-c")
+    look = "; import _tracemalloc; print(_tracemalloc.is_tracing())"
+    assert kucha(*words, ASKED + look, PYTHONTRACEMALLOC="20").stdout == "kucha.tracemalloc True 20\nFalse\n"
+    assert kucha(*words, ASKED, PYTHONTRACEMALLOC="2").stdout == "kucha.tracemalloc True 3\n"
+    assert "kucha.tracemalloc True 255" in kucha(*words, ASKED, PYTHONTRACEMALLOC="300").stdout
+
+
+def test_the_original_goes_on_where_kucha_cannot(python: Runner) -> None:
+    done = python(
+        "-c",
+        "import kucha.tracemalloc as ours, tracemalloc as original\n"
+        "try:\n"
+        "    ours.take_over(65536)\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+        "import tracemalloc\n"
+        "print(tracemalloc is original, original.is_tracing(), original.get_traceback_limit(), ours.is_tracing())\n"
+        "ours.take_over()\n"
+        "import tracemalloc\n"
+        "print(tracemalloc is ours, original.is_tracing(), ours.get_traceback_limit(), ours.is_tracing())\n",
+        PYTHONTRACEMALLOC="6",
+    )
+    assert done.stdout == (
+        "the number of frames must be in range [1; 65535]\nTrue True 6 False\nTrue False 6 True\n"
+    ), done.stderr
+
+
+def test_other_domains_are_read_from_the_originals_table(python: Runner, tmp_path: Path) -> None:
+    script = tmp_path / "domains.py"
+    script.write_text(
+        "import ctypes, _tracemalloc\n"
+        "import kucha.tracemalloc as tracemalloc\n"
+        "track = ctypes.pythonapi.PyTraceMalloc_Track\n"
+        "track.argtypes = [ctypes.c_uint, ctypes.c_size_t, ctypes.c_size_t]\n"
+        "tracemalloc.start(5)\n"
+        "_tracemalloc.start(1)\n"
+        "kept = [bytes(1000) for _ in range(100)]\n"
+        "for number in range(1, 4):\n"
+        "    track(389047, number << 12, 1000)\n"
+        "snapshot = tracemalloc.take_snapshot()\n"
+        "arrays = snapshot.filter_traces([tracemalloc.DomainFilter(True, 389047)])\n"
+        "print([(row.traceback[0].lineno, row.size, row.count) for row in arrays.statistics('lineno')])\n"
+        "own = snapshot.filter_traces([tracemalloc.DomainFilter(False, 389047)])\n"
+        "print(own.statistics('lineno')[0].count >= 100)\n"
+        "print(len(own.traces) + len(arrays.traces) == len(snapshot.traces))\n"
+        "_tracemalloc.stop()\n"
+        "print({trace.domain for trace in tracemalloc.take_snapshot().traces})\n"
+    )
+    done = python(script)
+    assert (done.stdout, done.stderr) == ("[(9, 3000, 3)]\nTrue\nTrue\n{0}\n", "")
+
+
+def test_arrays_of_numpy_are_in_a_snapshot(python: Runner) -> None:
+    pytest.importorskip("numpy")
+    done = python(
+        "-c",
+        "import _tracemalloc, numpy, kucha.tracemalloc as t\n"
+        "t.start(); _tracemalloc.start(1)\n"
+        "kept = numpy.ones(100_000)\n"
+        "found = t.take_snapshot().filter_traces([t.DomainFilter(True, numpy.lib.tracemalloc_domain)])\n"
+        "print(sum(trace.size for trace in found.traces))\n",
+    )
+    assert done.stdout == "800000\n", done.stderr
+
+
 @pytest.mark.parametrize("frames", [0, -1, 65536])
 def test_a_wrong_number_of_frames_is_refused(python: Runner, frames: int) -> None:
     done = python("-c", f"import kucha.tracemalloc as t; t.start({frames})")

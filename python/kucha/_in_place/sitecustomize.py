@@ -12,7 +12,7 @@ def _step_aside() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [place for place in sys.path if place != here]
     this = sys.modules.pop("sitecustomize")
-    if "KUCHA" in os.environ:
+    if "KUCHA" in os.environ or "KUCHA_TRACEMALLOC" in os.environ:
         import kucha._boot  # noqa: F401  (does its work when imported)
     try:
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401  (the user's own)
