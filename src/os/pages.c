@@ -63,6 +63,14 @@ void *ku__pages_map(size_t bytes) {
     return p == MAP_FAILED ? NULL : p;
 }
 
+void *ku__pages_resize(void *address, size_t old_bytes, size_t new_bytes) {
+    if (refused()) {
+        return NULL;
+    }
+    void *p = mremap(address, whole_pages(old_bytes), whole_pages(new_bytes), MREMAP_MAYMOVE);
+    return p == MAP_FAILED ? NULL : p;
+}
+
 void ku__pages_unmap(void *address, size_t bytes) {
     if (address != NULL) {
         munmap(address, whole_pages(bytes));

@@ -19,6 +19,10 @@ size_t ku__page_size(void);
 /* Zeroed memory at an address of the system's choice; NULL when refused. `bytes` is rounded up to whole pages. */
 void *ku__pages_map(size_t bytes);
 
+/* Makes what ku__pages_map() gave larger or smaller; it may move, and nothing is copied. NULL when refused: then it is
+ * as it was. Source: mremap(2). */
+void *ku__pages_resize(void *address, size_t old_bytes, size_t new_bytes);
+
 /* Gives back what ku__pages_map() or ku__pages_claim() gave; NULL does nothing. */
 void ku__pages_unmap(void *address, size_t bytes);
 
