@@ -5,8 +5,8 @@
  *                                      2001), in reverse postorder until nothing changes
  *
  * The graph: node v is held by one earlier node (half the time one of the last 64, as a container and its items, else
- * anywhere), by node 1, which stands for a type, and once in two by one more node anywhere. One line of JSON: seconds of
- * processor time of each step, and the most memory that was resident.
+ * anywhere), by node 1, which stands for a type, and once in two by one more node anywhere. One line of JSON: seconds
+ * of processor time of each step, and the most memory that was resident.
  */
 #include "inspect/tree.h"
 
@@ -37,8 +37,8 @@ typedef struct edge_plan {
 
 static edge_plan edges_into(uint64_t *state, uint32_t v, uint32_t nodes) {
     uint32_t near = v < 64 ? v : 64;
-    edge_plan plan = {.source = {random_below(state, 2) ? v - 1 - random_below(state, near) : random_below(state, v), v},
-                      .count = 2};
+    edge_plan plan = {
+        .source = {random_below(state, 2) ? v - 1 - random_below(state, near) : random_below(state, v), v}, .count = 2};
     if (random_below(state, 2)) plan.source[plan.count++] = random_below(state, nodes);
     return plan;
 }
@@ -220,10 +220,11 @@ static int run(const ku__links *links, const char *algorithm) {
     double done = seconds();
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"algorithm\": \"%s\", \"nodes\": %u, \"edges\": %u, \"referrers\": %.3f, \"dominators\": %.3f, "
-           "\"resident_mib\": %ld, \"checksum\": \"%llx\"}\n",
-           algorithm, links->nodes, links->first[links->nodes], turned - start, done - turned,
-           usage.ru_maxrss / 1024, (unsigned long long)checksum(idom, links->nodes));
+    printf(
+        "{\"algorithm\": \"%s\", \"nodes\": %u, \"edges\": %u, \"referrers\": %.3f, \"dominators\": %.3f, "
+        "\"resident_mib\": %ld, \"checksum\": \"%llx\"}\n",
+        algorithm, links->nodes, links->first[links->nodes], turned - start, done - turned, usage.ru_maxrss / 1024,
+        (unsigned long long)checksum(idom, links->nodes));
     return 0;
 }
 

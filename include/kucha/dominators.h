@@ -4,8 +4,8 @@
  * an object dominates is what would be freed with it: its *retained* size is the sum of their sizes, its own included.
  * Each object has one nearest dominator; together they form a tree with the root at its top.
  *
- * What the root does not reach (garbage in cycles) is not part of the tree: its pieces are trees of their own, whose tops have no
- * dominator, and it keeps nothing alive that the root reaches.
+ * What the root does not reach (garbage in cycles) is not part of the tree: its pieces are trees of their own, whose
+ * tops have no dominator, and it keeps nothing alive that the root reaches.
  *
  * Time is close to linear; 28 bytes a node while it works, 20 afterwards, beside the index of referrers (dominators.c,
  * tree.c). One made is read by any thread.

@@ -1,7 +1,8 @@
 /* histogram.h: how many objects of a graph there are, and how large they are, by what they have in common.
  *
  * One pass over the columns of the graph, and over nothing else: a few nanoseconds a node. Nodes that stand for places
- * (KU_NODE_PLACE) are left out, as they are no memory; objects that a type keeps for reuse (KU_NODE_FREE_LISTED) are counted apart.
+ * (KU_NODE_PLACE) are left out, as they are no memory; objects that a type keeps for reuse (KU_NODE_FREE_LISTED) are
+ * counted apart.
  */
 #ifndef KUCHA_HISTOGRAM_H
 #define KUCHA_HISTOGRAM_H
@@ -39,8 +40,8 @@ KU_API ku_histogram *ku_histogram_new(const ku_graph *graph, ku_histogram_key ke
                                       ku_error *error);
 KU_API void ku_histogram_delete(ku_histogram *histogram);
 
-/* The key of a row for people: "dict", "json.decoder", "64 bytes", "parse (feed.py:12)", "3". Writes at most `size` bytes,
- * terminated; returns `out`. */
+/* The key of a row for people: "dict", "json.decoder", "64 bytes", "parse (feed.py:12)", "3". Writes at most `size`
+ * bytes, terminated; returns `out`. */
 KU_API char *ku_histogram_text(const ku_graph *graph, ku_histogram_key key, uint64_t value, char *out, size_t size);
 
 /* The name of a type with its module, but for builtins: "collections.OrderedDict", "dict"; the innermost line of a

@@ -11,6 +11,7 @@
 #include <kucha/channel.h>
 #include <kucha/check.h>
 #include <kucha/container.h>
+#include <kucha/dominators.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>
 #include <kucha/frame.h>
@@ -20,6 +21,7 @@
 #include <kucha/group.h>
 #include <kucha/heap.h>
 #include <kucha/heap_file.h>
+#include <kucha/histogram.h>
 #include <kucha/isolate.h>
 #include <kucha/limits.h>
 #include <kucha/lock.h>
@@ -27,8 +29,11 @@
 #include <kucha/namespace.h>
 #include <kucha/object.h>
 #include <kucha/operations.h>
+#include <kucha/paths.h>
 #include <kucha/process.h>
+#include <kucha/progress.h>
 #include <kucha/scope.h>
+#include <kucha/selection.h>
 #include <kucha/stats.h>
 #include <kucha/system.h>
 #include <kucha/text.h>

@@ -1,8 +1,8 @@
 /* selection.h: a set of nodes of one graph.
  *
- * What a query finds, what a histogram or merged paths are asked about, and what set algebra over heaps is made of. One bit a node. A
- * selection refers to no graph: it fits every graph that has as many nodes, and means something for the one it was made
- * for. Reading is for any thread, changing for one.
+ * What a query finds, what a histogram or merged paths are asked about, and what set algebra over heaps is made of. One
+ * bit a node. A selection refers to no graph: it fits every graph that has as many nodes, and means something for the
+ * one it was made for. Reading is for any thread, changing for one.
  */
 #ifndef KUCHA_SELECTION_H
 #define KUCHA_SELECTION_H
@@ -48,7 +48,7 @@ KU_API void ku_selection_combine(ku_selection *into, ku_selection_operation oper
 KU_API uint64_t ku_selection_bytes(const ku_selection *selection, const ku_graph *graph);
 
 /* What would go if all of the set went: the bytes, and the nodes (in *held, unless NULL), that the root reaches only
- * through the set, its members included. One search over the graph. 0 with `error` filled, if not NULL, when memory was refused. */
+ * through the set, its members included. One search over the graph. 0 with `error` filled when memory was refused. */
 KU_API uint64_t ku_selection_retained(const ku_selection *selection, const ku_graph *graph, uint32_t *held,
                                       ku_error *error);
 
