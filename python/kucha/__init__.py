@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from kucha._census import census
     from kucha._core import (
         CaptureError,
         Refused,
@@ -44,6 +45,7 @@ __all__ = [
     "CaptureError",
     "Refused",
     "capture_read",
+    "census",
     "facts",
     "install",
     "installed",
@@ -65,7 +67,7 @@ __all__ = [
 ]
 
 # What is public under the name that it has in kucha._core.
-_FROM_CORE = frozenset(__all__) - {"install", "map_svg"}
+_FROM_CORE = frozenset(__all__) - {"census", "install", "map_svg"}
 
 
 def install() -> bool:
@@ -94,6 +96,10 @@ def __getattr__(name: str) -> Any:
         from kucha.picture import map_svg
 
         return map_svg
+    if name == "census":
+        from kucha._census import census
+
+        return census
     if name in _FROM_CORE:
         from kucha import _core
 

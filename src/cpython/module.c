@@ -234,6 +234,10 @@ PyDoc_STRVAR(object_site_doc,
 PyDoc_STRVAR(snapshot_doc, "snapshot() -> Snapshot\n\nEvery block that is traced and live, by birthplace and size.");
 PyDoc_STRVAR(capture_read_doc, "capture_read(path) -> Capture\n\nRead and check a capture. Raises CaptureError.");
 
+PyDoc_STRVAR(census_doc,
+             "census() -> (rows, unknown, buffers)\n\nLive objects by type. A row is (type, objects, bytes, kept,\n"
+             "kept_bytes), where kept ones are dead and wait on a free list; unknown and buffers are (blocks, bytes).");
+
 PyDoc_STRVAR(call_program_doc,
              "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
@@ -257,6 +261,7 @@ static PyMethodDef methods[] = {
     {"statistics", WITH_KEYWORDS(ku__statistics_call), METH_VARARGS | METH_KEYWORDS, statistics_doc},
     {"object_site", ku__object_site_call, METH_O, object_site_doc},
     {"snapshot", ku__snapshot_call, METH_NOARGS, snapshot_doc},
+    {"census", ku__census_call, METH_NOARGS, census_doc},
     {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
     {NULL, NULL, 0, NULL},

@@ -60,6 +60,8 @@ PyObject *ku__tracing_description(void); /* for status(): a dict, or None */
 
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
 
+PyObject *ku__census_call(PyObject *module, PyObject *ignored); /* census.c */
+
 PyObject *ku__snapshot_call(PyObject *module, PyObject *ignored); /* snapshot_object.c */
 PyObject *ku__snapshot_type_new(PyObject *module);
 
