@@ -90,9 +90,10 @@ struct ku_heap {
     size_t large_bytes_peak;
     ku_code last_refusal;
     unsigned flags;
-    bool sites_on;   /* arenas have site tables */
-    bool sites_lost; /* a table could not be had: tracing must stop before another slot is touched */
-    bool shared;     /* the registry is used under its lock */
+    bool sites_on;          /* arenas have site tables */
+    bool sites_lost;        /* a table could not be had: tracing must stop before another slot is touched */
+    _Atomic bool sites_old; /* what the slots say is over: nobody reads them */
+    bool shared;            /* the registry is used under its lock */
     ku_domain domain;
     char name[32];
     ku__fences *fences;   /* NULL without KU_HEAP_FENCES */
@@ -217,11 +218,16 @@ void *ku__apart_malloc(ku_heap *heap, unsigned class_index);
 /* Marks the pool of a small block as holding sampled blocks: from now on frees of it take the slow path. */
 void ku__pool_mark_sampled(ku_heap *heap, const void *block);
 
-/* Claims site tables for the heap's arenas, present and future; all slots 0. False when the system refuses. */
+/* Claims site tables for the heap's arenas, present and future; all slots 0, also where there were older ones that
+ * ku__sites_outdate() was called for. False when the system refuses. */
 bool ku__sites_enable(ku_heap *heap);
 
 /* Gives the site tables back. No slot may be touched afterwards. Also clears the sampled bits of pools. */
 void ku__sites_disable(ku_heap *heap);
+
+/* Makes the slots of a heap that another thread may be using mean nothing; its holder gives the tables back, or takes
+ * new ones, when it next comes by. Any thread, while nobody writes slots. */
+void ku__sites_outdate(ku_heap *heap);
 
 /* From now on the heap's blocks may be freed by other threads through ku_heap_free_remote(), large ones too. */
 void ku__heap_share(ku_heap *heap);

@@ -45,6 +45,9 @@ ku__freed ku__plain_free(ku_heap *heap, void *block);
 void ku__returns_drain(ku_heap *heap);
 void ku__heap_flush(ku_heap *heap);
 
+/* Blocks of a class that wait in a magazine. */
+size_t ku__magazine_blocks(const ku_heap *heap, unsigned class_index);
+
 /* After a refusal: gives up what only waits, that is blocks in magazines, the last empty pool of each class, and,
  * where the system refused, idle arenas. Whether anything came of it, so that it is worth asking again. Takes the
  * process's lock. */

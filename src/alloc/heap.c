@@ -178,6 +178,10 @@ static size_t magazine_count(const ku__magazines *magazines, unsigned class_inde
     return (size_t)(magazines->top[class_index] - magazine_items(magazines, class_index));
 }
 
+size_t ku__magazine_blocks(const ku_heap *heap, unsigned class_index) {
+    return heap->inner->first[class_index] != NULL ? magazine_count(heap->inner, class_index) : 0;
+}
+
 /* Gives the `count` oldest blocks of a magazine back to their pools; `count` is below what it holds. */
 static void give_oldest(ku__magazines *magazines, unsigned class_index, size_t count) {
     void **items = magazine_items(magazines, class_index);
@@ -462,6 +466,10 @@ bool ku__small_is_taken(const void *block) {
     return offset % size == 0 && index < pool->capacity && (pool->free_bits[index / 64] >> (index % 64) & 1) == 0;
 }
 
+static bool sites_readable(const ku_heap *heap) {
+    return heap->sites_on && !atomic_load_explicit(&heap->sites_old, memory_order_relaxed);
+}
+
 static bool small_find(const void *block, ku__block_facts *facts) {
     uint32_t number = ku__pool_number(block);
     unsigned entry = ku__process_tables.class_map[number];
@@ -470,7 +478,7 @@ static bool small_find(const void *block, ku__block_facts *facts) {
         return false;
     }
     unsigned class_index = entry & KU__MAP_CLASS;
-    bool has_site = owner->sites_on && ku__process_tables.arenas[ku__arena_of_pool(number)].has_sites;
+    bool has_site = sites_readable(owner) && ku__process_tables.arenas[ku__arena_of_pool(number)].has_sites;
     *facts = (ku__block_facts){.owner = owner,
                                .size = ku__class_size(class_index),
                                .site = has_site ? ku__site_slot(owner, block, class_index) : NULL,
@@ -484,8 +492,9 @@ static bool large_find(ku_heap *heap, const void *block, ku__block_facts *facts)
     if (!ku__large_find(heap, block, &entry, &site)) {
         return false;
     }
-    *facts =
-        (ku__block_facts){.owner = ku__heap_numbered(entry.heap), .size = entry.size, .site = site, .is_large = true};
+    ku_heap *owner = ku__heap_numbered(entry.heap);
+    site = owner != NULL && sites_readable(owner) ? site : NULL;
+    *facts = (ku__block_facts){.owner = owner, .size = entry.size, .site = site, .is_large = true};
     return true;
 }
 
@@ -559,12 +568,14 @@ static void drop_sites(ku_heap *heap) {
     heap->sites_lost = false;
     each_arena(heap, give_sites);
     ku__large_sites_disable(heap);
+    atomic_store_explicit(&heap->sites_old, false, memory_order_relaxed);
 }
 
 bool ku__sites_enable(ku_heap *heap) {
-    if (heap->sites_on) {
+    if (sites_readable(heap)) {
         return true;
     }
+    ku__sites_disable(heap);
     if (!ku__large_sites_enable(heap)) {
         return false;
     }
@@ -582,6 +593,10 @@ void ku__sites_disable(ku_heap *heap) {
     if (heap->sites_on) {
         drop_sites(heap);
     }
+}
+
+void ku__sites_outdate(ku_heap *heap) {
+    atomic_store_explicit(&heap->sites_old, true, memory_order_relaxed);
 }
 
 void *ku__apart_malloc(ku_heap *heap, unsigned class_index) {

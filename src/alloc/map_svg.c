@@ -72,7 +72,9 @@ static double mebibytes(size_t bytes) {
 static void draw_cell(const canvas *to, uint32_t number, unsigned column) {
     const ku__pool *pool = ku__pool_at(number);
     unsigned hue = hue_of(pool->class_index), light = lightness_of(pool->class_index), x = LEFT + column * CELL;
-    double inner = (double)to->row_height - 1, filled = inner * pool->taken / pool->capacity;
+    unsigned taken = pool->taken, capacity = pool->capacity;
+    capacity = capacity > taken ? capacity : taken + (taken == 0); /* of a heap that runs they may not fit together */
+    double inner = (double)to->row_height - 1, filled = inner * taken / capacity;
     double y = (double)(TOP + to->row * to->row_height);
     fprintf(to->stream, "<g><rect x=\"%u\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"hsl(%u,65%%,88%%)\"/>", x, y,
             CELL - 1, inner, hue);
@@ -80,7 +82,7 @@ static void draw_cell(const canvas *to, uint32_t number, unsigned column) {
             y + inner - filled, CELL - 1, filled, hue, light);
     if (to->arenas <= TITLES_MOST) {
         fprintf(to->stream, "<title>blocks of %zu bytes: %u of %u live</title>", ku__class_size(pool->class_index),
-                pool->taken, pool->capacity);
+                taken, capacity);
     }
     fprintf(to->stream, "</g>\n");
 }
@@ -107,6 +109,9 @@ static void draw_frame(const canvas *to, uint32_t number, const ku_arena_stats *
 
 static void draw_arena(uint32_t number, const ku_arena_stats *stats, void *argument) {
     canvas *to = argument;
+    if (to->row == to->arenas) {
+        return; /* taken while a heap that runs was being drawn */
+    }
     draw_frame(to, number, stats);
     for (unsigned i = 0; i < KU__POOLS_PER_ARENA; i++) {
         uint32_t pool = number * KU__POOLS_PER_ARENA + i;
@@ -162,9 +167,9 @@ static canvas canvas_for(FILE *stream, size_t arenas) {
                     .label_every = row >= ROW_WITH_TEXT ? 1 : (2 * ROW_WITH_TEXT + row - 1) / row};
 }
 
-int ku_heap_map_svg(ku_heap *heap, FILE *stream) {
+int ku__heap_map_write(ku_heap *heap, ku__reading reading, FILE *stream) {
     ku_heap_stats stats;
-    ku_heap_stats_read(heap, &stats);
+    ku__heap_stats_of(heap, reading, &stats);
     canvas to = canvas_for(stream, stats.arenas);
     size_t rows = stats.arenas * to.row_height, height = TOP + rows + BOTTOM;
     fprintf(stream,
@@ -177,4 +182,8 @@ int ku_heap_map_svg(ku_heap *heap, FILE *stream) {
     draw_legend(stream, TOP + rows + 18);
     fprintf(stream, "</svg>\n");
     return ferror(stream) ? -1 : 0;
+}
+
+int ku_heap_map_svg(ku_heap *heap, FILE *stream) {
+    return ku__heap_map_write(heap, KU__READ_OWN, stream);
 }

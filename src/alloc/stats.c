@@ -45,9 +45,10 @@ static uint64_t pools_in_use(uint32_t arena) {
 static void add_pool(ku_heap_stats *stats, const ku__pool *pool) {
     ku_class_stats *of = &stats->classes[pool->class_index];
     of->pools++;
-    of->blocks_used += pool->taken;
-    of->blocks_free += (size_t)(pool->capacity - pool->taken);
-    of->tail_bytes += KU__POOL_SIZE - pool->capacity * of->block_size;
+    size_t taken = pool->taken, capacity = pool->capacity, bytes = capacity * of->block_size;
+    of->blocks_used += taken;
+    of->blocks_free += capacity > taken ? capacity - taken : 0;
+    of->tail_bytes += KU__POOL_SIZE > bytes ? KU__POOL_SIZE - bytes : 0;
 }
 
 static bool add_arena(ku_heap *heap, uint32_t arena, void *argument) {
@@ -76,9 +77,26 @@ static void add_totals(const ku_heap *heap, ku_heap_stats *stats) {
                              heap->mapping_bytes + ku__large_metadata_bytes(heap->large);
 }
 
-void ku_heap_stats_read(ku_heap *heap, ku_heap_stats *stats) {
-    ku__heap_flush(heap);
-    ku__heap_check(heap);
+/* Blocks that wait in magazines are no program's. */
+static void take_out_magazines(const ku_heap *heap, ku_heap_stats *stats) {
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        ku_class_stats *of = &stats->classes[c];
+        size_t waiting = ku__magazine_blocks(heap, c);
+        waiting = waiting < of->blocks_used ? waiting : of->blocks_used;
+        of->blocks_used -= waiting;
+        of->blocks_free += waiting;
+    }
+}
+
+static void make_exact(ku_heap *heap, ku__reading reading) {
+    if (reading == KU__READ_OWN) {
+        ku__heap_flush(heap);
+        ku__heap_check(heap);
+    }
+}
+
+void ku__heap_stats_of(ku_heap *heap, ku__reading reading, ku_heap_stats *stats) {
+    make_exact(heap, reading);
     *stats = (ku_heap_stats){.domain = heap->domain,
                              .limit = heap->limit != SIZE_MAX ? heap->limit : 0,
                              .arena_size = KU__ARENA_SIZE,
@@ -95,7 +113,14 @@ void ku_heap_stats_read(ku_heap *heap, ku_heap_stats *stats) {
         stats->classes[c].block_size = ku__class_size(c);
     }
     each_arena_in_order(heap, add_arena, stats);
+    if (reading == KU__READ_RUNNING) {
+        take_out_magazines(heap, stats);
+    }
     add_totals(heap, stats);
+}
+
+void ku_heap_stats_read(ku_heap *heap, ku_heap_stats *stats) {
+    ku__heap_stats_of(heap, KU__READ_OWN, stats);
 }
 
 static ku_arena_stats arena_stats(uint32_t arena) {
@@ -143,12 +168,15 @@ static void list_arena(uint32_t number, const ku_arena_stats *stats, void *argum
     list->count++;
 }
 
-size_t ku_heap_arenas_read(ku_heap *heap, ku_arena_stats *arenas, size_t capacity) {
-    ku__heap_flush(heap);
-    ku__heap_check(heap);
+size_t ku__heap_arenas_of(ku_heap *heap, ku__reading reading, ku_arena_stats *arenas, size_t capacity) {
+    make_exact(heap, reading);
     arena_list list = {arenas, capacity, 0};
     ku__arenas_visit(heap, list_arena, &list);
     return list.count;
+}
+
+size_t ku_heap_arenas_read(ku_heap *heap, ku_arena_stats *arenas, size_t capacity) {
+    return ku__heap_arenas_of(heap, KU__READ_OWN, arenas, capacity);
 }
 
 /* ---- walking ---- */
@@ -189,7 +217,7 @@ static void walk_pool(walk *run, uint32_t number, bool has_sites) {
 
 static bool walk_arena(ku_heap *heap, uint32_t arena, void *argument) {
     walk *run = argument;
-    bool has_sites = heap->sites_on && ku__process_tables.arenas[arena].has_sites;
+    bool has_sites = heap->sites_on && !heap->sites_old && ku__process_tables.arenas[arena].has_sites;
     for (uint64_t left = pools_in_use(arena); left != 0 && !run->stopped; left &= left - 1) {
         walk_pool(run, arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left), has_sites);
     }

@@ -105,9 +105,9 @@ static void print_histogram(const histogram *of, FILE *stream) {
     }
 }
 
-int ku_heap_stats_print(ku_heap *heap, FILE *stream) {
+int ku__heap_stats_write(ku_heap *heap, ku__reading reading, FILE *stream) {
     ku_heap_stats stats;
-    ku_heap_stats_read(heap, &stats);
+    ku__heap_stats_of(heap, reading, &stats);
     print_totals(&stats, stream);
     if (stats.pools_used != 0) {
         print_classes(&stats, stream);
@@ -118,4 +118,8 @@ int ku_heap_stats_print(ku_heap *heap, FILE *stream) {
         print_histogram(&of, stream);
     }
     return ferror(stream) ? -1 : 0;
+}
+
+int ku_heap_stats_print(ku_heap *heap, FILE *stream) {
+    return ku__heap_stats_write(heap, KU__READ_OWN, stream);
 }

@@ -12,14 +12,16 @@ ku__bridge ku__bridge_state;
 enum { MAIN_INTERPRETER = 0 };
 
 static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
-    many = many || (kind != KU__ENTRIES_PLAIN && !ku__one_can_trace());
+    if (many || (kind != KU__ENTRIES_PLAIN && !ku__one_can_trace())) {
+        return &ku__entries_many;
+    }
     switch (kind) {
-    case KU__ENTRIES_TRACED_ONE: return many ? &ku__entries_traced_many : &ku__entries_traced_one;
-    case KU__ENTRIES_TRACED: return many ? &ku__entries_traced_many : &ku__entries_traced;
-    case KU__ENTRIES_SAMPLED: return many ? &ku__entries_sampled_many : &ku__entries_sampled;
+    case KU__ENTRIES_TRACED_ONE: return &ku__entries_traced_one;
+    case KU__ENTRIES_TRACED: return &ku__entries_traced;
+    case KU__ENTRIES_SAMPLED: return &ku__entries_sampled;
     case KU__ENTRIES_PLAIN: break;
     }
-    return many ? &ku__entries_many : &ku__entries_plain;
+    return &ku__entries_plain;
 }
 
 static bool domain_in_place(PyMemAllocatorDomain domain, const ku_heap *heap, const ku__entry_set *set) {
@@ -48,6 +50,9 @@ static void apply(ku__entry_kind kind, bool many) {
     const ku__entry_set *set = entry_set(kind, many);
     bridge->kind = kind;
     bridge->many = many;
+    if (set == bridge->placed) {
+        return; /* other interpreters may be reading the functions */
+    }
     bridge->placed = set;
     put_in_place(PYMEM_DOMAIN_OBJ, bridge->main_house->objects, set);
     put_in_place(PYMEM_DOMAIN_MEM, bridge->main_house->buffers, set);
@@ -93,6 +98,18 @@ ku__house *ku__house_new(int64_t owner, ku_error *error) {
     }
     make_heaps(house, error);
     atomic_store_explicit(&house->owner, owner, memory_order_release);
+    return house;
+}
+
+ku__house *ku__house_next(const ku__house *after) {
+    ku__house *main_house = ku__bridge_state.main_house;
+    if (after == NULL) {
+        return main_house;
+    }
+    ku__house *house = after == main_house ? atomic_load(&ku__bridge_state.houses) : after->next;
+    while (house != NULL && (house == main_house || house->objects == NULL)) {
+        house = house->next;
+    }
     return house;
 }
 

@@ -1,8 +1,8 @@
 /* bridge.h: the state of the bridge between CPython's memory domains and kucha's heaps; one for the process.
  *
  * What CPython calls. The interpreter reaches an allocator through four functions and a `ctx` (PyMemAllocatorEx); the
- * heap is the ctx. There are several sets of entry points (plain, traced, sampled; each for one GIL or for many), and
- * what is on or off is decided by which set is in place, never by a test in the set.
+ * heap is the ctx. For one GIL there are several sets of entry points (plain, traced, sampled), and what is on or off
+ * is decided by which set is in place, never by a test in the set. For many GILs there is one set, which asks (many.c).
  *
  * What was there before. The allocators found at install are kept in `original`. A block that no heap knows was born
  * before and goes back to them; so they must stay usable, and so the bridge can never be taken out again: a block of
@@ -34,6 +34,7 @@ typedef struct ku__house {
     _Atomic(int64_t) owner; /* id of the interpreter; ids are never given twice */
     ku_heap *objects;       /* NULL in both where the system refused a heap: then the original allocator serves */
     ku_heap *buffers;
+    uint64_t era;           /* the tracer that the heaps' slots are of; under the lock of tracing (many.h) */
     struct ku__house *next; /* written before the house is published in `houses`; never changes */
 } ku__house;
 
@@ -71,9 +72,7 @@ extern KU__HIDDEN const ku__entry_set ku__entries_plain;
 extern KU__HIDDEN const ku__entry_set ku__entries_traced_one;
 extern KU__HIDDEN const ku__entry_set ku__entries_traced;
 extern KU__HIDDEN const ku__entry_set ku__entries_sampled;
-extern KU__HIDDEN const ku__entry_set ku__entries_many; /* the same for several GILs; one frame has no set of its own */
-extern KU__HIDDEN const ku__entry_set ku__entries_traced_many;
-extern KU__HIDDEN const ku__entry_set ku__entries_sampled_many;
+extern KU__HIDDEN const ku__entry_set ku__entries_many; /* for several GILs, whatever is traced */
 
 /* Makes the main interpreter's heaps and puts the plain entry points in place. Returns 0, or -1 with a sentence in
  * `error`. The caller has made sure that the allocators in place are stock ones. */
@@ -92,6 +91,9 @@ void ku__bridge_gate(void);
 
 /* A house with two new heaps, not yet in the list; heaps NULL where the system refused. NULL without memory at all. */
 ku__house *ku__house_new(int64_t owner, ku_error *error);
+
+/* All houses with heaps, the main interpreter's first: NULL gives the first, and the last gives NULL. Any thread. */
+ku__house *ku__house_next(const ku__house *after);
 
 /* The allocator that blocks of this heap's domain came from before install. */
 static inline const PyMemAllocatorEx *ku__original_of(const ku_heap *heap) {

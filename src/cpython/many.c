@@ -59,10 +59,6 @@ static ku__house *make_house(int64_t id) {
     if (house->objects != NULL) {
         ku__heap_share(house->objects);
         ku__heap_share(house->buffers);
-        if (ku__tracing_state.tracer != NULL &&
-            !(ku__sites_enable(house->objects) && ku__sites_enable(house->buffers))) {
-            ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
-        }
     }
     publish(house);
     return house;
@@ -75,9 +71,8 @@ static ku__house *settle(int64_t id) {
     return last_used;
 }
 
-/* The running interpreter's heap of the ctx's domain; NULL where the original allocator must serve: no interpreter runs
- * in this thread, or the system refused it a heap. */
-static inline ku_heap *heap_here(const ku_heap *ctx) {
+/* The running interpreter's house; NULL where no interpreter runs in this thread, or there is no page for one. */
+static inline ku__house *house_here(void) {
     const PyThreadState *thread = ku__fact_thread();
     if (KU__UNLIKELY(thread == NULL)) {
         return NULL;
@@ -86,9 +81,15 @@ static inline ku_heap *heap_here(const ku_heap *ctx) {
     ku__house *house = last_used;
     if (KU__UNLIKELY(house == NULL || atomic_load_explicit(&house->owner, memory_order_relaxed) != id)) {
         house = settle(id);
-        if (house == NULL) {
-            return NULL;
-        }
+    }
+    return house;
+}
+
+/* The house's heap of the ctx's domain; NULL where the original allocator must serve: there is no house, or the system
+ * refused it a heap. */
+static inline ku_heap *heap_in(const ku__house *house, const ku_heap *ctx) {
+    if (KU__UNLIKELY(house == NULL)) {
+        return NULL;
     }
     return ctx->domain == KU_DOMAIN_OBJECT ? house->objects : house->buffers;
 }
@@ -130,38 +131,16 @@ static void *calloc_without_heap(const ku_heap *ctx, size_t count, size_t size) 
     return original->calloc(original->ctx, count, size);
 }
 
-/* ---- untraced ---- */
-
-KU__ALIGNED_CODE static void *plain_malloc(void *ctx, size_t size) {
-    ku_heap *heap = heap_here(ctx);
-    return KU__LIKELY(heap != NULL) ? ku__untraced_malloc(heap, size) : malloc_without_heap(ctx, size);
-}
-
-KU__ALIGNED_CODE static void *plain_calloc(void *ctx, size_t count, size_t size) {
-    ku_heap *heap = heap_here(ctx);
-    return KU__LIKELY(heap != NULL) ? ku__untraced_calloc(heap, count, size) : calloc_without_heap(ctx, count, size);
-}
-
-KU__ALIGNED_CODE static void *plain_realloc(void *ctx, void *block, size_t size) {
-    ku_heap *heap = heap_here(ctx);
-    return KU__LIKELY(heap != NULL) ? ku__untraced_realloc(heap, block, size) : realloc_without_heap(ctx, block, size);
-}
-
-KU__ALIGNED_CODE static void plain_free(void *ctx, void *block) {
-    ku_heap *heap = heap_here(ctx);
-    if (KU__LIKELY(heap != NULL)) {
-        ku__untraced_free(heap, block);
-    } else {
-        free_without_heap(ctx, block);
-    }
-}
-
-const ku__entry_set ku__entries_many = {plain_malloc, plain_calloc, plain_realloc, plain_free};
-
-/* ---- traced and sampled: the same, under one lock ----
+/* ---- tracing ----
  *
- * The lock is held from before the allocation until the block is counted, because slots, registries and counts are
- * shared by all interpreters. The tracer is read inside the lock; ku__tracing_stop() takes it away inside the lock. */
+ * A traced call holds one lock from before the allocation until the block is counted, because slots, registries and
+ * counts are used by all interpreters. The tracer is read again inside the lock; ku__tracing_stop() takes it away
+ * inside the lock. So while something is traced, no interpreter is inside a heap without the lock once it has made its
+ * first traced call: its later calls find the tracer too, whichever thread makes them, because threads of an
+ * interpreter follow each other through its GIL.
+ *
+ * An interpreter prepares its own heaps for the tracer at its first traced call, which it knows by the tracer's era.
+ * Until then the slots of its blocks mean nothing (ku__sites_outdate()). */
 
 /* Recursive: a block born before install is resized inside the lock by the original allocator, which may call the
  * raw domain. */
@@ -179,118 +158,109 @@ void ku__many_after_fork_in_child(void) {
     tracing_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }
 
-KU__ALIGNED_CODE static void *traced_malloc(void *ctx, size_t size) {
-    ku_heap *heap = heap_here(ctx);
-    if (KU__UNLIKELY(heap == NULL)) {
-        return malloc_without_heap(ctx, size);
-    }
+/* Takes the lock. The tracer that a call of this house counts with; NULL: nothing is traced any more. */
+static ku__tracer *enter(ku__house *house) {
     ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block =
-        tracer != NULL ? ku__traced_malloc(heap, tracer, size, KU__STACK_ANY) : ku__untraced_malloc(heap, size);
+    ku__tracer *tracer = ku__tracing_now();
+    if (tracer != NULL && house->era != ku__tracing_era() && !ku__tracing_prepare(house)) {
+        ku__tracing_give_up("tracing stopped: the system refused memory for the table of birthplaces");
+        return NULL;
+    }
+    return tracer;
+}
+
+KU__COLD static void *counted_malloc(ku__house *house, ku_heap *heap, size_t size) {
+    ku__tracer *tracer = enter(house);
+    void *block = tracer == NULL                 ? ku__untraced_malloc(heap, size)
+                  : tracer->sample_interval == 0 ? ku__traced_malloc(heap, tracer, size, KU__STACK_ANY)
+                                                 : ku__sampled_malloc(heap, tracer, size);
     ku__many_tracing_unlock();
     return block;
 }
 
-KU__ALIGNED_CODE static void *traced_calloc(void *ctx, size_t count, size_t size) {
-    ku_heap *heap = heap_here(ctx);
-    if (KU__UNLIKELY(heap == NULL)) {
-        return calloc_without_heap(ctx, count, size);
-    }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__traced_calloc(heap, tracer, count, size, KU__STACK_ANY)
-                                 : ku__untraced_calloc(heap, count, size);
+KU__COLD static void *counted_calloc(ku__house *house, ku_heap *heap, size_t count, size_t size) {
+    ku__tracer *tracer = enter(house);
+    void *block = tracer == NULL                 ? ku__untraced_calloc(heap, count, size)
+                  : tracer->sample_interval == 0 ? ku__traced_calloc(heap, tracer, count, size, KU__STACK_ANY)
+                                                 : ku__sampled_calloc(heap, tracer, count, size);
     ku__many_tracing_unlock();
     return block;
 }
 
-KU__ALIGNED_CODE static void *traced_realloc(void *ctx, void *block, size_t size) {
-    ku_heap *heap = heap_here(ctx);
-    if (KU__UNLIKELY(heap == NULL)) {
-        return realloc_without_heap(ctx, block, size);
-    }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    void *resized = tracer != NULL ? ku__traced_realloc(heap, tracer, block, size, KU__STACK_ANY)
-                                   : ku__untraced_realloc(heap, block, size);
+KU__COLD static void *counted_realloc(ku__house *house, ku_heap *heap, void *block, size_t size) {
+    ku__tracer *tracer = enter(house);
+    void *resized = tracer == NULL                 ? ku__untraced_realloc(heap, block, size)
+                    : tracer->sample_interval == 0 ? ku__traced_realloc(heap, tracer, block, size, KU__STACK_ANY)
+                                                   : ku__sampled_realloc(heap, tracer, block, size);
     ku__many_tracing_unlock();
     return resized;
 }
 
-KU__ALIGNED_CODE static void traced_free(void *ctx, void *block) {
-    ku_heap *heap = heap_here(ctx);
-    if (KU__UNLIKELY(heap == NULL)) {
-        free_without_heap(ctx, block);
-        return;
-    }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    if (tracer != NULL) {
+KU__COLD static void counted_free(ku__house *house, ku_heap *heap, void *block) {
+    ku__tracer *tracer = enter(house);
+    if (tracer == NULL) {
+        ku__untraced_free(heap, block);
+    } else if (tracer->sample_interval == 0) {
         ku__traced_free(heap, tracer, block);
     } else {
-        ku__untraced_free(heap, block);
+        ku__sampled_free(heap, tracer, block);
     }
     ku__many_tracing_unlock();
 }
 
-const ku__entry_set ku__entries_traced_many = {traced_malloc, traced_calloc, traced_realloc, traced_free};
+/* ---- entry points ----
+ *
+ * One set for all that can be on: where other interpreters run, functions cannot be exchanged at one moment for all,
+ * and the running interpreter must be looked up in any case. */
 
-KU__ALIGNED_CODE static void *sampled_malloc(void *ctx, size_t size) {
-    ku_heap *heap = heap_here(ctx);
+KU__ALIGNED_CODE static void *many_malloc(void *ctx, size_t size) {
+    ku__house *house = house_here();
+    ku_heap *heap = heap_in(house, ctx);
     if (KU__UNLIKELY(heap == NULL)) {
         return malloc_without_heap(ctx, size);
     }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block = tracer != NULL ? ku__sampled_malloc(heap, tracer, size) : ku__untraced_malloc(heap, size);
-    ku__many_tracing_unlock();
-    return block;
+    return KU__LIKELY(ku__tracing_now() == NULL) ? ku__untraced_malloc(heap, size) : counted_malloc(house, heap, size);
 }
 
-KU__ALIGNED_CODE static void *sampled_calloc(void *ctx, size_t count, size_t size) {
-    ku_heap *heap = heap_here(ctx);
+KU__ALIGNED_CODE static void *many_calloc(void *ctx, size_t count, size_t size) {
+    ku__house *house = house_here();
+    ku_heap *heap = heap_in(house, ctx);
     if (KU__UNLIKELY(heap == NULL)) {
         return calloc_without_heap(ctx, count, size);
     }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    void *block =
-        tracer != NULL ? ku__sampled_calloc(heap, tracer, count, size) : ku__untraced_calloc(heap, count, size);
-    ku__many_tracing_unlock();
-    return block;
+    return KU__LIKELY(ku__tracing_now() == NULL) ? ku__untraced_calloc(heap, count, size)
+                                                 : counted_calloc(house, heap, count, size);
 }
 
-KU__ALIGNED_CODE static void *sampled_realloc(void *ctx, void *block, size_t size) {
-    ku_heap *heap = heap_here(ctx);
+KU__ALIGNED_CODE static void *many_realloc(void *ctx, void *block, size_t size) {
+    ku__house *house = house_here();
+    ku_heap *heap = heap_in(house, ctx);
     if (KU__UNLIKELY(heap == NULL)) {
         return realloc_without_heap(ctx, block, size);
     }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    void *resized =
-        tracer != NULL ? ku__sampled_realloc(heap, tracer, block, size) : ku__untraced_realloc(heap, block, size);
-    ku__many_tracing_unlock();
-    return resized;
+    return KU__LIKELY(ku__tracing_now() == NULL) ? ku__untraced_realloc(heap, block, size)
+                                                 : counted_realloc(house, heap, block, size);
 }
 
-KU__ALIGNED_CODE static void sampled_free(void *ctx, void *block) {
-    ku_heap *heap = heap_here(ctx);
+KU__ALIGNED_CODE static void many_free(void *ctx, void *block) {
+    ku__house *house = house_here();
+    ku_heap *heap = heap_in(house, ctx);
     if (KU__UNLIKELY(heap == NULL)) {
         free_without_heap(ctx, block);
-        return;
-    }
-    ku__many_tracing_lock();
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    if (tracer != NULL) {
-        ku__sampled_free(heap, tracer, block);
-    } else {
+    } else if (KU__LIKELY(ku__tracing_now() == NULL)) {
         ku__untraced_free(heap, block);
+    } else {
+        counted_free(house, heap, block);
     }
-    ku__many_tracing_unlock();
 }
 
-const ku__entry_set ku__entries_sampled_many = {sampled_malloc, sampled_calloc, sampled_realloc, sampled_free};
+const ku__entry_set ku__entries_many = {many_malloc, many_calloc, many_realloc, many_free};
+
+bool ku__many_reads(const ku__house *house) {
+    const PyThreadState *thread = ku__fact_thread();
+    return !ku__bridge_state.many ||
+           (thread != NULL && ku__fact_interpreter_id(thread->interp) == atomic_load(&house->owner));
+}
 
 /* ---- hearing of interpreters ---- */
 

@@ -25,6 +25,10 @@ void ku__many_watch(void);
 /* Whether `heap` is the main interpreter's and another interpreter, or none, runs in this thread. */
 bool ku__many_elsewhere(const ku_heap *heap);
 
+/* Whether this thread holds the lock of the house's heaps, so that they can be read exactly. Else they may be read as
+ * KU__READ_RUNNING (alloc/arenas.h) only. */
+bool ku__many_reads(const ku__house *house);
+
 /* Held by traced entry points for many GILs, and by whoever starts, stops or reads tracing while there may be many. */
 void ku__many_tracing_lock(void);
 void ku__many_tracing_unlock(void);

@@ -20,7 +20,7 @@
 typedef struct entry {
     uintptr_t address; /* 0: empty */
     uint32_t site;
-    uint32_t unused;
+    uint32_t era; /* low bits of the era of the tracer that the site is of; set in entries that are taken out */
     size_t size;
 } entry;
 
@@ -29,6 +29,7 @@ enum { FIRST_CAPACITY = 1 << 12 }; /* 96 KiB: an interpreter at rest has a few t
 /* Everything under `lock`. */
 static struct {
     ku__tracer *tracer; /* NULL: only forward */
+    uint64_t era;       /* of the tracer */
     entry *entries;
     size_t capacity; /* a power of two */
     size_t used;
@@ -131,14 +132,16 @@ static void born_locked(const void *block, size_t size, uint32_t site) {
     }
 }
 
-/* A new block. The site is found before the lock is taken, because finding it may take the lock of many.c. */
+/* A new block. The site is found before the lock is taken, because finding it may take the lock of many.c; so it may
+ * be the site of a tracer that has been stopped since. */
 static void born(const void *block, size_t size) {
     if (ku__tracing_state.tracer == NULL) {
         return; /* tracing has given up; what was counted is still uncounted when it goes */
     }
+    uint64_t era = ku__tracing_era();
     uint32_t site = site_of_caller();
     pthread_mutex_lock(&lock);
-    if (registry.tracer != NULL) {
+    if (registry.tracer != NULL && registry.era == era) {
         born_locked(block, size + (size == 0), site);
     }
     pthread_mutex_unlock(&lock);
@@ -151,6 +154,7 @@ static bool gone(const void *block, entry *was) {
     if (registry.tracer != NULL) {
         size_t at = place_of((uintptr_t)block);
         *was = registry.entries[at];
+        was->era = (uint32_t)registry.era;
         known = was->address != 0;
         if (known) {
             remove_at(at);
@@ -192,7 +196,8 @@ static void *raw_calloc(void *ctx, size_t count, size_t size) {
 /* A resize that fails puts the old block back: it lives on with its size and site. */
 static void put_back(const entry *was) {
     pthread_mutex_lock(&lock);
-    if (registry.tracer != NULL && put(was->address, was->site, was->size)) {
+    bool same = registry.tracer != NULL && (uint32_t)registry.era == was->era;
+    if (same && put(was->address, was->site, was->size)) {
         if (registry.tracer->sample_interval > 0) {
             ku__sample_allocated(registry.tracer, KU__LANE_RAW, was->site, was->size, (const void *)was->address);
         } else {
@@ -240,6 +245,7 @@ bool ku__raw_start(ku_error *error) {
     registry.lost = false;
     bool room = registry.entries != NULL || reserve(FIRST_CAPACITY);
     if (room) {
+        registry.era = ku__tracing_era();
         __atomic_store_n(&registry.tracer, ku__tracing_state.kept, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&lock);

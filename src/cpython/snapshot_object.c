@@ -59,11 +59,12 @@ static void add_raw_block(uint32_t site, size_t size, void *argument) {
     ku__rows_add(argument, site, 0, size, 1);
 }
 
-/* Blocks of every heap that the holder of this GIL may read: as in stats.c. */
+/* Blocks of every heap, under the lock of tracing. Another interpreter that has made a traced call is outside its heaps
+ * then, as long as something is traced (many.c); one that has made none has no block that is traced. */
 static void add_all_blocks(ku__rows *rows) {
-    bool others = ku__bridge_state.many && ku__interpreter_count() > 1;
-    for (ku__house *house = atomic_load(&ku__bridge_state.houses); house != NULL; house = house->next) {
-        if (house->objects != NULL && (!others || house == ku__bridge_state.main_house)) {
+    bool still = ku__tracing_now() != NULL;
+    for (const ku__house *house = ku__house_next(NULL); house != NULL; house = ku__house_next(house)) {
+        if (ku__many_reads(house) || (still && house->era == ku__tracing_era())) {
             ku_heap_walk(house->objects, add_block, rows);
             ku_heap_walk(house->buffers, add_block, rows);
         }

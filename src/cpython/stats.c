@@ -1,26 +1,36 @@
 /* stats.c: what the heaps hold, for Python.
  *
- * A heap may be read by the holder of its interpreter's GIL only. While other interpreters run, their heaps are left
- * out: the main interpreter's are always shown.
+ * The main interpreter asks, and its own heaps are read exactly. Those of other interpreters may be changing at this
+ * moment: they are read as they stand (alloc/arenas.h), an operation late. Only their own interpreters can purge them.
  */
 #include "cpython/module.h"
 
+#include "alloc/arenas.h"
 #include "cpython/bridge.h"
 #include "cpython/many.h"
 
-#include <kucha/stats.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Calls `act` for every heap that may be read now; stops when it says false. */
-static bool each_heap(bool (*act)(ku_heap *heap, void *argument), void *argument) {
-    bool others = ku__bridge_state.many && ku__interpreter_count() > 1;
-    for (ku__house *house = atomic_load(&ku__bridge_state.houses); house != NULL; house = house->next) {
-        if (house->objects == NULL || (others && house != ku__bridge_state.main_house)) {
-            continue;
-        }
-        if (!act(house->objects, argument) || !act(house->buffers, argument)) {
-            return false;
+/* A heap as it is shown. */
+typedef struct shown {
+    ku_heap *heap;
+    ku__reading reading;
+    int64_t interpreter;
+} shown;
+
+/* Calls `act` for every heap; stops when it says false. */
+static bool each_heap(bool (*act)(const shown *of, void *argument), void *argument) {
+    for (ku__house *house = ku__house_next(NULL); house != NULL; house = ku__house_next(house)) {
+        shown of = {.reading = ku__many_reads(house) ? KU__READ_OWN : KU__READ_RUNNING,
+                    .interpreter = atomic_load(&house->owner)};
+        ku_heap *const heaps[] = {house->objects, house->buffers};
+        for (size_t i = 0; i < 2; i++) {
+            of.heap = heaps[i];
+            if (!act(&of, argument)) {
+                return false;
+            }
         }
     }
     return true;
@@ -64,13 +74,13 @@ static PyObject *classes_of(const ku_heap_stats *stats) {
 }
 
 /* The arenas are read into memory of the system's: a list that grows would change what it describes. */
-static PyObject *arenas_of(ku_heap *heap) {
-    size_t capacity = ku_heap_arenas_read(heap, NULL, 0);
+static PyObject *arenas_of(const shown *of) {
+    size_t capacity = ku__heap_arenas_of(of->heap, of->reading, NULL, 0);
     ku_arena_stats *arenas = calloc(capacity + 1, sizeof *arenas);
     if (arenas == NULL) {
         return PyErr_NoMemory();
     }
-    size_t count = ku_heap_arenas_read(heap, arenas, capacity);
+    size_t count = ku__heap_arenas_of(of->heap, of->reading, arenas, capacity);
     count = count < capacity ? count : capacity;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count; i++) {
@@ -86,27 +96,28 @@ static PyObject *arenas_of(ku_heap *heap) {
     return list;
 }
 
-static PyObject *describe(ku_heap *heap) {
+static PyObject *describe(const shown *of) {
     ku_heap_stats s;
-    ku_heap_stats_read(heap, &s);
-    PyObject *arenas = arenas_of(heap);
+    ku__heap_stats_of(of->heap, of->reading, &s);
+    PyObject *arenas = arenas_of(of);
     PyObject *classes = arenas == NULL ? NULL : classes_of(&s);
     if (classes == NULL) {
         Py_XDECREF(arenas);
         return NULL;
     }
-    return Py_BuildValue("{s:s,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:N,s:N}",
-                         "name", s.name, "domain", domain_name(s.domain), "limit", s.limit, "arena_size", s.arena_size,
-                         "pool_size", s.pool_size, "arenas", s.arenas, "arenas_peak", s.arenas_peak, "arenas_taken",
-                         s.arenas_taken, "pools_used", s.pools_used, "pools_free", s.pools_free, "blocks_used",
-                         s.blocks_used, "bytes_used", s.bytes_used, "blocks_free", s.blocks_free, "bytes_free",
-                         s.bytes_free, "large_blocks", s.large_blocks, "large_bytes", s.large_bytes, "large_bytes_peak",
-                         s.large_bytes_peak, "bytes_held", s.bytes_held, "bytes_mapped", s.bytes_mapped,
-                         "metadata_bytes", s.metadata_bytes, "classes", classes, "arenas_list", arenas);
+    return Py_BuildValue(
+        "{s:s,s:L,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:N,s:N}", "name", s.name,
+        "interpreter", (long long)of->interpreter, "domain", domain_name(s.domain), "limit", s.limit, "arena_size",
+        s.arena_size, "pool_size", s.pool_size, "arenas", s.arenas, "arenas_peak", s.arenas_peak, "arenas_taken",
+        s.arenas_taken, "pools_used", s.pools_used, "pools_free", s.pools_free, "blocks_used", s.blocks_used,
+        "bytes_used", s.bytes_used, "blocks_free", s.blocks_free, "bytes_free", s.bytes_free, "large_blocks",
+        s.large_blocks, "large_bytes", s.large_bytes, "large_bytes_peak", s.large_bytes_peak, "bytes_held",
+        s.bytes_held, "bytes_mapped", s.bytes_mapped, "metadata_bytes", s.metadata_bytes, "classes", classes,
+        "arenas_list", arenas);
 }
 
-static bool append_description(ku_heap *heap, void *list) {
-    return append(list, describe(heap));
+static bool append_description(const shown *of, void *list) {
+    return append(list, describe(of));
 }
 
 PyObject *ku__stats_call(PyObject *module, PyObject *ignored) {
@@ -121,7 +132,7 @@ PyObject *ku__stats_call(PyObject *module, PyObject *ignored) {
 /* ---- as text and as a picture ---- */
 
 /* Writes through a stream in the system's memory, which the heaps that are described do not see. */
-static PyObject *written(PyObject *module, bool (*act)(ku_heap *heap, void *stream)) {
+static PyObject *written(PyObject *module, bool (*act)(const shown *of, void *stream)) {
     if (require_installed(module) != 0) {
         return NULL;
     }
@@ -138,8 +149,11 @@ static PyObject *written(PyObject *module, bool (*act)(ku_heap *heap, void *stre
     return result;
 }
 
-static bool print_heap(ku_heap *heap, void *stream) {
-    return ku_heap_stats_print(heap, stream) == 0;
+static bool print_heap(const shown *of, void *stream) {
+    if (of->interpreter != 0) {
+        fprintf(stream, "Interpreter %" PRId64 "\n", of->interpreter);
+    }
+    return ku__heap_stats_write(of->heap, of->reading, stream) == 0;
 }
 
 PyObject *ku__stats_text_call(PyObject *module, PyObject *ignored) {
@@ -147,8 +161,8 @@ PyObject *ku__stats_text_call(PyObject *module, PyObject *ignored) {
     return written(module, print_heap);
 }
 
-static bool draw_heap(ku_heap *heap, void *stream) {
-    return ku_heap_map_svg(heap, stream) == 0;
+static bool draw_heap(const shown *of, void *stream) {
+    return ku__heap_map_write(of->heap, of->reading, stream) == 0;
 }
 
 PyObject *ku__map_svg_call(PyObject *module, PyObject *ignored) {
@@ -158,8 +172,10 @@ PyObject *ku__map_svg_call(PyObject *module, PyObject *ignored) {
 
 /* ---- purge() ---- */
 
-static bool purge_heap(ku_heap *heap, void *given_back) {
-    *(size_t *)given_back += ku_heap_purge(heap);
+static bool purge_heap(const shown *of, void *given_back) {
+    if (of->reading == KU__READ_OWN) {
+        *(size_t *)given_back += ku_heap_purge(of->heap);
+    }
     return true;
 }
 

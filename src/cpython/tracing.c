@@ -6,13 +6,14 @@
  */
 #include "cpython/tracing.h"
 
+#include "alloc/arenas.h"
 #include "cpython/many.h"
 #include "cpython/pending.h"
 #include "cpython/raw.h"
 #include "os/clock.h"
 #include "os/pages.h"
 
-#include <kucha/stats.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,25 +29,21 @@ static int refuse(ku_error *error, ku_code code, const char *sentence) {
 
 /* ---- site tables ---- */
 
-/* Only while no other interpreter runs, because its heaps are its own. */
+/* The main interpreter's tables go; those of others, who may be allocating now, only lose their meaning until their
+ * interpreter takes part in tracing again. */
 static void disable_sites(void) {
-    for (ku__house *house = atomic_load(&ku__bridge_state.houses); house != NULL; house = house->next) {
-        if (house->objects != NULL) {
-            ku__sites_disable(house->objects);
-            ku__sites_disable(house->buffers);
-        }
+    ku__house *house = ku__house_next(NULL);
+    ku__sites_disable(house->objects);
+    ku__sites_disable(house->buffers);
+    while ((house = ku__house_next(house)) != NULL) {
+        ku__sites_outdate(house->objects);
+        ku__sites_outdate(house->buffers);
     }
 }
 
-static bool enable_sites(void) {
-    disable_sites(); /* an earlier stop may have left tables, and slots of its tracer in them */
-    for (ku__house *house = atomic_load(&ku__bridge_state.houses); house != NULL; house = house->next) {
-        if (house->objects != NULL && !(ku__sites_enable(house->objects) && ku__sites_enable(house->buffers))) {
-            disable_sites();
-            return false;
-        }
-    }
-    return true;
+bool ku__tracing_prepare(ku__house *house) {
+    house->era = ku__tracing_era();
+    return ku__sites_enable(house->objects) && ku__sites_enable(house->buffers);
 }
 
 /* ---- what the capture shows of heaps ---- */
@@ -55,20 +52,18 @@ static bool enable_sites(void) {
 static void capture_memory(void *context, uint64_t *arena_bytes, uint64_t *large_bytes) {
     (void)context;
     uint64_t arenas = 0, large = 0;
-    for (ku__house *house = atomic_load(&ku__bridge_state.houses); house != NULL; house = house->next) {
-        if (house->objects != NULL) {
-            arenas += (house->objects->arenas + house->buffers->arenas) * KU__ARENA_SIZE;
-            large += house->objects->large_bytes + house->buffers->large_bytes;
-        }
+    for (const ku__house *house = ku__house_next(NULL); house != NULL; house = ku__house_next(house)) {
+        arenas += (house->objects->arenas + house->buffers->arenas) * KU__ARENA_SIZE;
+        large += house->objects->large_bytes + house->buffers->large_bytes;
     }
     *arena_bytes = arenas;
     *large_bytes = large;
 }
 
-static void count_occupancy(ku_heap *heap, ku_capture_heap *out) {
+static void count_occupancy(ku_heap *heap, ku__reading reading, ku_capture_heap *out) {
     enum { ARENAS_AT_ONCE = 4096 };
     static ku_arena_stats arenas[ARENAS_AT_ONCE]; /* under the main lane's lock; 16 GiB of wide arenas */
-    size_t count = ku_heap_arenas_read(heap, arenas, ARENAS_AT_ONCE);
+    size_t count = ku__heap_arenas_of(heap, reading, arenas, ARENAS_AT_ONCE);
     if (count > ARENAS_AT_ONCE) {
         count = ARENAS_AT_ONCE;
     }
@@ -79,9 +74,9 @@ static void count_occupancy(ku_heap *heap, ku_capture_heap *out) {
     }
 }
 
-static void describe_heap(ku_heap *heap, ku_capture_heap *out) {
+static void describe_heap(ku_heap *heap, ku__reading reading, int64_t owner, ku_capture_heap *out) {
     ku_heap_stats stats;
-    ku_heap_stats_read(heap, &stats);
+    ku__heap_stats_of(heap, reading, &stats);
     *out = (ku_capture_heap){
         .domain = stats.domain,
         .limit = stats.limit,
@@ -103,19 +98,27 @@ static void describe_heap(ku_heap *heap, ku_capture_heap *out) {
         .bytes_mapped = stats.bytes_mapped,
         .metadata_bytes = stats.metadata_bytes,
     };
-    memcpy(out->name, stats.name, sizeof out->name);
-    count_occupancy(heap, out);
+    if (owner == 0) {
+        memcpy(out->name, stats.name, sizeof out->name);
+    } else {
+        snprintf(out->name, sizeof out->name, "%.7s of interpreter %" PRId64, stats.name, owner);
+    }
+    count_occupancy(heap, reading, out);
 }
 
-/* Of several interpreters only the main one's heaps are shown: the others' may be changing at this moment. */
+/* The main interpreter's heaps come first. */
 static size_t capture_heaps(void *context, ku_capture_heap *heaps, size_t capacity) {
     (void)context;
-    ku__house *house = ku__bridge_state.main_house;
-    ku_heap *both[] = {house->objects, house->buffers};
-    for (size_t i = 0; i < 2 && i < capacity; i++) {
-        describe_heap(both[i], &heaps[i]);
+    size_t count = 0;
+    for (ku__house *house = ku__house_next(NULL); house != NULL; house = ku__house_next(house), count += 2) {
+        ku__reading reading = ku__many_reads(house) ? KU__READ_OWN : KU__READ_RUNNING;
+        int64_t owner = atomic_load(&house->owner);
+        if (count + 2 <= capacity) {
+            describe_heap(house->objects, reading, owner, &heaps[count]);
+            describe_heap(house->buffers, reading, owner, &heaps[count + 1]);
+        }
     }
-    return 2;
+    return count;
 }
 
 static ku__capture *start_capture(ku__tracer *tracer, const ku__tracing_options *options, ku_error *error) {
@@ -170,7 +173,9 @@ static int begin(const ku__tracing_options *options, ku_error *error) {
     if (tracer == NULL) {
         return -1;
     }
-    if (!enable_sites()) {
+    __atomic_fetch_add(&tracing->era, 1, __ATOMIC_RELAXED);
+    if (!ku__tracing_prepare(ku__bridge_state.main_house)) {
+        disable_sites();
         ku__tracer_delete(tracer);
         return refuse(error, KU_NO_MEMORY, "the system refused memory for the table of birthplaces");
     }
@@ -182,7 +187,7 @@ static int begin(const ku__tracing_options *options, ku_error *error) {
             return -1;
         }
     }
-    tracing->tracer = tracing->kept = tracer;
+    tracing->kept = tracer;
     return 0;
 }
 
@@ -194,11 +199,16 @@ static void end(int exit_code, bool *finished, ku_error *error) {
         tracing->capture = NULL;
     }
     ku__codes_release(tracing->kept);
-    if (!ku__bridge_state.many || ku__interpreter_count() == 1) {
-        disable_sites(); /* else the next start does it */
-    }
+    disable_sites();
     ku__tracer_delete(tracing->kept);
-    tracing->tracer = tracing->kept = NULL;
+    tracing->kept = NULL;
+}
+
+/* No entry point of another interpreter is inside when the tracer comes or goes. */
+static void publish(ku__tracer *tracer) {
+    ku__many_tracing_lock();
+    __atomic_store_n(&ku__tracing_state.tracer, tracer, __ATOMIC_RELAXED);
+    ku__many_tracing_unlock();
 }
 
 static ku__entry_kind entries_for(const ku__tracing_options *options) {
@@ -212,11 +222,6 @@ int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
     ku__tracing *tracing = &ku__tracing_state;
     if (tracing->kept != NULL) {
         return refuse(error, KU_STATE, "tracing is on already; stop it first");
-    }
-    if (ku__bridge_state.many && ku__interpreter_count() > 1) {
-        return refuse(error, KU_STATE,
-                      "tracing cannot start while a second interpreter exists; start it before the first "
-                      "of them is made, or when they have ended");
     }
     if (!ku__bridge_in_place()) {
         return refuse(error, KU_STATE,
@@ -238,6 +243,7 @@ int ku__tracing_start(const ku__tracing_options *options, ku_error *error) {
     }
     tracing->objects = options->objects;
     tracing->started = ku__clock_monotonic();
+    publish(tracing->kept);
     ku__bridge_switch(entries_for(options), ku__bridge_state.many);
     return 0;
 }
@@ -254,9 +260,7 @@ int ku__tracing_stop(int exit_code, bool exiting, ku_error *error) {
     ku__raw_stop();
     /* A wrapper on top of ours keeps the traced entry points: they find no tracer and work as plain ones. */
     ku__bridge_switch(KU__ENTRIES_PLAIN, ku__bridge_state.many);
-    ku__many_tracing_lock(); /* no entry point of another interpreter is inside when the tracer goes */
-    tracing->tracer = NULL;
-    ku__many_tracing_unlock();
+    publish(NULL);
     if (exiting && tracing->capture != NULL) {
         ku__capture_expect_exit(tracing->capture);
     }

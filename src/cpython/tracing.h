@@ -19,6 +19,7 @@ typedef struct ku__tracing {
     bool objects;         /* the interpreter's reference tracer is ours */
     bool raw;             /* the raw domain is traced */
     double started;       /* monotonic seconds */
+    uint64_t era;         /* the number of the tracer, from 1; changes while `tracer` is NULL */
     char python[32];      /* version of the interpreter, such as "3.11.7"; filled at install */
 } ku__tracing;
 
@@ -32,6 +33,19 @@ typedef struct ku__tracing_options {
     const char *command;
     bool follow_fork;
 } ku__tracing_options;
+
+/* What entry points count with now. Any thread may ask; what is done with it needs the main lane's lock. */
+static inline ku__tracer *ku__tracing_now(void) {
+    return __atomic_load_n(&ku__tracing_state.tracer, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t ku__tracing_era(void) {
+    return __atomic_load_n(&ku__tracing_state.era, __ATOMIC_RELAXED);
+}
+
+/* Empties the slots of the house's blocks for the tracer of now. False when the system refuses the tables. The holder
+ * of the house's heaps, under the lock of tracing. */
+bool ku__tracing_prepare(ku__house *house);
 
 /* Starts tracing. 0, or -1 with `error` filled; then nothing has changed. KU_IO with EEXIST where the capture
  * exists. */
