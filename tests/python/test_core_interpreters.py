@@ -144,23 +144,117 @@ exec(WORK, {})
     )
 
 
-def test_tracing_starts_only_while_one_interpreter_exists() -> None:
+@pytest.mark.parametrize("how", ["frames=1", "frames=8", "sample=200"])
+def test_tracing_starts_and_stops_while_others_allocate(how: str) -> None:
+    """What an interpreter made before tracing, or for an earlier tracer, is in nobody's counts."""
+    passes(
+        HELPERS
+        + f"""
+import time
+install()
+other = create()
+run(other, "kept = [str(i) * 3 for i in range(3000)]")
+busy = threading.Thread(target=together, args=(2, 3))
+busy.start()
+for round in range(4):
+    _core.trace_start({how})
+    mine = [str(i) for i in range(3000)]
+    run(other, f"new = [object() for i in range(4000)]; del kept[:700]")
+    _core.snapshot()
+    assert _core.traced_memory()[0] > 0 and _core.statistics("traceback")
+    time.sleep(0.05)
+    _core.trace_stop()
+    run(other, "del new; kept += [str(i) * 3 for i in range(700)]")
+    del mine
+busy.join()
+destroy(other)
+_core.trace_start({how})
+together(2, rounds=1)
+_core.trace_stop()
+""",
+        timeout=300,
+    )
+
+
+def test_counts_of_another_interpreter_are_exact() -> None:
+    passes(
+        HELPERS
+        + """
+install()
+other = create()
+run(other, "import sys; before = [bytes(40) for i in range(1000)]")
+def live(line):
+    rows = [row for row in _core.statistics("lineno") if row[0] in ("<string>", "<script>") and row[1] == line]
+    return (rows[0][2], rows[0][3]) if rows else (0, 0)
+_core.trace_start()
+run(other, "\\n" * 100 + "made = [bytes(47) for i in range(1000)]")
+size, blocks = live(101)
+assert 1000 <= blocks <= 1010, blocks
+assert size >= 1000 * (sys.getsizeof(b"") + 47), size
+run(other, "del before")
+assert live(101) == (size, blocks)
+run(other, "del made")
+assert live(101)[1] <= 10, live(101)
+_core.trace_stop()
+_core.trace_start()
+run(other, "pass")
+assert live(101)[1] == 0, live(101)
+_core.trace_stop()
+destroy(other)
+"""
+    )
+
+
+def test_statistics_show_the_heaps_of_all_interpreters() -> None:
     passes(
         HELPERS
         + """
 install()
 i = create()
-run(i, WORK)
-try:
-    _core.trace_start()
-except _core.Refused as refused:
-    assert "second interpreter" in str(refused)
-else:
-    raise AssertionError
+run(i, "x = [bytes(100) for i in range(50000)]; y = [bytes(5000) for i in range(100)]")
+stop = []
+def churn():
+    j = create()
+    while not stop:
+        run(j, WORK)
+    destroy(j)
+thread = threading.Thread(target=churn, daemon=True)
+thread.start()
+for round in range(40):
+    heaps = _core.stats()
+    assert [heap["interpreter"] for heap in heaps[:2]] == [0, 0]
+    objects, buffers = (next(h for h in heaps if h["interpreter"] == i and h["domain"] == d) for d in ("obj", "mem"))
+    assert 50000 <= objects["blocks_used"] < 100000 and objects["large_bytes"] >= 500000, objects
+    assert sum(arena["blocks_used"] for arena in objects["arenas_list"]) >= 50000
+    for heap in heaps:
+        assert heap["bytes_used"] + heap["bytes_free"] <= heap["bytes_mapped"] + heap["pool_size"] * 64, heap
+    text, picture = _core.stats_text(), _core.map_svg()
+    assert f"Interpreter {int(i)}" in text and picture.count("<svg") >= len(heaps)
+    _core.purge()
+stop.append(1)
+thread.join()
 destroy(i)
-_core.trace_start()
-together(2, rounds=1)
+""",
+        timeout=300,
+    )
+
+
+def test_a_capture_shows_the_heaps_of_all_interpreters() -> None:
+    passes(
+        HELPERS
+        + """
+import os, tempfile
+install()
+path = os.path.join(tempfile.mkdtemp(), "x.kucha")
+i = create()
+_core.trace_start(capture=path)
+run(i, "x = [bytes(100) for i in range(5000)]")
+_core.trace_flush()
+names = {heap["name"]: heap for heap in _core.capture_read(path).arenas}
+assert names[f"objects of interpreter {int(i)}"]["blocks_used"] >= 5000, names
+assert "objects" in names and "buffers" in names
 _core.trace_stop()
+destroy(i)
 """
     )
 
