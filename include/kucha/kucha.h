@@ -11,6 +11,7 @@
 #include <kucha/channel.h>
 #include <kucha/check.h>
 #include <kucha/container.h>
+#include <kucha/diff.h>
 #include <kucha/dominators.h>
 #include <kucha/error.h>
 #include <kucha/fences.h>
@@ -32,6 +33,7 @@
 #include <kucha/paths.h>
 #include <kucha/process.h>
 #include <kucha/progress.h>
+#include <kucha/query.h>
 #include <kucha/scope.h>
 #include <kucha/selection.h>
 #include <kucha/stats.h>
