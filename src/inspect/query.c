@@ -1,4 +1,4 @@
-XX
+/* query.c: the steps of a query, carried out over the columns of a graph; see kucha/query.h, and query_parse.c for the
  * steps.
  *
  * A machine with a stack of sets, a bit a node. Texts are compared once for each type, text or birthplace that there
