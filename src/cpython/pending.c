@@ -9,8 +9,9 @@
 
 #include <stdatomic.h>
 
-/* After that long it does not matter any more where os.fork() is: it takes well under a millisecond. */
-#define FORK_SECONDS 0.005
+/* After that long it does not matter any more where os.fork() is: it takes well under a millisecond, and longer only
+ * where others have the processor or a function of os.register_at_fork() works for long. */
+#define FORK_SECONDS 0.1
 
 static atomic_bool waiting; /* the interpreter has a call of ours that it has not made */
 

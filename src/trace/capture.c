@@ -30,9 +30,9 @@
 #define UPDATE_SHARE 9 /* seconds of rest for a second of work */
 
 /* os.fork() counts the process's threads right after fork(2) returns (CPython 3.12 and later,
- * warn_about_fork_with_threads) and takes well under a millisecond to get there. A child that is about to exec gets
- * longer: it must not leave a file. */
-#define REST_SECONDS_PARENT 0.005
+ * warn_about_fork_with_threads) and takes well under a millisecond to get there, some time slices on a busy machine.
+ * A child that is about to exec must not leave a file. */
+#define REST_SECONDS_PARENT 0.1
 #define REST_SECONDS_CHILD 0.020
 
 /* A fork updates a file that is older than this: many forks must not mean many updates. */

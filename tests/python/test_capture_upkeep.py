@@ -68,7 +68,7 @@ counts = []
 def after():
     while True:
         count = threads()
-        if time.perf_counter() - started > 0.005:  # what kucha gives os.fork() at most
+        if time.perf_counter() - started > 0.005:  # far below what kucha gives os.fork() at most
             break
         counts.append(count)
 os.register_at_fork(after_in_parent=after)
