@@ -15,7 +15,7 @@
  * others, references to what lives are given up first, for all, and only then blocks are given back, for each slot
  * together: a reference given up may end other objects, run their finalizers and take new blocks, none of which can be
  * one of the dead as long as these still have theirs. References between the dead are never touched. A slot of which
- * trial deletion saw that nothing leads out of it, and nothing is owned, is freed without a look at its objects.
+ * trial deletion saw that nothing leads out of the dead, and nothing is owned, is freed without a look at its objects.
  */
 #ifndef KU__ENDING_H
 #define KU__ENDING_H
@@ -155,25 +155,26 @@ static void strip_one(ku__run *run, model_context *context, model_object *object
     model_freed(object);
 }
 
-static bool is_mixed(const ku__run *run, uint32_t slot) {
+/* Whether objects of a slot are looked at for what `mark` says. */
+static bool is_looked_at(const ku__run *run, uint32_t slot, uint8_t mark) {
 #ifdef KU_CHECKING
     (void)slot;
-    return run != NULL; /* each object is looked at, and marked as freed */
+    return run != NULL && mark != 0; /* each object is, and is marked as freed */
 #else
-    return run->mixed || (run->space->marks[slot] & KU__SLOT_MIXED) != 0;
+    return (run->space->marks[slot] & mark) != 0;
 #endif
 }
 
 static void sweep(ku__run *run, model_context *context) {
     ku__space *space = run->space;
     for (uint32_t i = 0; i < space->scope.count; i++) {
-        if (is_mixed(run, space->scope.slots[i])) {
+        if (run->leaves || is_looked_at(run, space->scope.slots[i], KU__SLOT_LEAVES | KU__SLOT_OWNS)) {
             each_in_slot(run, context, space->scope.slots[i], leave_one);
         }
     }
     for (uint32_t i = 0; i < space->scope.count; i++) {
         uint32_t slot = space->scope.slots[i];
-        if (is_mixed(run, slot)) {
+        if (is_looked_at(run, slot, KU__SLOT_OWNS)) {
             each_in_slot(run, context, slot, strip_one);
         }
         ku__space_free_slot(space, slot);
@@ -182,12 +183,8 @@ static void sweep(ku__run *run, model_context *context) {
 
 static void free_dead(ku__run *run, model_context *context) {
     if ((run->traits & KU__MODEL_SINGLY) != 0) {
-        run->mixed = true; /* references to them leave the candidates now */
+        run->leaves = true; /* references to them leave the candidates now */
         each_dead(run, context, KU__MODEL_SINGLY, end_singly);
-    }
-    if (run->mixed) {
-        trial_pass(
-            run); /* what slots are like, now that all candidates are dead: cheaper than to look at each object twice */
     }
     sweep(run, context);
 }

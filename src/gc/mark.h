@@ -138,4 +138,22 @@ static bool mark_all(ku__run *run) {
     }
 }
 
+/* As mark_all(), and notes what was marked, as long as that is few. */
+static void mark_few(ku__run *run) {
+    marker by = marker_of(run);
+    while (!run->leaves) {
+        look_ahead(run);
+        if (run->ring_count == 0) {
+            return;
+        }
+        uint64_t entry = ring_take(run);
+        if (entry >> KU__PIECE_SHIFT == 0) {
+            run->leaves = run->few_count == KU__FEW - 1;
+            run->few[run->few_count++] = entry;
+        }
+        mark_entry(&by, entry);
+    }
+    mark_all(run);
+}
+
 #endif

@@ -25,6 +25,7 @@ enum {
     KU__PIECE = 256,   /* items of an array looked at together: some microseconds */
     KU__UNIT_BITS = 4, /* blocks lie at multiples of 16 bytes */
     KU__PIECE_SHIFT = 34,
+    KU__FEW = 512, /* objects held from outside that are looked at by themselves: an empty isolate has some 60 */
 };
 
 typedef struct ku__stack {
@@ -50,7 +51,9 @@ typedef struct ku__run {
     ku__big
         *big; /* candidates with more references than a byte counts; after trial deletion, those that are immortal */
     size_t big_count, big_capacity;
-    bool mixed;         /* what was noted for each slot does not hold: look at each object again */
+    uint64_t few[KU__FEW]; /* entries of candidates that are exempt, and then of what was found held */
+    size_t exempt_count, few_count;
+    bool leaves;        /* dead objects may refer to some that live, beside those in slots that say so */
     unsigned traits;    /* of all candidates */
     uint64_t deadline;  /* nanoseconds of the clock; 0: none */
     size_t looked_at;   /* objects whose references were followed */

@@ -11,9 +11,11 @@
  * count below 256; objects with more are noted (run.h), and those among them whose rest is 0 get a second pass that
  * counts in full.
  *
- * What a slot is like is noted on the way (KU__SLOT_MIXED): if no object in it has anything but references, and none of
- * these leads out of the candidates, then, if all candidates are dead, its blocks can be given back without another
- * look.
+ * What a slot is like is noted on the way. KU__SLOT_LEAVES: a reference leads out of the candidates, and must be given
+ * up when its object dies. KU__SLOT_OWNS: an object has more than references, and must be asked before its block goes.
+ * Blocks of a slot with neither can be given back without another look, if no dead object refers to one that turned out
+ * to live. That is found out without the dead where only few were held (judge_few): if all references to these that
+ * came from candidates came from these few themselves, then none of the dead has one.
  */
 #ifndef KU__TRIAL_H
 #define KU__TRIAL_H
@@ -21,8 +23,9 @@
 #include <string.h>
 
 enum {
-    KU__SLOT_MIXED = 4, /* of space->marks: objects must be looked at one by one */
-    TRIAL_AHEAD = 8,    /* arrays on their way into the cache */
+    KU__SLOT_LEAVES = 4, /* of space->marks */
+    KU__SLOT_OWNS = 8,
+    TRIAL_AHEAD = 8, /* arrays on their way into the cache */
 };
 
 typedef struct trial {
@@ -79,7 +82,7 @@ static void trial_note_array(trial *at, model_object *object, const void *array)
     at->arrays[(at->first + at->count++) % TRIAL_AHEAD] = object;
 }
 
-/* What an object has beside references at known places. Its slot is mixed, so where these lead does not matter. */
+/* What an object has beside references at known places. Its slot owns, so where these lead does not matter. */
 static __attribute__((noinline)) void trial_others(trial *at, model_object *object) {
     trier by = {.lens = ku__space_lens(at->run->space, at->run->bits)};
     model_others(object, trial_place, &by);
@@ -89,12 +92,23 @@ static __attribute__((noinline)) void trial_others(trial *at, model_object *obje
     }
 }
 
-/* One candidate; false when it is exempt after all. */
+/* An exempt object is no candidate, but objects before it took references to it for ones that stay inside, and so do
+ * those after it, if it can be noted; false if not. */
+static __attribute__((noinline)) bool trial_exempt(ku__run *run, model_object *object) {
+    if (run->few_count == KU__FEW) {
+        run->leaves = true;
+        return false;
+    }
+    run->few[run->few_count++] = ku__run_entry(run, object, 0);
+    run->exempt_count = run->few_count;
+    return true;
+}
+
+/* One candidate; false when it is none after all. */
 __attribute__((always_inline)) static inline bool trial_candidate(trial *at, trier *by, uint64_t number,
                                                                   model_object *object, unsigned *traits) {
     if (KU__UNLIKELY(model_is_exempt(object))) {
-        at->run->mixed = true; /* objects before it took references to it for ones that stay inside */
-        return false;
+        return trial_exempt(at->run, object);
     }
     uint32_t count = model_count(object);
     by->lens.rest[number] = (uint8_t)(by->lens.rest[number] + count);
@@ -126,9 +140,7 @@ static void trial_slot(trial *at, uint32_t slot) {
             }
         }
     }
-    if (by.leaves || traits != 0) {
-        run->space->marks[slot] |= KU__SLOT_MIXED;
-    }
+    run->space->marks[slot] |= (uint8_t)((by.leaves ? KU__SLOT_LEAVES : 0) | (traits != 0 ? KU__SLOT_OWNS : 0));
     run->traits |= traits;
 }
 
@@ -136,7 +148,7 @@ static void trial_clear(const ku__run *run) {
     for (uint32_t i = 0; i < run->space->scope.count; i++) {
         uint32_t slot = run->space->scope.slots[i];
         memset(&run->space->rest[(size_t)slot << KU__BLOCK_BITS], 0, (size_t)run->space->slots[slot].words * 64);
-        run->space->marks[slot] &= (uint8_t)~KU__SLOT_MIXED;
+        run->space->marks[slot] &= (uint8_t) ~(KU__SLOT_LEAVES | KU__SLOT_OWNS);
     }
 }
 
@@ -156,16 +168,17 @@ static void recount_place(model_object **place, void *argument) {
     recount_object((ku__run *)argument, *place);
 }
 
-static void recount_candidate(ku__run *run, model_object *object) {
+/* Visits all references of an object, at leisure. */
+static void each_reference(model_object *object, ku__model_visit *visit, void *argument) {
     size_t length = 0;
-    model_fields(object, recount_place, run);
+    model_fields(object, visit, argument);
     if (model_has_others(object)) {
-        model_others(object, recount_place, run);
+        model_others(object, visit, argument);
     }
     model_object **items = model_array_at(object) != NULL ? model_array(object, &length) : NULL;
     for (size_t i = 0; i < length; i++) {
         if (items[i] != NULL) {
-            recount_object(run, items[i]);
+            visit(&items[i], argument);
         }
     }
 }
@@ -177,7 +190,7 @@ static void recount(ku__run *run) {
         for (uint32_t word = 0; word < run->space->slots[run->space->scope.slots[i]].words; word++) {
             for (uint64_t left = run->bits[first / 64 + word]; left != 0; left &= left - 1) {
                 uint64_t number = first + word * 64 + (uint64_t)__builtin_ctzll(left);
-                recount_candidate(run, (model_object *)ku__space_block(run->space, number));
+                each_reference((model_object *)ku__space_block(run->space, number), recount_place, run);
             }
         }
     }
@@ -233,7 +246,6 @@ static void mark_held_word(ku__run *run, uint64_t number, uint64_t bits) {
     for (; bits != 0; bits &= bits - 1) {
         uint64_t held = number + (uint64_t)__builtin_ctzll(bits);
         if (run->space->rest[held] != 0 && ku__bit(run->bits, held)) {
-            run->mixed = true; /* references to it leave what is dead */
             mark_object(&by, (model_object *)ku__space_block(run->space, held));
         }
     }
@@ -249,22 +261,52 @@ static void mark_held(ku__run *run) {
                 mark_held_word(run, number, bits);
             }
         }
-        mark_all(run);
+        mark_few(run);
     }
+}
+
+static void give_back_place(model_object **place, void *argument) {
+    ku__run *run = (ku__run *)argument;
+    uint64_t number = ku__space_number(run->space, *place);
+    if (number != KU__NOWHERE) {
+        run->space->rest[number]++;
+    }
+}
+
+/* Whether some of the dead may refer to one of the few that are exempt, or were held. What trial deletion took off, less
+ * the references from the few that were held, came from the dead. Bytes tell that of counts that fit; who never dies
+ * need not be told. */
+static bool is_few_referred(ku__run *run) {
+    for (size_t i = run->exempt_count; i < run->few_count; i++) {
+        each_reference((model_object *)ku__run_object(run, run->few[i]), give_back_place, run);
+    }
+    for (size_t i = 0; i < run->few_count; i++) {
+        const model_object *object = (const model_object *)ku__run_object(run, run->few[i]);
+        uint32_t count = model_count(object), expected = i < run->exempt_count ? 0 : count;
+        bool fits = count <= UINT8_MAX && run->space->rest[ku__space_number(run->space, object)] == expected;
+        if (!fits && count < KU__MODEL_IMMORTAL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One pass over the candidates: counts, and what slots are like. */
 static void trial_pass(ku__run *run) {
     trial at = {.run = run};
     run->traits = 0;
-    run->mixed = false;
+    run->leaves = false;
     run->big_count = 0;
+    run->few_count = run->exempt_count = 0;
     trial_clear(run);
     for (uint32_t i = 0; i < run->space->scope.count; i++) {
         trial_slot(&at, run->space->scope.slots[i]);
     }
     while (at.count != 0) {
         trial_next_array(&at);
+    }
+    for (size_t i = 0; i < run->exempt_count; i++) {
+        ku__bit_clear(run->bits, ku__space_number(run->space, ku__run_object(run, run->few[i])));
     }
 }
 
@@ -274,6 +316,7 @@ static bool try_deletion(ku__run *run) {
     settle_big(run);
     if (!run->stack.failed) {
         mark_held(run);
+        run->leaves = run->leaves || is_few_referred(run);
     }
     return !run->stack.failed;
 }
