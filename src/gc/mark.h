@@ -12,45 +12,78 @@
 
 enum { MARK_ROUND = 128 }; /* entries between two looks at the clock, which takes some 25 ns */
 
+/* What marking works with. Kept in a structure of its own, that a compiler holds in registers, because stores to bitmaps
+ * could otherwise be to the run. Stack and ring are the marker's between marker_take() and marker_leave(). */
 typedef struct marker {
     ku__lens lens;
     ku__run *run;
+    uint64_t *top, *end;           /* of the stack: where the next entry goes, and where there is no room */
+    unsigned ring_first, ring_end; /* the run's */
 } marker;
 
-static inline marker marker_of(ku__run *run) {
-    return (marker){ku__space_lens(run->space, run->bits), run};
+static inline void marker_take(marker *by) {
+    const ku__stack *stack = &by->run->stack;
+    by->top = stack->entries + stack->count;
+    by->end = stack->entries + stack->capacity;
+    by->ring_first = by->run->ring_first;
+    by->ring_end = by->run->ring_end;
+}
+static inline void marker_leave(const marker *by) {
+    by->run->stack.count = (size_t)(by->top - by->run->stack.entries);
+    by->run->ring_first = by->ring_first;
+    by->run->ring_end = by->ring_end;
 }
 
-__attribute__((always_inline)) static inline void mark_object(const marker *by, model_object *target) {
-    uint64_t number = ku__lens_number(&by->lens, target);
-    if (number != KU__NOWHERE && ku__bit(by->lens.bits, number)) {
-        ku__bit_clear(by->lens.bits, number);
-        ku__stack_push(&by->run->stack, ((uintptr_t)target - by->lens.base) >> KU__UNIT_BITS);
+static inline marker marker_of(ku__run *run) {
+    marker by = {.lens = ku__space_lens(run->space, run->bits), .run = run};
+    marker_take(&by);
+    return by;
+}
+
+/* Pushes where there is no room; returns the new top and gives the new end. */
+static __attribute__((noinline)) uint64_t *push_slow(ku__run *run, uint64_t entry, uint64_t **end) {
+    run->stack.count = run->stack.capacity;
+    ku__stack_push(&run->stack, entry);
+    *end = run->stack.entries + run->stack.capacity;
+    return run->stack.entries + run->stack.count;
+}
+
+__attribute__((always_inline)) static inline void mark_push(marker *by, uint64_t entry) {
+    if (KU__UNLIKELY(by->top == by->end)) {
+        uint64_t *end;
+        by->top = push_slow(by->run, entry, &end);
+        by->end = end;
+        return;
+    }
+    *by->top++ = entry;
+}
+
+__attribute__((always_inline)) static inline void mark_object(marker *by, model_object *target) {
+    uint64_t number = ku__lens_candidate(&by->lens, target);
+    uint64_t *word = &by->lens.bits[number / 64], bit = (uint64_t)1 << (number % 64), bits = *word;
+    if ((bits & bit) != 0) {
+        *word = bits & ~bit;
+        mark_push(by, ((uintptr_t)target - by->lens.base) >> KU__UNIT_BITS);
     }
 }
 
 __attribute__((always_inline)) static inline void mark_inline(model_object **place, void *argument) {
-    mark_object((const marker *)argument, *place);
+    mark_object((marker *)argument, *place);
 }
 
 /* For whoever calls through a pointer. */
 static void mark_place(model_object **place, void *argument) {
     marker by = marker_of((ku__run *)argument);
     mark_object(&by, *place);
+    marker_leave(&by);
 }
 
-static inline void ring_put(ku__run *run, uint64_t entry) {
-    run->ring[(run->ring_first + run->ring_count++) % KU__AHEAD] = entry;
+/* An array enters the ring when its object has left it, so there is room. */
+static void ring_put(ku__run *run, uint64_t entry) {
+    run->ring[run->ring_end++ % KU__AHEAD] = entry;
 }
 
-static inline uint64_t ring_take(ku__run *run) {
-    uint64_t entry = run->ring[run->ring_first];
-    run->ring_first = (run->ring_first + 1) % KU__AHEAD;
-    run->ring_count--;
-    return entry;
-}
-
-/* An array's turn: a piece of it, and the next piece later. The ring has room, because an entry just left it. */
+/* An array's turn: a piece of it, and the next piece later. */
 static __attribute__((noinline)) void mark_piece(ku__run *run, model_object *object, uint64_t piece) {
     marker by = marker_of(run);
     size_t length;
@@ -62,6 +95,7 @@ static __attribute__((noinline)) void mark_piece(ku__run *run, model_object *obj
             mark_object(&by, items[i]);
         }
     }
+    marker_leave(&by);
     if (end < length && end > first) {
         __builtin_prefetch(&items[end]);
         ring_put(run, ku__run_entry(run, object, piece + 1));
@@ -77,13 +111,6 @@ static __attribute__((noinline)) void mark_others(ku__run *run, model_object *ob
     }
 }
 
-static inline void mark_fields(const marker *by, model_object *object) {
-    model_fields(object, mark_inline, (void *)(uintptr_t)by);
-    if (KU__UNLIKELY(model_has_others(object))) {
-        mark_others(by->run, object);
-    }
-}
-
 /* Of a collection in steps: whether the object was there when it was noted, and still is. A block that was freed, or is
  * of a new object, is unknown to the generations. */
 static inline bool is_there(const ku__run *run, const model_object *object) {
@@ -91,68 +118,81 @@ static inline bool is_there(const ku__run *run, const model_object *object) {
     return number != KU__NOWHERE && (ku__bit(run->space->low, number) || ku__bit(run->space->high, number));
 }
 
-static inline void mark_entry(const marker *by, uint64_t entry) {
+__attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_t entry) {
     ku__run *run = by->run;
-    model_object *object = (model_object *)ku__run_object(run, entry);
+    model_object *object = (model_object *)ku__entry_object(by->lens.base, entry);
     uint64_t piece = entry >> KU__PIECE_SHIFT;
     if (run->in_steps && !is_there(run, object)) {
         return;
     }
+    if (KU__LIKELY(piece == 0)) {
+        model_fields(object, mark_inline, by);
+        if (KU__LIKELY(!model_has_others(object))) {
+            return;
+        }
+    }
+    marker_leave(by);
     if (piece == 0) {
-        run->looked_at++;
-        mark_fields(by, object);
+        mark_others(run, object);
     } else {
         mark_piece(run, object, piece);
     }
+    marker_take(by);
 }
 
-/* Fills the ring from the stack. */
-static inline void look_ahead(ku__run *run) {
-    while (run->ring_count < KU__AHEAD && run->stack.count != 0) {
-        uint64_t entry = run->stack.entries[--run->stack.count];
-        __builtin_prefetch(ku__run_object(run, entry));
-        ring_put(run, entry);
-    }
+/* The next entry to be looked at: what left the ring, which is filled from the stack as long as there is something.
+ * False when both are empty. */
+__attribute__((always_inline)) static inline bool mark_next(marker *by, uint64_t *entry) {
+    uint64_t *bottom = by->run->stack.entries, *ring = by->run->ring;
+    do {
+        if (by->top == bottom) {
+            if (by->ring_end == by->ring_first) {
+                return false;
+            }
+            break;
+        }
+        uint64_t next = *--by->top;
+        __builtin_prefetch(ku__entry_object(by->lens.base, next));
+        ring[by->ring_end++ % KU__AHEAD] = next;
+    } while (by->ring_end - by->ring_first < KU__AHEAD);
+    *entry = ring[by->ring_first++ % KU__AHEAD];
+    return true;
 }
 
 /* Between two steps nothing stays in the ring. */
-static void ring_empty(ku__run *run) {
-    while (run->ring_count != 0) {
-        ku__stack_push(&run->stack, ring_take(run));
+static void ring_empty(marker *by) {
+    while (by->ring_end != by->ring_first) {
+        mark_push(by, by->run->ring[by->ring_first++ % KU__AHEAD]);
     }
 }
 
 /* Marks until nothing is left, or the deadline has come; true when nothing is left. */
 static bool mark_all(ku__run *run) {
     marker by = marker_of(run);
-    for (size_t round = 1;; round++) {
-        look_ahead(run);
-        if (run->ring_count == 0) {
-            return true;
-        }
-        mark_entry(&by, ring_take(run));
+    uint64_t entry;
+    for (size_t round = 1; mark_next(&by, &entry); round++) {
+        mark_entry(&by, entry);
         if (KU__UNLIKELY(round % MARK_ROUND == 0 && run->deadline != 0) && ku__clock_nanoseconds() >= run->deadline) {
-            ring_empty(run);
-            return run->stack.count == 0;
+            ring_empty(&by);
+            break;
         }
     }
+    marker_leave(&by);
+    return run->stack.count == 0;
 }
 
 /* As mark_all(), and notes what was marked, as long as that is few. */
 static void mark_few(ku__run *run) {
     marker by = marker_of(run);
-    while (!run->leaves) {
-        look_ahead(run);
-        if (run->ring_count == 0) {
-            return;
-        }
-        uint64_t entry = ring_take(run);
+    uint64_t entry;
+    while (!run->leaves && mark_next(&by, &entry)) {
         if (entry >> KU__PIECE_SHIFT == 0) {
             run->leaves = run->few_count == KU__FEW - 1;
             run->few[run->few_count++] = entry;
         }
         mark_entry(&by, entry);
     }
+    marker_leave(&by);
     mark_all(run);
 }
 

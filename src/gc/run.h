@@ -45,19 +45,17 @@ typedef struct ku__run {
     uint64_t *bits; /* candidates, or `standing` in a collection in steps */
     ku__stack stack;
     uint64_t ring[KU__AHEAD];
-    unsigned ring_first, ring_count;
-    bool in_steps; /* the program runs in between: entries may be of objects that were freed */
+    unsigned ring_first, ring_end; /* entries taken and put so far: those between wait */
+    bool in_steps;                 /* the program runs in between: entries may be of objects that were freed */
 
     ku__big
         *big; /* candidates with more references than a byte counts; after trial deletion, those that are immortal */
     size_t big_count, big_capacity;
     uint64_t few[KU__FEW]; /* entries of candidates that are exempt, and then of what was found held */
     size_t exempt_count, few_count;
-    bool leaves;        /* dead objects may refer to some that live, beside those in slots that say so */
-    unsigned traits;    /* of all candidates */
-    uint64_t deadline;  /* nanoseconds of the clock; 0: none */
-    size_t looked_at;   /* objects whose references were followed */
-    size_t outstanding; /* bytes of memory in use for the run, for statistics */
+    bool leaves;       /* dead objects may refer to some that live, beside those in slots that say so */
+    unsigned traits;   /* of all candidates */
+    uint64_t deadline; /* nanoseconds of the clock; 0: none */
 } ku__run;
 
 /* Doubles the stack; false, and failed, without memory. */
@@ -83,9 +81,12 @@ static inline void ku__stack_push(ku__stack *stack, uint64_t entry) {
 static inline uint64_t ku__run_entry(const ku__run *run, const void *object, uint64_t piece) {
     return ((uintptr_t)object - run->space->base) >> KU__UNIT_BITS | piece << KU__PIECE_SHIFT;
 }
-static inline void *ku__run_object(const ku__run *run, uint64_t entry) {
+static inline void *ku__entry_object(uintptr_t base, uint64_t entry) {
     uint64_t units = entry & (((uint64_t)1 << KU__PIECE_SHIFT) - 1);
-    return (void *)(run->space->base + (units << KU__UNIT_BITS));
+    return (void *)(base + (units << KU__UNIT_BITS));
+}
+static inline void *ku__run_object(const ku__run *run, uint64_t entry) {
+    return ku__entry_object(run->space->base, entry);
 }
 _Static_assert(KU__RANGE_BITS - KU__UNIT_BITS <= KU__PIECE_SHIFT, "an entry has room for every block of the range");
 

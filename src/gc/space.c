@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* A shift is within one word: pools begin at most 48 + 15 * 64 bytes in (alloc/geometry.h). */
+_Static_assert(KU__POOL_SHIFT + (KU__POOL_COLOURS - 1) * 64 < 64 * KU_CLASS_STEP, "first / size is below 64");
+
 enum { SLOTS_LEAST = 64 }; /* the first tables serve one arena; they double from there */
 
 /* ---- tables that grow ---- */
@@ -121,11 +124,13 @@ static void empty_list(ku__space *space, ku__slot_list *list, uint8_t mark) {
  * forgotten. */
 static void bind_slot(ku__space *space, uint32_t slot, uint32_t pool_number) {
     const ku__pool *pool = ku__pool_at(pool_number);
+    uint32_t size = (uint32_t)ku__class_size(pool->class_index), first = ku__pool_first(pool_number);
     space->slots[slot] = (ku__slot){
-        .first = (uintptr_t)ku__pool_address(pool_number) + ku__pool_first(pool_number),
+        .first = (uintptr_t)ku__pool_address(pool_number) + first % size,
         .pool = pool_number,
-        .size = (uint32_t)ku__class_size(pool->class_index),
-        .words = (pool->capacity + 63u) / 64,
+        .size = size,
+        .words = (first / size + pool->capacity + 63) / 64,
+        .shift = first / size,
     };
     space->entries[pool_number] = slot << 5 | pool->class_index;
 }
@@ -174,14 +179,24 @@ static inline size_t first_word(uint32_t slot) {
     return (size_t)slot * KU__SLOT_WORDS;
 }
 
-/* Word `word` of a slot's blocks of generation 0: what is taken and not known. */
-static uint64_t young_word(const ku__space *space, uint32_t slot, size_t word) {
-    const ku__slot *of = &space->slots[slot];
+/* Word `word` of a slot's blocks that are taken: of those of its pool, moved up by `shift`. */
+static uint64_t taken_word(const ku__space *space, const ku__slot *of, size_t word) {
     if (!ku__walk_owns(space->heap, of->pool)) {
         return 0; /* the pool was given back: nothing is left in it */
     }
+    const ku__pool *pool = ku__pool_at(of->pool);
+    uint64_t here = word * 64 < pool->capacity ? ku__walk_taken(pool, word) : 0;
+    if (of->shift == 0) {
+        return here;
+    }
+    uint64_t before = word != 0 ? ku__walk_taken(pool, word - 1) : 0;
+    return here << of->shift | before >> (64 - of->shift);
+}
+
+/* Of them, those of generation 0: what is not known. */
+static uint64_t young_word(const ku__space *space, uint32_t slot, size_t word) {
     size_t at = first_word(slot) + word;
-    return ku__walk_taken(ku__pool_at(of->pool), word) & ~(space->low[at] | space->high[at]);
+    return taken_word(space, &space->slots[slot], word) & ~(space->low[at] | space->high[at]);
 }
 
 /* Moves generation 0 into 1. When nothing older is asked for, it becomes the candidates. Returns how many. */
@@ -356,6 +371,20 @@ void ku__space_each(const ku__space *space, int generation, ku__space_visitor *v
 
 /* ---- freeing ---- */
 
+/* Gives blocks back to their pool, where they are moved down by `shift`. */
+static void free_blocks(ku__space *space, const ku__slot *of, const uint64_t *dead) {
+    uint64_t moved[KU__SLOT_WORDS];
+    if (of->shift == 0) {
+        ku__walk_free(space->heap, of->pool, dead);
+        return;
+    }
+    for (size_t word = 0; word < of->words; word++) {
+        uint64_t after = word + 1 < of->words ? dead[word + 1] : 0;
+        moved[word] = dead[word] >> of->shift | after << (64 - of->shift);
+    }
+    ku__walk_free(space->heap, of->pool, moved);
+}
+
 void ku__space_free_slot(ku__space *space, uint32_t slot) {
     uint64_t *dead = &space->candidates[first_word(slot)];
     uint64_t any = 0;
@@ -369,19 +398,18 @@ void ku__space_free_slot(ku__space *space, uint32_t slot) {
         any |= dead[word];
     }
     if (any != 0) {
-        ku__walk_free(space->heap, space->slots[slot].pool, dead);
+        free_blocks(space, &space->slots[slot], dead);
     }
 }
 
 #ifdef KU_CHECKING
 static void check_slot(const ku__space *space, uint32_t slot) {
     const ku__slot *of = &space->slots[slot];
-    bool owned = ku__walk_owns(space->heap, of->pool);
     KU__CHECK(space->entries[of->pool] >> 5 == slot);
     for (size_t word = 0; word < KU__SLOT_WORDS; word++) {
         size_t at = first_word(slot) + word;
         uint64_t known = space->low[at] | space->high[at];
-        uint64_t taken = owned && word < of->words ? ku__walk_taken(ku__pool_at(of->pool), word) : 0;
+        uint64_t taken = word < of->words ? taken_word(space, of, word) : 0;
         KU__CHECK((known & ~taken) == 0);
         KU__CHECK(space->standing == NULL || (space->standing[at] & ~taken) == 0);
     }

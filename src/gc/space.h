@@ -8,8 +8,11 @@
  *
  *     entries[pool] = slot << 5 | class of its blocks; 0: no object seen there
  *
- * A block of slot s with index i in its pool has the number s * KU__BLOCKS_MAX + i. Bitmaps and bytes below are indexed
- * by it, so that all that one pool needs lies together, and walking by number is walking in order of address.
+ * A block of slot s has the number s * KU__BLOCKS_MAX + i, where i is its distance from the beginning of its pool in
+ * whole blocks. Pools do not begin with their first block, so i is the block's index in the pool and `shift` more, the
+ * same for all blocks of a pool; that saves each reference the way to where the first block begins. Bitmaps and bytes
+ * below are indexed by it, so that all that one pool needs lies together, and walking by number is walking in order of
+ * address.
  *
  * Generations. Two bitmaps, low and high, hold two bits for a block:
  *
@@ -46,10 +49,11 @@ enum {
 #define KU__NOWHERE UINT64_MAX /* the number of what is no block of a slot */
 
 typedef struct ku__slot {
-    uintptr_t first; /* address of the pool's first block */
+    uintptr_t first; /* where a block with i == 0 would lie */
     uint32_t pool;   /* its number */
     uint32_t size;   /* of a block */
     uint32_t words;  /* of the bitmaps that are in use */
+    uint32_t shift;  /* i of the pool's first block, below 64 */
 } ku__slot;
 
 typedef struct ku__slot_list {
@@ -132,6 +136,22 @@ static inline ku__lens ku__space_lens(const ku__space *space, uint64_t *bits) {
     return (ku__lens){space->base, space->range, space->entries, bits, space->rest};
 }
 
+/* The number that an entry gives to an address with this offset from the base of the range. */
+static inline uint64_t ku__entry_number(uint32_t entry, uintptr_t offset) {
+    uint64_t index = (offset & (KU__POOL_SIZE - 1)) * ku__reciprocals[entry & KU__MAP_CLASS] >> 32;
+    return (uint64_t)(entry >> 5) << KU__BLOCK_BITS | index;
+}
+
+/* A number that is a candidate's only if the address is one: outside of all slots, some number of slot 0, which has no
+ * candidates. */
+static inline uint64_t ku__lens_candidate(const ku__lens *lens, const void *address) {
+    uintptr_t offset = (uintptr_t)address - lens->base;
+    if (KU__UNLIKELY(offset >= lens->range)) {
+        return 0;
+    }
+    return ku__entry_number(lens->entries[offset >> KU__POOL_BITS], offset);
+}
+
 /* The number of a block; KU__NOWHERE for an address outside of all slots. Of an address in a slot's pool that is no
  * block, some number of that slot. */
 static inline uint64_t ku__lens_number(const ku__lens *lens, const void *address) {
@@ -139,14 +159,8 @@ static inline uint64_t ku__lens_number(const ku__lens *lens, const void *address
     if (KU__UNLIKELY(offset >= lens->range)) {
         return KU__NOWHERE;
     }
-    uintptr_t pool = offset >> KU__POOL_BITS;
-    uint32_t entry = lens->entries[pool];
-    if (KU__UNLIKELY(entry == 0)) {
-        return KU__NOWHERE;
-    }
-    uint64_t inside = (offset - ku__pool_first(pool)) & (KU__POOL_SIZE - 1);
-    uint64_t index = inside * ku__reciprocals[entry & KU__MAP_CLASS] >> 32;
-    return (uint64_t)(entry >> 5) << KU__BLOCK_BITS | index;
+    uint32_t entry = lens->entries[offset >> KU__POOL_BITS];
+    return KU__LIKELY(entry != 0) ? ku__entry_number(entry, offset) : KU__NOWHERE;
 }
 
 static inline uint64_t ku__space_number(const ku__space *space, const void *address) {

@@ -40,8 +40,8 @@ typedef struct trier {
 } trier;
 
 __attribute__((always_inline)) static inline void trial_object(trier *by, model_object *target) {
-    uint64_t number = ku__lens_number(&by->lens, target);
-    if (KU__LIKELY(number != KU__NOWHERE && ku__bit(by->lens.bits, number))) {
+    uint64_t number = ku__lens_candidate(&by->lens, target);
+    if (KU__LIKELY(ku__bit(by->lens.bits, number))) {
         by->lens.rest[number]--;
     } else {
         by->leaves = true;
@@ -249,6 +249,7 @@ static void mark_held_word(ku__run *run, uint64_t number, uint64_t bits) {
             mark_object(&by, (model_object *)ku__space_block(run->space, held));
         }
     }
+    marker_leave(&by);
 }
 
 static void mark_held(ku__run *run) {
