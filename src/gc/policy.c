@@ -7,10 +7,13 @@ enum {
     OBJECTS_LEAST = 10000,  /* outstanding objects that are always allowed: some hundred kilobytes */
     BYTES_LEAST = 32 << 20, /* and bytes: what a full collection of a small heap is not worth */
     NEARLY = 1000,          /* so near to the full collection that a young one is not worth it */
-    POOR_YIELD = 8,         /* fewer than an eighth: the young mostly live */
+    NO_YIELD = 64,          /* fewer than one in so many: the young live */
+    POOR_YIELD = 8,         /* fewer than an eighth: they mostly live */
     RICH_YIELD = 4,         /* more than a quarter: they mostly die */
+    PROBE = 16,             /* of a full collection that found much, to see whether that is what dies */
 };
 static const double outstanding_share = 0.25; /* of what lives, of garbage expected */
+static const double growth_most = 2;          /* heaps that only grew were marked once an object with 1, half with 2 */
 
 void ku__policy_open(ku__policy *policy) {
     *policy = (ku__policy){
@@ -34,7 +37,7 @@ int32_t ku__policy_young_most(const ku__policy *policy) {
 
 /* The share by which what lives may grow. */
 static double growth(const ku__policy *policy) {
-    double most = policy->share > outstanding_share ? outstanding_share / policy->share : 1;
+    double most = policy->share * growth_most > outstanding_share ? outstanding_share / policy->share : growth_most;
     return most > outstanding_share ? most : outstanding_share;
 }
 
@@ -67,19 +70,26 @@ int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes) {
     return policy->counts[1] > policy->thresholds[1] ? 1 : 0;
 }
 
-/* Young collections that would come twice before a full one at the most are left to that. */
-static void note_yield(ku__policy *policy, size_t candidates, size_t found) {
-    if (policy->is_literal) {
-        return;
-    }
-    size_t most = ku__policy_most(policy), least = (size_t)policy->thresholds[0];
-    if (found * POOR_YIELD < candidates) {
-        policy->distance = policy->distance * 4 < most ? policy->distance * 2 : most;
+/* The distance to the next young collection, if that is not a full one. Those that would come twice before a full one
+ * at the most are left to that. */
+static size_t distance_after(const ku__policy *policy, int generation, size_t candidates, size_t found) {
+    size_t most = ku__policy_most(policy), distance = policy->distance;
+    if (found * NO_YIELD < candidates) {
+        distance = most;
+    } else if (found * POOR_YIELD < candidates) {
+        distance = distance * 4 < most ? distance * 2 : most;
     } else if (found * RICH_YIELD > candidates) {
-        policy->distance /= RICH_YIELD;
+        distance /= generation == 2 ? PROBE : RICH_YIELD;
     }
-    policy->distance = policy->distance > most ? most : policy->distance;
-    policy->distance = policy->distance < least ? least : policy->distance;
+    return distance < most ? distance : most;
+}
+
+static void note_yield(ku__policy *policy, int generation, size_t candidates, size_t found) {
+    size_t least = (size_t)policy->thresholds[0];
+    if (!policy->is_literal) {
+        policy->distance = distance_after(policy, generation, candidates, found);
+        policy->distance = policy->distance < least ? least : policy->distance;
+    }
 }
 
 /* What came to A and is not young any more, less what of it was found dead. */
@@ -100,6 +110,6 @@ void ku__policy_note(ku__policy *policy, int generation, const ku__yield *yield,
         policy->bytes_most = yield->bytes + at_least(BYTES_LEAST, (double)yield->bytes * growth(policy));
     }
     if (automatic && yield->candidates != 0) {
-        note_yield(policy, yield->candidates, yield->found);
+        note_yield(policy, generation, yield->candidates, yield->found);
     }
 }

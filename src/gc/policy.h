@@ -8,18 +8,20 @@
  * share of what was looked at that was dead lately (an average in which each collection weighs half as much as the one
  * after it). What may be outstanding is limited to
  *
- *     most(L, s) = max(10,000 objects, L * min(1, max(1/4, 1/4 / s)))
+ *     most(L, s) = max(10,000 objects, L * min(2, max(1/4, 1/4 / s)))
  *
- * so that the garbage expected, A * s, stays below a quarter of what lives, and no heap grows by more than its own size
- * without a full collection, whatever was expected. A is at least 10,000 before that, so small programs do not collect
- * all the time. CPython 3.13 waits for a quarter of what lives in any case, and pays 42 to 67 % of the time of building
- * a heap for it.
+ * so that the garbage expected, A * s, stays below a quarter of what lives, and no heap grows by more than twice its
+ * own size without a full collection, whatever was expected. A is at least 10,000 before that, so small programs do not
+ * collect all the time. CPython 3.13 waits for a quarter of what lives in any case, and pays 42 to 67 % of the time of
+ * building a heap for it.
  *
- * Young collections. The threshold of generation 0 is where they begin. Each that finds less than an eighth dead
- * doubles the distance to the next; from half of `most` on it becomes `most`; each that finds more than a quarter cuts
- * it to a quarter, down to the threshold again: a program that makes garbage is collected in small pieces, which stay
- * in the processor's caches, and one that builds something is left alone. Who sets thresholds is taken at his word: no
- * doubling then.
+ * Young collections. The threshold of generation 0 is where they begin. One that finds next to nothing leaves what
+ * comes to the full one (the distance becomes `most`); one that finds less than an eighth dead doubles the distance to
+ * the next, and from half of `most` on it becomes `most`; one that finds more than a quarter cuts it to a quarter, down
+ * to the threshold again: a program that makes garbage is collected in small pieces, which stay in the processor's
+ * caches, and one that builds something is left alone. After a full collection that found more than a quarter it is cut
+ * to a sixteenth: what died may be old or young, which the next one tells at little cost. Who sets thresholds is taken
+ * at his word: no doubling then.
  *
  * Thresholds that were set follow CPython 3.13's rule for a full collection too: a quarter of what lives, after as many
  * collections of generation 1 as the third threshold says.
