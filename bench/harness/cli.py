@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.interpreters import Interpreter, find_all, version_of
 
-from harness import hosted, instruments, machine, native
+from harness import collector, hosted, instruments, machine, native
 from harness.table import Row, as_markdown, as_text
 
 # What the programs need from PyPI: the suite and its runner, and a newer mimalloc than Debian's. They lie in a folder
@@ -21,7 +21,8 @@ PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 
 NATIVE = ("pairs", "lifo", "churn", "resident")
 INSTRUMENTS = ("snapshot", "start", "processes", "collector")
-SECTIONS = (*NATIVE, "programs", "suite", *INSTRUMENTS)
+COLLECTOR = ("native-collector", "isolates")
+SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -155,6 +156,19 @@ def measure_native(options: argparse.Namespace, top: Path, packages: Path, round
     return rows
 
 
+def measure_collector(options: argparse.Namespace, top: Path, rounds: int) -> list[Row]:
+    """The native collector and isolates, whose programs are built with the library."""
+    only = set(options.only)
+    rows: list[Row] = []
+    if not only or only & set(COLLECTOR):
+        subprocess.run([str(top / "scripts" / "build"), "release"], cwd=top, check=True)
+        for name, measure in collector.measures(top, only & set(COLLECTOR), rounds):
+            attempt(rows, name, measure)
+    for row in rows:
+        row.section = "The native collector"
+    return rows
+
+
 def main(arguments: list[str], top: Path) -> int:
     """Measure, print the table, write the JSON file."""
     options = parse(arguments)
@@ -164,7 +178,8 @@ def main(arguments: list[str], top: Path) -> int:
     machine_facts = machine.facts(top)
     interpreters = find_interpreters(options.python, options.half_hour)
     rows = measure_native(options, top, packages, rounds)
-    needs_python = not options.only or set(options.only) - set(NATIVE)
+    rows += measure_collector(options, top, rounds)
+    needs_python = not options.only or set(options.only) - {*NATIVE, *COLLECTOR}
     for number, item in enumerate(interpreters if needs_python else []):
         if build(item, top):
             rows += measure_interpreter(options, top, packages, item, rounds, number == 0)
