@@ -79,6 +79,17 @@ typedef struct ku_capture_point {
     uint64_t large_bytes;
 } ku_capture_point;
 
+/* What collections did up to a moment, from the start on: the difference of two entries is what happened between them.
+ * There is an entry for each point of the timeline before which collections took place, if they were watched. */
+typedef struct ku_capture_collections {
+    double seconds;          /* since the start */
+    uint64_t collections[3]; /* of each generation, the youngest first */
+    uint64_t nanoseconds[3]; /* that they took */
+    uint64_t longest;        /* nanoseconds of the longest since the entry before */
+    uint64_t collected;      /* objects that were found to be garbage */
+    uint64_t uncollectable;
+} ku_capture_collections;
+
 /* A heap when the program last had time to say; the words are those of ku_heap_stats (kucha/stats.h). */
 typedef struct ku_capture_heap {
     char name[32];
@@ -106,12 +117,14 @@ KU_API size_t ku_capture_code_count(const ku_capture *capture);
 KU_API size_t ku_capture_frame_count(const ku_capture *capture);
 KU_API size_t ku_capture_site_count(const ku_capture *capture);
 KU_API size_t ku_capture_point_count(const ku_capture *capture);
+KU_API size_t ku_capture_collections_count(const ku_capture *capture);
 KU_API size_t ku_capture_heap_count(const ku_capture *capture);
 
 /* The one with this number, which must be below the count. */
 KU_API void ku_capture_code_read(const ku_capture *capture, size_t index, ku_capture_code *code);
 KU_API void ku_capture_frame_read(const ku_capture *capture, size_t index, ku_capture_frame *frame);
 KU_API void ku_capture_point_read(const ku_capture *capture, size_t index, ku_capture_point *point);
+KU_API void ku_capture_collections_read(const ku_capture *capture, size_t index, ku_capture_collections *collections);
 KU_API void ku_capture_heap_read(const ku_capture *capture, size_t index, ku_capture_heap *heap);
 
 /* The counts of all sites, one entry a site; lives as long as the capture. */

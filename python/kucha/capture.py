@@ -90,6 +90,7 @@ class Profile:
         self.header = capture.header
         self.totals = capture.totals
         self.timeline = capture.timeline
+        self.collections = capture.collections
         self.arenas = capture.arenas
         self.stacks = capture.stacks
         self.counts = capture.counts

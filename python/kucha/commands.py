@@ -73,6 +73,13 @@ RUN = Command(
             "Give the program kucha.tracemalloc under the name of tracemalloc, and started: with the frames of "
             "--frames, or more where PYTHONTRACEMALLOC asks for more.",
         ),
+        Option(
+            "--timeline",
+            "FILE",
+            "Watch memory and collections over time, densely; at the end, draw them: FILE.svg, or FILE.png (needs "
+            "matplotlib). Default of FILE: the capture's name with .svg.",
+            implied="",
+        ),
         Option("--map", "FILE", "At the end, draw the arenas as a picture (SVG)."),
         Option("--stats", None, "At the end, print the allocator's statistics, size class by size class."),
         Option("--top", "N", f"{_TOP_HELP} Default: {TOP_SUMMARY}.", TOP_SUMMARY, count(0, 10_000)),
@@ -123,6 +130,7 @@ REPORT = Command(
         Option("--json", None, "Print everything as one JSON document."),
         Option("--csv", None, "Print the table as CSV."),
         Option("--flamegraph", "OUT", "Write a flame graph: OUT.svg is a picture, OUT.html a page that zooms."),
+        Option("--timeline", "OUT", "Draw memory and collections over time: OUT.svg, or OUT.png (needs matplotlib)."),
         Option("--collapsed", "OUT", "Write collapsed stacks, for flame graph tools."),
         Option("--speedscope", "OUT", "Write a profile for speedscope (JSON)."),
         Option("--pprof", "OUT", "Write a profile for pprof (gzip-compressed protobuf)."),

@@ -5,7 +5,8 @@ that compares them with the manual page all read it. argparse is not used becaus
 time as starting Python (it needs re and gettext), and ``kucha run`` is a thing that people put before every command.
 
 Rules, those of getopt_long(3): ``--name VALUE`` and ``--name=VALUE``, ``-n VALUE`` and ``-nVALUE``, flags of one
-letter may be joined (``-qf``), ``--`` ends the options. A command that runs a program stops at the first argument
+letter may be joined (``-qf``), ``--`` ends the options. An option
+whose value may be left out takes it by ``=`` alone. A command that runs a program stops at the first argument
 that is not an option: what follows belongs to the program.
 """
 
@@ -25,9 +26,12 @@ class UsageError(Exception):
 
 
 class Option:
-    """One option: its names, what its value is called (None for a flag), its default, and how the text is converted."""
+    """One option: its names, what its value is called (None for a flag), its default, and how the text is converted.
 
-    __slots__ = ("convert", "default", "help", "key", "metavar", "names")
+    With `implied`, the value may be left out, and this is it then.
+    """
+
+    __slots__ = ("convert", "default", "help", "implied", "key", "metavar", "names")
 
     def __init__(
         self,
@@ -36,7 +40,9 @@ class Option:
         explanation: str,
         default: Any = None,
         convert: Callable[[str], Any] = str,
+        implied: str | None = None,
     ) -> None:
+        self.implied = implied
         self.names = tuple(names.split())
         self.metavar = metavar
         self.help = explanation
@@ -153,6 +159,8 @@ def _read_long(
         values[option.key] = True
     elif equals:
         _store(option, name, text, values)
+    elif option.implied is not None:
+        values[option.key] = option.implied
     elif waiting:
         _store(option, name, waiting.pop(), values)
     else:
@@ -190,6 +198,12 @@ def _wrap(text: str, indent: int) -> list[str]:
     return [*lines, line]
 
 
+def _shown_value(option: Option) -> str:
+    if not option.metavar:
+        return ""
+    return f" {option.metavar}" if option.implied is None else f"[={option.metavar}]"
+
+
 def help_text(command: Command) -> str:
     """The text of ``kucha COMMAND --help``."""
     lines = [f"usage: kucha {usage}" for usage in command.usage.splitlines()]
@@ -198,7 +212,7 @@ def help_text(command: Command) -> str:
         lines += ["", *_wrap(paragraph, 0)]
     lines += ["", "options:"]
     for option in command.options:
-        head = "  " + ", ".join(option.names) + (f" {option.metavar}" if option.metavar else "")
+        head = "  " + ", ".join(option.names) + _shown_value(option)
         wrapped = _wrap(option.help, HELP_COLUMN)
         if len(head) >= HELP_COLUMN:
             lines.append(head)

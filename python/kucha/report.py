@@ -27,11 +27,12 @@ from kucha.capture import (
     Profile,
 )
 from kucha.commands import TOP_REPORT
-from kucha.export import collapsed, data, flamegraph, pprof, speedscope
+from kucha.export import collapsed, data, flamegraph, pprof, speedscope, timeline
 from kucha.options import UsageError
-from kucha.session import check_output
+from kucha.session import check_output, check_plot
 from kucha.summary import place, source_line
 from kucha.text import current_folder, number, one_line, percent, plural, seconds, size
+from kucha.timeline import Collections
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def _outputs(values: dict[str, Any]) -> Iterator[tuple[Exporter, str]]:
         if not target.endswith((".svg", ".html")) and target != "-":
             raise UsageError(f"a flame graph is written to a name that ends in .svg or .html, not '{target}'")
         yield (flamegraph.html if target.endswith(".html") else flamegraph.svg), target
+    target = values["timeline"]
+    if target is not None:
+        if target != "-":
+            check_plot(target)
+        yield (timeline.png if target.endswith(".png") else timeline.svg), target
     exporters: tuple[tuple[str, Exporter], ...] = (
         ("collapsed", collapsed.collapsed),
         ("speedscope", speedscope.speedscope),
@@ -230,6 +236,8 @@ def _show_timeline(console: Console, profile: Profile) -> None:
     most = max(highest) or 1
     bars = "".join(_BARS[min(len(_BARS) - 1, value * len(_BARS) // most)] for value in highest)
     console.print(f"[bold]live over time[/]   {bars}  {size(max(highest))} at most, {seconds(span)}")
+    if profile.collections:
+        console.print(f"[bold]collections[/]      {Collections(profile, 0.0, points[-1][0]).text()}")
 
 
 def _show_places(console: Console, profile: Profile, by: str, measure: str, top: int, sums: list[int]) -> None:

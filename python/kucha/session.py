@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
 
+NO_MATPLOTLIB = "a PNG needs matplotlib (pip install kucha[plot]); a name that ends in .svg needs nothing"
 AFTER_ALL_OTHERS = -(1 << 30)  # of multiprocessing's finalisers, which run from the highest priority down
 
 
@@ -44,6 +45,7 @@ class Wishes:
         "sample",
         "stats",
         "swap",
+        "timeline",
         "top",
         "tracemalloc",
     )
@@ -62,10 +64,13 @@ class Wishes:
         self.append_pid: bool = values["append_pid"]
         self.map: str | None = values["map"]
         self.stats: bool = values["stats"]
+        self.timeline: str | None = values["timeline"]
         self.top: int = values["top"]
         self.tracemalloc: bool = values["tracemalloc"]
         if self.allocator_only and (self.output or self.sample or self.mode == "objects"):
             raise UsageError("--no-trace leaves out what --output, --sample and --mode are about; drop one of them")
+        if self.allocator_only and self.timeline is not None:
+            raise UsageError("--timeline draws what a capture holds, which --no-trace leaves out; drop one of them")
 
     def words_for_children(self, output: str) -> list[str]:
         """Options that make a child process trace itself as this one is traced, into OUTPUT.PID, without a word."""
@@ -102,6 +107,17 @@ def check_output(path: str, force: bool) -> None:
         raise UsageError(f"can't write '{path}': no permission to write in '{folder}'")
 
 
+def check_plot(path: str) -> None:
+    """Refuses a picture over time that could not be drawn in the end."""
+    if not path.endswith((".svg", ".png")):
+        raise UsageError(f"a time line is drawn to a name that ends in .svg or .png, not '{path}'")
+    if path.endswith(".png"):
+        from importlib.util import find_spec
+
+        if find_spec("matplotlib") is None:
+            raise UsageError(NO_MATPLOTLIB)
+
+
 class Session:
     """A run with kucha. ``plan`` checks everything that can be checked beforehand and writes nothing."""
 
@@ -127,6 +143,9 @@ class Session:
             self.capture = self._settle(output)
         if wishes.map is not None:
             wishes.map = self._settle(wishes.map)
+        if wishes.timeline is not None and self.capture is not None:
+            wishes.timeline = self._settle(wishes.timeline or self.capture.removesuffix(".kucha") + ".svg")
+            check_plot(wishes.timeline)
 
     def _settle(self, output: str) -> str:
         """The absolute path of a file that may be written, so that the program may change its directory."""
@@ -185,6 +204,7 @@ class Session:
                 capture=capture,
                 command=" ".join(self.command),
                 follow_fork=wishes.follow_fork,
+                timeline=wishes.timeline is not None,
             )
         except _core.Refused as refusal:
             self._go_on_without(str(refusal), insisted=wishes.mode == "objects")
@@ -269,19 +289,25 @@ class Session:
         if wishes.map is not None and self.installed:
             from kucha.picture import map_svg
 
-            try:
-                _write_picture(map_svg(), wishes.map, wishes.force)
-            except OSError as error:
-                say(f"can't write '{wishes.map}': {error.strerror or error}")
-                return
-            if not wishes.quiet:
-                say(f"the arenas are drawn in {short_path(wishes.map, self.folder)}")
+            self._draw(map_svg().encode(), wishes.map, "the arenas are")
+        if wishes.timeline is not None and self.capture is not None and cost is not None:
+            from kucha.capture import Profile
+            from kucha.export import timeline
 
+            draw = timeline.png if wishes.timeline.endswith(".png") else timeline.svg
+            self._draw(draw(Profile(self.capture), ""), wishes.timeline, "memory and collections over time are")
 
-def _write_picture(text: str, path: str, force: bool) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
-    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    def _draw(self, picture: bytes, path: str, what: str) -> None:
+        """Writes a picture, and says so."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if self.wishes.force else os.O_EXCL)
+        try:
+            with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+                file.write(picture)
+        except OSError as error:
+            say(f"can't write '{path}': {error.strerror or error}")
+            return
+        if not self.wishes.quiet:
+            say(f"{what} drawn in {short_path(path, self.folder)}")
 
 
 def read_wishes(arguments: list[str]) -> tuple[Wishes, list[str]]:

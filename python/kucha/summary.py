@@ -38,6 +38,8 @@ def traced(path: str, session: Session, cost: dict[str, Any], duration: float) -
     lines = [_heading(session, duration), ""]
     lines += _totals(profile, sums)
     lines += _memory(profile.arenas)
+    if session.wishes.timeline is not None:
+        lines += [_collections(profile)]
     lines += [_tracing(session, cost)]
     if session.wishes.top:
         lines += _tables(profile, sums, session)
@@ -88,6 +90,12 @@ def _memory(heaps: list[dict[str, Any]]) -> list[str]:
         lines.append(_row("arenas", f"{plural(arenas, 'arena')}, {size(space)}; {full}"))
     lines.append(_row("large blocks", f"{size(large)} in {number(sum(heap['large_blocks'] for heap in heaps))}"))
     return lines
+
+
+def _collections(profile: Profile) -> str:
+    from kucha.timeline import Collections
+
+    return _row("collections", Collections(profile, 0.0, profile.timeline[-1][0]).text())
 
 
 def resident_bytes() -> tuple[int, int]:

@@ -19,6 +19,8 @@ static PyStructSequence_Field fields[] = {
      "list of (live bytes, live blocks, peak bytes, peak blocks, total bytes, total blocks, temporary blocks)"},
     {"totals", "dict: live_bytes, peak_bytes, updates, failed"},
     {"timeline", "list of (seconds, live bytes, resident bytes, bytes of arenas, bytes of large blocks)"},
+    {"collections",
+     "list of (seconds, collections of each generation, nanoseconds of each, longest, collected, uncollectable)"},
     {"arenas", "list of dicts: each heap when the program last had time to say"},
     {NULL, NULL},
 };
@@ -104,6 +106,14 @@ static PyObject *make_point(const ku_capture *capture, size_t index) {
                          (wide)point.arena_bytes, (wide)point.large_bytes);
 }
 
+static PyObject *make_collections(const ku_capture *capture, size_t index) {
+    ku_capture_collections c;
+    ku_capture_collections_read(capture, index, &c);
+    return Py_BuildValue("(d(KKK)(KKK)KKK)", c.seconds, (wide)c.collections[0], (wide)c.collections[1],
+                         (wide)c.collections[2], (wide)c.nanoseconds[0], (wide)c.nanoseconds[1], (wide)c.nanoseconds[2],
+                         (wide)c.longest, (wide)c.collected, (wide)c.uncollectable);
+}
+
 static PyObject *make_histogram(const uint64_t *occupancy) {
     PyObject *list = PyList_New(KU_CAPTURE_HISTOGRAM);
     for (Py_ssize_t i = 0; list != NULL && i < KU_CAPTURE_HISTOGRAM; i++) {
@@ -164,6 +174,7 @@ static PyObject *make_capture(PyObject *module, const ku_capture *capture) {
         make_list(capture, first, sites, make_counts),
         make_totals(&info),
         make_list(capture, 0, ku_capture_point_count(capture), make_point),
+        make_list(capture, 0, ku_capture_collections_count(capture), make_collections),
         make_list(capture, 0, ku_capture_heap_count(capture), make_heap),
     };
     PyObject *result = PyStructSequence_New((PyTypeObject *)ku__state_of(module)->capture_type);

@@ -210,9 +210,10 @@ PyDoc_STRVAR(map_svg_doc, "map_svg() -> str\n\nA picture of the arenas of every 
 PyDoc_STRVAR(purge_doc, "purge() -> int\n\nGive memory that no block needs back to the system; the bytes given back.");
 PyDoc_STRVAR(
     trace_start_doc,
-    "trace_start(*, frames=1, mode='blocks', sample=0, capture=None, command='', follow_fork=False) -> None\n\n"
+    "trace_start(*, frames=1, mode='blocks', sample=0, capture=None, command='', follow_fork=False,\n"
+    "            timeline=False) -> None\n\n"
     "Start tracing birthplaces of blocks. sample is the mean of bytes between two samples, 0 traces every block.\n"
-    "capture is the path of a file that must not exist yet.");
+    "capture is the path of a file that must not exist yet; timeline makes its time line dense, with collections.");
 PyDoc_STRVAR(
     trace_stop_doc,
     "trace_stop(exit_code=None, exiting=False) -> dict\n\nStop tracing, forget what was traced, finish the capture.\n"

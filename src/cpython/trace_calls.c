@@ -5,6 +5,7 @@
  */
 #include "cpython/module.h"
 
+#include "cpython/collections.h"
 #include "cpython/cost.h"
 #include "cpython/many.h"
 #include "cpython/raw.h"
@@ -65,7 +66,17 @@ static PyObject *start(PyObject *module, ku__tracing_options *options, PyObject 
     }
     options->capture_path = path == NULL ? NULL : PyBytes_AS_STRING(path);
     ku_error error = {0};
-    bool started = ku__tracing_start(options, &error) == 0;
+    bool watched = !options->timeline || ku__collections_start() == 0;
+    bool started = watched && ku__tracing_start(options, &error) == 0;
+    if (started) {
+        ku__tracing_state.timeline = options->timeline;
+    } else if (watched && options->timeline) {
+        ku__collections_stop();
+    }
+    if (!watched) {
+        Py_XDECREF(path);
+        return NULL;
+    }
     PyObject *result = started ? Py_NewRef(Py_None) : ku__raise(module, &error, options->capture_path);
     Py_XDECREF(path);
     return result;
@@ -73,15 +84,16 @@ static PyObject *start(PyObject *module, ku__tracing_options *options, PyObject 
 
 /* The command is converted as a path is: it may name files whose names are no text. */
 PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"frames", "mode", "sample", "capture", "command", "follow_fork", NULL};
+    static const char *const names[] = {"frames",  "mode",        "sample",   "capture",
+                                        "command", "follow_fork", "timeline", NULL};
     long frames = 1;
     long long sample = 0;
     const char *mode = "blocks";
     PyObject *capture = Py_None, *command = NULL, *result = NULL;
-    int follow_fork = 0;
+    int follow_fork = 0, timeline = 0;
     ku__tracing_options options = {0};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOO&p:trace_start", KU__KEYWORDS(names), &frames, &mode,
-                                     &sample, &capture, PyUnicode_FSConverter, &command, &follow_fork)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$lsLOO&pp:trace_start", KU__KEYWORDS(names), &frames, &mode,
+                                     &sample, &capture, PyUnicode_FSConverter, &command, &follow_fork, &timeline)) {
         return NULL;
     }
     if (read_mode(mode, &options.objects) == 0 && check_numbers(frames, sample, options.objects) == 0 &&
@@ -90,6 +102,7 @@ PyObject *ku__trace_start_call(PyObject *module, PyObject *arguments, PyObject *
         options.sample_interval = (uint64_t)sample;
         options.command = command == NULL ? "" : PyBytes_AS_STRING(command);
         options.follow_fork = follow_fork != 0;
+        options.timeline = timeline != 0 && capture != Py_None;
         result = start(module, &options, capture);
     }
     Py_XDECREF(command);
@@ -133,6 +146,11 @@ PyObject *ku__trace_stop_call(PyObject *module, PyObject *arguments, PyObject *k
     ku_error error = {0};
     ku__cost cost;
     ku__cost_read(&cost);
+    bool timeline = ku__tracing_state.timeline;
+    ku__tracing_state.timeline = false;
+    if (timeline) {
+        ku__collections_stop();
+    }
     if (ku__tracing_stop(exit_code, exiting != 0, &error) != 0) {
         return ku__raise(module, &error, NULL);
     }

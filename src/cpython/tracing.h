@@ -17,6 +17,7 @@ typedef struct ku__tracing {
     uint32_t unknown;     /* site of what no Python frame asked for */
     ku__capture *capture; /* NULL without a file */
     bool objects;         /* the interpreter's reference tracer is ours */
+    bool timeline;        /* collections are watched for the capture */
     bool raw;             /* the raw domain is traced */
     double started;       /* monotonic seconds */
     uint64_t era;         /* the number of the tracer, from 1; changes while `tracer` is NULL */
@@ -32,6 +33,7 @@ typedef struct ku__tracing_options {
     const char *capture_path; /* NULL: no file */
     const char *command;
     bool follow_fork;
+    bool timeline; /* the capture's timeline is dense, and shows collections; the caller has them counted */
 } ku__tracing_options;
 
 /* What entry points count with now. Any thread may ask; what is done with it needs the main lane's lock. */

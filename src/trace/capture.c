@@ -91,19 +91,27 @@ static void turn_off(ku__capture *capture, const ku_error *error) {
     dprintf(STDERR_FILENO, "kucha: %s; the capture is off, the program goes on\n", error->message);
 }
 
+/* With `writing` held: a point of the timeline, where one is due. */
+static void note_point(ku__capture *capture, bool ending) {
+    ku__capture_file *file = &capture->file;
+    if (!(ending || ku__capture_file_point_due(file)) || !ku__capture_file_point_fits(file)) return;
+    void *context = capture->options.context;
+    ku_capture_point point = {.resident_bytes = ku__process_resident()};
+    ku_capture_collections collections = {.seconds = 0};
+    if (capture->options.memory != NULL) capture->options.memory(context, &point.arena_bytes, &point.large_bytes);
+    if (capture->options.watch != NULL) capture->options.watch(context, &collections);
+    ku__capture_file_note(file, &point, capture->options.watch == NULL ? NULL : &collections);
+}
+
 /* With `writing` held. */
 static bool update(ku__capture *capture, const ku__capture_ending *ending) {
     if (capture->off) return false;
     ku_error error;
-    ku_capture_point point = {.resident_bytes = 0};
     ku__file_shield shield;
     double begun = ku__clock_monotonic(), used = ku__clock_thread();
-    bool due = ending != NULL || ku__capture_file_point_due(&capture->file);
-    if (due) point.resident_bytes = ku__process_resident();
-    if (due && capture->options.memory != NULL)
-        capture->options.memory(capture->options.context, &point.arena_bytes, &point.large_bytes);
+    note_point(capture, ending != NULL);
     ku__file_shield_begin(&shield);
-    bool done = ku__capture_file_update(&capture->file, due ? &point : NULL, ending, &error);
+    bool done = ku__capture_file_update(&capture->file, ending, &error);
     ku__file_shield_end(&shield);
     if (!done) turn_off(capture, &error);
     capture->updated = ku__clock_monotonic();
@@ -114,22 +122,39 @@ static bool update(ku__capture *capture, const ku__capture_ending *ending) {
 
 /* ---- the thread ---- */
 
-static struct timespec next_update(const ku__capture *capture) {
+static double next_update(const ku__capture *capture) {
     double rest = capture->update_cost * UPDATE_SHARE;
     if (rest < UPDATE_SECONDS) rest = UPDATE_SECONDS;
     if (rest > UPDATE_SECONDS_MOST) rest = UPDATE_SECONDS_MOST;
-    double when = capture->updated + rest;
+    return capture->updated + rest;
+}
+
+/* Points that are further apart than updates are taken with those; denser ones make the thread wake in between. */
+static struct timespec next_wake(const ku__capture *capture) {
+    const ku__capture_file *file = &capture->file;
+    double when = next_update(capture), point = file->started + file->next_point;
+    if (file->point_distance < UPDATE_SECONDS && point < when && ku__capture_file_point_fits(file)) when = point;
     return (struct timespec){.tv_sec = (time_t)when, .tv_nsec = (long)((when - (double)(time_t)when) * 1e9)};
+}
+
+static void note_between(ku__capture *capture) {
+    double used = ku__clock_thread();
+    note_point(capture, false);
+    capture->seconds += ku__clock_thread() - used;
 }
 
 static void *run_thread(void *argument) {
     ku__capture *capture = argument;
     pthread_mutex_lock(&capture->writing);
     while (!capture->stop && !capture->off) {
-        struct timespec when = next_update(capture);
+        struct timespec when = next_wake(capture);
         int woken = 0;
         while (!capture->stop && woken == 0) woken = pthread_cond_timedwait(&capture->wake, &capture->writing, &when);
         if (capture->stop) break;
+        if (ku__clock_monotonic() < next_update(capture)) {
+            note_between(capture);
+            continue;
+        }
         update(capture, NULL);
         if (capture->options.heaps == NULL) continue;
         attention_set(ATTEND_HEAPS);
@@ -235,10 +260,11 @@ static void register_fork(void) {
 
 static bool open_file(ku__capture *capture, const char *path, ku_error *error) {
     memset(&capture->file, 0, sizeof capture->file);
+    double distance = capture->options.point_seconds;
     ku__file_shield shield;
     ku__file_shield_begin(&shield);
     bool done = ku__capture_file_open(&capture->file, capture->tracer, path, capture->command, capture->python,
-                                      UPDATE_SECONDS, error);
+                                      distance > 0 ? distance : UPDATE_SECONDS, error);
     ku__file_shield_end(&shield);
     capture->updated = ku__clock_monotonic();
     return done;

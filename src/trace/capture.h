@@ -26,6 +26,10 @@ typedef struct ku__capture ku__capture;
  * lock. */
 typedef void ku__capture_memory(void *context, uint64_t *arena_bytes, uint64_t *large_bytes);
 
+/* What collections have done so far, but for the time of the entry; `longest` since the last call. Called in the
+ * helper thread, without any lock. */
+typedef void ku__capture_watch(void *context, ku_capture_collections *collections);
+
 /* Fills up to `capacity` heaps and returns how many there are. Called with the main lane's lock held, out of
  * ku__capture_touch(), _flush() and _finish(), at most twice a second. */
 typedef size_t ku__capture_heaps(void *context, ku_capture_heap *heaps, size_t capacity);
@@ -39,7 +43,9 @@ typedef struct ku__capture_options {
     const char *command; /* shown in reports; NULL is "" */
     const char *python;  /* version of the interpreter, such as "3.11.7"; NULL is "" */
     bool follow_fork;
+    double point_seconds;         /* between two points of the timeline at first; 0: half a second */
     ku__capture_memory *memory;   /* NULL: zeros */
+    ku__capture_watch *watch;     /* NULL: collections are not in the timeline */
     ku__capture_heaps *heaps;     /* NULL: none */
     ku__capture_duty *due;        /* the heaps are to be described: see to a ku__capture_touch() soon; NULL: none */
     ku__capture_duty *after_fork; /* the same for ku__capture_resume(), in the parent, by the thread that forked */

@@ -143,18 +143,44 @@ bool ku__capture_file_point_due(const ku__capture_file *capture) {
     return ku__clock_monotonic() - capture->started >= capture->next_point;
 }
 
-static bool append_point(ku__capture_file *capture, ku__file_state *next, const ku_capture_point *point,
-                         ku_error *error) {
-    if (!buffer_reserve(capture, sizeof *point, error)) return false;
-    ku_capture_point whole = *point;
-    whole.seconds = next->updated;
-    whole.live_bytes = next->live_bytes;
-    memcpy(payload_of(capture), &whole, sizeof whole);
-    if (!append_chunk(capture, next, "TIME", 1, sizeof whole, error)) return false;
-    next->points++;
-    if (next->points % KU__TIMELINE_LEVEL == 0) capture->point_distance *= 2;
+static void note_collections(ku__capture_file *capture, double moment, const ku_capture_collections *collections) {
+    const ku_capture_collections *last = &capture->last_collections;
+    if (memcmp(last->collections, collections->collections, sizeof last->collections) == 0) return;
+    capture->last_collections = *collections;
+    capture->last_collections.seconds = moment;
+    capture->collections[capture->collections_waiting++] = capture->last_collections;
+}
+
+void ku__capture_file_note(ku__capture_file *capture, const ku_capture_point *point,
+                           const ku_capture_collections *collections) {
+    uint64_t peak_bytes;
+    ku_capture_point *whole = &capture->points[capture->points_waiting++];
+    *whole = *point;
+    whole->seconds = ku__clock_monotonic() - capture->started;
+    ku__traced_memory(capture->tracer, &whole->live_bytes, &peak_bytes);
+    if (collections != NULL) note_collections(capture, whole->seconds, collections);
+    if ((capture->state.points + capture->points_waiting) % KU__TIMELINE_LEVEL == 0) capture->point_distance *= 2;
     /* A little early is as good as on time: the thread that asks wakes at the same distance, give or take. */
-    capture->next_point = next->updated + capture->point_distance * 0.9;
+    capture->next_point = whole->seconds + capture->point_distance * 0.9;
+}
+
+static bool append_waiting(ku__capture_file *capture, ku__file_state *next, const char *type, const void *entries,
+                           size_t count, size_t entry_size, ku_error *error) {
+    if (count == 0) return true;
+    size_t size = count * entry_size;
+    if (!buffer_reserve(capture, size, error)) return false;
+    memcpy(payload_of(capture), entries, size);
+    return append_chunk(capture, next, type, count, size, error);
+}
+
+static bool append_timeline(ku__capture_file *capture, ku__file_state *next, ku_error *error) {
+    if (!append_waiting(capture, next, "TIME", capture->points, capture->points_waiting, sizeof capture->points[0],
+                        error) ||
+        !append_waiting(capture, next, "COLL", capture->collections, capture->collections_waiting,
+                        sizeof capture->collections[0], error))
+        return false;
+    next->points += capture->points_waiting;
+    capture->points_waiting = capture->collections_waiting = 0;
     return true;
 }
 
@@ -240,8 +266,7 @@ static bool write_state(ku__capture_file *capture, ku__file_state *next, ku_erro
     return true;
 }
 
-bool ku__capture_file_update(ku__capture_file *capture, const ku_capture_point *point, const ku__capture_ending *ending,
-                             ku_error *error) {
+bool ku__capture_file_update(ku__capture_file *capture, const ku__capture_ending *ending, ku_error *error) {
     if (!ku__file_hold(&capture->file) ||
         !ku__file_starts_with(&capture->file, &capture->header, sizeof capture->header))
         return refuse_write(capture, error);
@@ -252,7 +277,7 @@ bool ku__capture_file_update(ku__capture_file *capture, const ku_capture_point *
     if (ku__tracer_failure(capture->tracer) != NULL) next.flags |= KU__STATE_FAILED;
     if (ending != NULL && ending->finished) next.flags |= KU__STATE_FINISHED;
     if (ending != NULL) next.exit_code = ending->exit_code;
-    return append_new_entries(capture, &next, error) && (point == NULL || append_point(capture, &next, point, error)) &&
+    return append_new_entries(capture, &next, error) && append_timeline(capture, &next, error) &&
            write_counts(capture, &next, error) && write_state(capture, &next, error);
 }
 
@@ -304,7 +329,7 @@ bool ku__capture_file_open(ku__capture_file *capture, ku__tracer *tracer, const 
     };
     memcpy(capture->state.magic, KU__STATE_MAGIC, sizeof capture->state.magic);
     if (write_at(capture, &capture->header, sizeof capture->header, 0, error) &&
-        ku__capture_file_update(capture, NULL, NULL, error))
+        ku__capture_file_update(capture, NULL, error))
         return true;
     unlink(capture->file.path); /* it was made a moment ago and holds nothing */
     return false;

@@ -33,6 +33,7 @@ typedef struct reading {
     ku_text *strings; /* state.strings of them */
     ku__column_sizes filled;
     size_t strings_filled;
+    size_t collections; /* records of collections, as counted */
     ku_error *error;
 } reading;
 
@@ -117,11 +118,9 @@ static size_t entry_size(const chunk *part) {
     static const struct {
         char type[5];
         size_t size;
-    } kinds[] = {{"CODE", sizeof(ku__file_code)},
-                 {"FRAM", sizeof(ku__file_pair)},
-                 {"NODE", sizeof(ku__file_pair)},
-                 {"SITE", sizeof(uint32_t)},
-                 {"TIME", sizeof(ku_capture_point)}};
+    } kinds[] = {{"CODE", sizeof(ku__file_code)},    {"FRAM", sizeof(ku__file_pair)},
+                 {"NODE", sizeof(ku__file_pair)},    {"SITE", sizeof(uint32_t)},
+                 {"TIME", sizeof(ku_capture_point)}, {"COLL", sizeof(ku_capture_collections)}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (memcmp(part->head.type, kinds[i].type, 4) == 0) return kinds[i].size;
     return 0;
@@ -133,7 +132,7 @@ static bool moment_valid(double seconds) {
 }
 
 typedef struct counted {
-    uint64_t strings, codes, frames, nodes, sites, points;
+    uint64_t strings, codes, frames, nodes, sites, points, collections;
     bool place_found;
 } counted;
 
@@ -144,6 +143,7 @@ static uint64_t *counter_of(counted *counts, const chunk *part) {
     if (memcmp(part->head.type, "NODE", 4) == 0) return &counts->nodes;
     if (memcmp(part->head.type, "SITE", 4) == 0) return &counts->sites;
     if (memcmp(part->head.type, "TIME", 4) == 0) return &counts->points;
+    if (memcmp(part->head.type, "COLL", 4) == 0) return &counts->collections;
     return NULL;
 }
 
@@ -174,6 +174,7 @@ static bool count_chunks(reading *work) {
     if (counts.strings != state->strings || counts.codes != state->codes || counts.frames != state->frames ||
         counts.nodes != state->nodes || counts.sites != state->sites || counts.points != state->points)
         return REFUSE(work, "the capture is damaged: its chunks do not hold what its state says");
+    work->collections = counts.collections; /* the state does not say: readers of version 1 skip them */
     if (!counts.place_found)
         return REFUSE(work, "the capture is damaged: the counts of sites are not where its state says");
     if (!moment_valid(state->updated) || !moment_valid(work->header.started))
@@ -267,12 +268,23 @@ static bool fill_points(reading *work, const chunk *part) {
     return true;
 }
 
+static bool fill_collections(reading *work, const chunk *part) {
+    for (uint64_t i = 0; i < part->head.count; i++) {
+        ku_capture_collections *entry = &work->capture->collections[work->filled.collections++];
+        memcpy(entry, part->payload + i * sizeof *entry, sizeof *entry);
+        if (!moment_valid(entry->seconds))
+            return REFUSE(work, "the capture is damaged: its record %zu of collections has no time",
+                          work->filled.collections - 1);
+    }
+    return true;
+}
+
 static bool fill_chunk(reading *work, const chunk *part) {
     static const struct {
         char type[5];
         bool (*fill)(reading *, const chunk *);
-    } kinds[] = {{"TEXT", fill_texts}, {"CODE", fill_codes}, {"FRAM", fill_frames},
-                 {"NODE", fill_nodes}, {"SITE", fill_sites}, {"TIME", fill_points}};
+    } kinds[] = {{"TEXT", fill_texts}, {"CODE", fill_codes},  {"FRAM", fill_frames},     {"NODE", fill_nodes},
+                 {"SITE", fill_sites}, {"TIME", fill_points}, {"COLL", fill_collections}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (memcmp(part->head.type, kinds[i].type, 4) == 0) return kinds[i].fill(work, part);
     return true;
@@ -397,6 +409,7 @@ static bool load_with_texts(reading *work) {
                               .nodes = state->nodes,
                               .sites = state->sites,
                               .points = state->points,
+                              .collections = work->collections,
                               .heaps = table.heaps};
     work->capture = ku__columns_new(&sizes);
     bool memory = work->capture != NULL;

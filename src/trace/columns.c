@@ -25,6 +25,7 @@ static size_t lay_out(ku_capture *capture, uint8_t *base, const ku__column_sizes
     capture->counts = cut(base, &used, sizes->sites, sizeof *capture->counts);
     capture->depths = cut(base, &used, sizes->sites, sizeof *capture->depths);
     capture->points = cut(base, &used, sizes->points, sizeof *capture->points);
+    capture->collections = cut(base, &used, sizes->collections, sizeof *capture->collections);
     capture->heaps = cut(base, &used, sizes->heaps, sizeof *capture->heaps);
     return used;
 }
@@ -32,7 +33,7 @@ static size_t lay_out(ku_capture *capture, uint8_t *base, const ku__column_sizes
 ku_capture *ku__columns_new(const ku__column_sizes *sizes) {
     const size_t most = (size_t)1 << 32; /* numbers have 32 bits; keeps the products below from overflowing */
     if (sizes->codes > most || sizes->frames > most || sizes->nodes > most || sizes->sites > most ||
-        sizes->points > most || sizes->heaps > most)
+        sizes->points > most || sizes->collections > most || sizes->heaps > most)
         return NULL;
     ku_capture plan;
     size_t bytes = lay_out(&plan, NULL, sizes);
@@ -111,6 +112,9 @@ size_t ku_capture_site_count(const ku_capture *capture) {
 size_t ku_capture_point_count(const ku_capture *capture) {
     return capture->sizes.points;
 }
+size_t ku_capture_collections_count(const ku_capture *capture) {
+    return capture->sizes.collections;
+}
 size_t ku_capture_heap_count(const ku_capture *capture) {
     return capture->sizes.heaps;
 }
@@ -125,6 +129,10 @@ void ku_capture_frame_read(const ku_capture *capture, size_t index, ku_capture_f
 
 void ku_capture_point_read(const ku_capture *capture, size_t index, ku_capture_point *point) {
     *point = capture->points[index];
+}
+
+void ku_capture_collections_read(const ku_capture *capture, size_t index, ku_capture_collections *collections) {
+    *collections = capture->collections[index];
 }
 
 void ku_capture_heap_read(const ku_capture *capture, size_t index, ku_capture_heap *heap) {

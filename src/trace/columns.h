@@ -19,7 +19,7 @@ typedef struct ku__path {
 } ku__path;
 
 typedef struct ku__column_sizes {
-    size_t codes, frames, nodes, sites, points, heaps;
+    size_t codes, frames, nodes, sites, points, collections, heaps;
 } ku__column_sizes;
 
 struct ku_capture {
@@ -33,6 +33,7 @@ struct ku_capture {
     ku_capture_counts *counts;
     uint16_t *depths; /* how deep each site's whole stack was when first seen; 0: as deep as what is kept */
     ku_capture_point *points;
+    ku_capture_collections *collections;
     ku_capture_heap *heaps;
     size_t mapped; /* bytes of this mapping */
     void *file;    /* the bytes of the file, where texts point to; NULL for a snapshot */

@@ -80,7 +80,8 @@ typedef struct ku__file_chunk {
 /* Types of chunks and what their payloads are:
  *   TEXT  count lengths (u32), then the bytes of each, each followed by a zero byte that its length does not count
  *   CODE  ku__file_code      FRAM  ku__file_pair (code, instruction)      NODE  ku__file_pair (parent, frame)
- *   SITE  u32 (node)         TIME  ku_capture_point                       PLAC  see ku__file_table
+ *   SITE  u32 (node)         TIME  ku_capture_point                       COLL  ku_capture_collections
+ *   PLAC  see ku__file_table
  * Other types are skipped, so that later writers can add to what this version reads. */
 
 typedef struct ku__file_code {
@@ -112,6 +113,7 @@ _Static_assert(sizeof(ku__file_state) == 160, "no padding");
 _Static_assert(sizeof(ku__file_chunk) == 32, "no padding");
 _Static_assert(sizeof(ku_capture_counts) == 56, "no padding");
 _Static_assert(sizeof(ku_capture_point) == 40, "no padding");
+_Static_assert(sizeof(ku_capture_collections) == 80, "no padding");
 _Static_assert(sizeof(ku_capture_heap) == 32 + 30 * 8, "no padding");
 
 #endif

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kucha.capture import Key, Profile
 
 _TIMELINE = ("seconds", "live_bytes", "resident_bytes", "arena_bytes", "large_bytes")
+_COLLECTIONS = ("seconds", "collections", "nanoseconds", "longest_nanoseconds", "collected", "uncollectable")
 
 
 def _key(key: Key) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def as_json(profile: Profile, measure: str, by: str, top: int | None) -> bytes:
         "sorted_by": measure,
         "places": [_key(group.key) | dict(zip(COUNTS, group.counts, strict=True)) for group in groups],
         "timeline": [dict(zip(_TIMELINE, point, strict=True)) for point in profile.timeline],
+        "collections": [dict(zip(_COLLECTIONS, entry, strict=True)) for entry in profile.collections],
         "heaps": profile.arenas,
         "frames": [_key(key) for key in keys],
         "sites": [
