@@ -24,12 +24,12 @@
 
 static ku_heap *bench_heap;
 
-/* KUCHA_BENCH_HUGE=1 in the environment asks for huge-page advice, so that one binary measures both settings. */
+/* KUCHA_BENCH_HUGE=always or never in the environment, so that one binary measures all settings. */
 static void bench_start(void) {
     const char *huge = getenv("KUCHA_BENCH_HUGE");
     ku_heap_options options = {.name = "bench", .domain = KU_DOMAIN_NATIVE};
-    if (huge != NULL && strcmp(huge, "1") == 0) {
-        options.flags |= KU_HEAP_HUGE_PAGES;
+    if (huge != NULL) {
+        options.huge_pages = strcmp(huge, "always") == 0 ? KU_HUGE_ALWAYS : KU_HUGE_NEVER;
     }
     ku_error error = {0};
     bench_heap = ku_heap_new(&options, &error);

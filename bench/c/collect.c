@@ -94,8 +94,12 @@ static ku_type *type;
 static node *root;
 
 static void open_heap(void) {
-    unsigned flags = getenv("BENCH_HUGE") != NULL ? KU_ISOLATE_HUGE_PAGES : 0;
-    isolate = ku_isolate_new(&(ku_isolate_options){.name = "bench", .flags = flags}, NULL);
+    const char *wish = getenv("KUCHA_BENCH_HUGE"); /* as in calls.h */
+    ku_isolate_options options = {.name = "bench"};
+    if (wish != NULL) {
+        options.huge_pages = strcmp(wish, "always") == 0 ? KU_HUGE_ALWAYS : KU_HUGE_NEVER;
+    }
+    isolate = ku_isolate_new(&options, NULL);
     type = ku_type_static(&spec, NULL);
     if (getenv("BENCH_NO_ROOT") == NULL) {
         ku_root_add(isolate, (ku_object **)(void *)&root);

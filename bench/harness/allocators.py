@@ -17,6 +17,9 @@ PEERS = {
 }
 
 
+HUGE_WISHES = ("always", "never")
+
+
 @dataclass(frozen=True)
 class Allocator:
     """A peer or kucha: which build of the programs it runs, and what is set in the environment."""
@@ -24,7 +27,7 @@ class Allocator:
     name: str
     build: str
     preload: str = ""
-    huge: bool = False
+    huge: str = ""  # always or never; nothing is the default, auto
 
     def environment(self, library: Path) -> dict[str, str]:
         """The environment of a measured process."""
@@ -33,7 +36,7 @@ class Allocator:
         if self.preload:
             environment["LD_PRELOAD"] = self.preload
         if self.huge:
-            environment["KUCHA_BENCH_HUGE"] = "1"
+            environment["KUCHA_BENCH_HUGE"] = self.huge
         return environment
 
 
@@ -49,5 +52,5 @@ def find_allocators(bench_packages: Path, extra: dict[str, str], huge: bool) -> 
         found.append(Allocator("pymalloc", "pymalloc"))
     found.append(Allocator("kucha", "kucha"))
     if huge:
-        found.append(Allocator("kucha-huge", "kucha", huge=True))
+        found += [Allocator(f"kucha-{wish}", "kucha", huge=wish) for wish in HUGE_WISHES]
     return found

@@ -46,7 +46,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="an interpreter by name (host, sid-3.14), minor or path; default all",
     )
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH", help="one more malloc to preload")
-    parser.add_argument("--huge", action="store_true", help="in C, kucha with huge-page advice beside kucha without")
+    parser.add_argument("--huge", action="store_true", help="in C, kucha with huge pages always and never, too")
     parser.add_argument("--instructions", action="store_true", help="in C, instructions per call under Callgrind too")
     parser.add_argument("--no-tracemalloc", action="store_true", help="leave the slow peer out")
     parser.add_argument("--output", type=Path, help="the JSON file (out/bench.json)")

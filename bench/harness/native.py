@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import callgrind
-from harness.allocators import Allocator, find_allocators
+from harness.allocators import HUGE_WISHES, Allocator, find_allocators
 from harness.numbers import median, paired_ratios
 from harness.table import Row
 
@@ -85,6 +85,13 @@ def others(figures: dict[str, list[float]]) -> dict[str, list[float]]:
     return {name: values for name, values in figures.items() if not name.startswith("kucha")}
 
 
+def beside(medians: dict[str, float]) -> str:
+    """What kucha took with other wishes for huge pages, where that was asked for."""
+    measured = [wish for wish in HUGE_WISHES if f"kucha-{wish}" in medians]
+    figures = ", ".join(f"{wish} {medians[f'kucha-{wish}']:.1f}" for wish in measured)
+    return f" (huge pages {figures})" if figures else ""
+
+
 def timed_row(measure: str, figures: dict[str, list[float]], has_target: bool) -> Row:
     """A row of nanoseconds: kucha against the best peer, the one with the smallest median."""
     medians = {name: median(values) for name, values in figures.items()}
@@ -92,8 +99,7 @@ def timed_row(measure: str, figures: dict[str, list[float]], has_target: bool) -
     ratio = median(paired_ratios(figures["kucha"], figures[best]))
     ranked = sorted(others(figures), key=lambda name: medians[name])
     ours = f"{medians['kucha']:.1f} ns"
-    if "kucha-huge" in medians:
-        ours += f" (huge pages {medians['kucha-huge']:.1f})"
+    ours += beside(medians)
     return Row(
         measure=measure,
         peers=", ".join(f"{name} {medians[name]:.1f}" for name in ranked) + " ns",
@@ -126,8 +132,7 @@ def resident_rows(results: dict[str, list[Any]]) -> list[Row]:
     def row(measure: str, values: dict[str, float], target: str, reached: bool | None) -> Row:
         ranked = sorted((name for name in values if not name.startswith("kucha")), key=lambda name: values[name])
         ours = f"{values['kucha']:.1f} MiB"
-        if "kucha-huge" in values:
-            ours += f" (huge pages {values['kucha-huge']:.1f})"
+        ours += beside(values)
         ratio = values["kucha"] / values[ranked[0]]
         peers = ", ".join(f"{name} {values[name]:.1f}" for name in ranked) + " MiB"
         data = {"MiB": values}

@@ -44,17 +44,24 @@ typedef enum ku_domain {
 } ku_domain;
 
 typedef enum ku_heap_flags {
-    KU_HEAP_HUGE_PAGES =
-        1 << 0, /* advise the system to back arenas with huge pages once the heap has grown past its first few */
     KU_HEAP_FENCES = 1 << 1, /* debug fences around every block; see fences.h */
     KU_HEAP_SHARED = 1 << 2, /* large blocks too may be freed by ku_heap_free_remote(); costs them a lock */
 } ku_heap_flags;
+
+/* Whether a heap may take memory from the system before it is used: by whole pools, and on huge pages. */
+typedef enum ku_huge_pages {
+    KU_HUGE_AUTO = 0,   /* once the heap is so large that it costs a few per cent of memory at most; huge pages while
+                           they prove to be cheaper than others */
+    KU_HUGE_ALWAYS = 1, /* every arena is to lie on huge pages */
+    KU_HUGE_NEVER = 2,  /* every page comes when it is touched */
+} ku_huge_pages;
 
 typedef struct ku_heap_options {
     const char *name; /* shown in statistics and messages; copied; at most 31 bytes are kept; NULL is "heap" */
     ku_domain domain; /* 0 is KU_DOMAIN_NATIVE */
     unsigned flags;   /* of ku_heap_flags */
     size_t limit;     /* bytes that the heap may hold (see ku_heap_set_limit); 0 is no limit */
+    ku_huge_pages huge_pages;
 } ku_heap_options;
 
 /* Makes a heap. `options` may be NULL. Returns NULL and fills `error` when the system has no memory or an option is out

@@ -19,7 +19,6 @@ extern "C" {
 
 typedef enum ku_isolate_flags {
     KU_ISOLATE_BIRTHPLACES = 1 << 0,  /* remember where every object was made (ku_birthplace); 4 bytes for each block */
-    KU_ISOLATE_HUGE_PAGES = 1 << 1,   /* as KU_HEAP_HUGE_PAGES, for all three heaps */
     KU_ISOLATE_NO_COLLECTOR = 1 << 2, /* automatic collection starts disabled, as after ku_gc_disable() */
 } ku_isolate_flags;
 
@@ -52,6 +51,7 @@ typedef struct ku_isolate_options {
     void *leaks_argument;
     ku_unraisable_hook *unraisable; /* NULL: "Exception ignored while ...", on standard error */
     void *unraisable_argument;
+    ku_huge_pages huge_pages; /* of all three heaps (heap.h) */
 } ku_isolate_options;
 
 /* Makes an isolate, whose lock the calling thread then holds. `options` may be NULL. NULL with `error` filled: memory,

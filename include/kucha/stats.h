@@ -36,6 +36,8 @@ typedef struct ku_heap_stats {
     size_t arenas; /* arenas now, at most, and ever taken from the system */
     size_t arenas_peak;
     size_t arenas_taken;
+    size_t arenas_huge;     /* arenas now that were asked to lie on huge pages */
+    size_t bytes_populated; /* bytes of pools that were taken from the system whole, before they were used, in all */
     size_t pools_used;
     size_t pools_free;
     size_t blocks_used; /* live small blocks, and their bytes with rounding */

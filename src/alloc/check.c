@@ -116,6 +116,10 @@ void ku__heap_check(ku_heap *heap) {
     }
     KU__CHECK(arenas == heap->arenas && arenas <= heap->arenas_peak && arenas <= heap->arenas_taken);
     KU__CHECK(pools == heap->pools_used);
+    for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
+        pools -= heap->pools_of[c];
+    }
+    KU__CHECK(pools == 0);
     KU__CHECK(idle == heap->arenas_idle);
     ku__large_check(heap);
 }

@@ -28,6 +28,7 @@
 #define KU__FAST_H
 
 #include "alloc/annotate.h"
+#include "alloc/backing.h"
 #include "alloc/geometry.h"
 
 #include <stdatomic.h>
@@ -83,6 +84,8 @@ struct ku_heap {
     size_t lease;                              /* as memory goes back, the limit stays at most so far above what is
                                                   held; SIZE_MAX: it stays as it is. Not for shared heaps */
     size_t pools_used;                         /* pools with a class */
+    uint32_t pools_of[KU_CLASS_COUNT];         /* the same by class */
+    ku__backing backing;
     size_t arenas, arenas_peak, arenas_taken;
     size_t arenas_idle;                       /* arenas of which no pool is in use */
     uint64_t idle_check;                      /* no idle arena is due to go back before this time, in milliseconds */

@@ -89,6 +89,7 @@ static void fill(ku_heap *heap, const ku_heap_options *options) {
     heap->domain = options->domain != 0 ? options->domain : KU_DOMAIN_NATIVE;
     heap->limit = options->limit != 0 ? options->limit : SIZE_MAX;
     heap->lease = SIZE_MAX;
+    ku__backing_open(&heap->backing, options->huge_pages);
     strncpy(heap->name, options->name != NULL ? options->name : "heap", sizeof heap->name - 1);
     bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
     heap->inner = fenced ? &heap->hidden : &heap->magazines;
@@ -135,8 +136,8 @@ static ku_heap *new_heap(const ku_heap_options *options, ku_error *error) {
 ku_heap *ku_heap_new(const ku_heap_options *options, ku_error *error) {
     static const ku_heap_options plain;
     options = options != NULL ? options : &plain;
-    if ((unsigned)options->domain > KU_DOMAIN_NATIVE ||
-        (options->flags & ~(unsigned)(KU_HEAP_HUGE_PAGES | KU_HEAP_FENCES | KU_HEAP_SHARED)) != 0) {
+    if ((unsigned)options->domain > KU_DOMAIN_NATIVE || (unsigned)options->huge_pages > KU_HUGE_NEVER ||
+        (options->flags & ~(unsigned)(KU_HEAP_FENCES | KU_HEAP_SHARED)) != 0) {
         fail(error, KU_INVALID, "a heap could not be made: an option has a value that kucha/heap.h does not name");
         return NULL;
     }

@@ -85,11 +85,12 @@ static void move_arena(ku_heap *heap, uint32_t number, uint32_t free_count) {
     ku__arena_list(heap, number);
 }
 
-/* The lowest free pool, one whose pages were touched before if there is any. */
-static uint32_t take_from_arena(ku_heap *heap, uint32_t number) {
+/* The lowest free pool, one whose pages were touched before if there is any; else it is fresh. */
+static uint32_t take_from_arena(ku_heap *heap, uint32_t number, bool *fresh) {
     ku__arena *arena = &ku__process_tables.arenas[number];
     uint64_t choice = arena->free_pools & arena->dirty_pools;
-    choice = choice != 0 ? choice : arena->free_pools;
+    *fresh = choice == 0;
+    choice = *fresh ? arena->free_pools : choice;
     uint64_t bit = choice & -choice;
     heap->arenas_idle -= arena->free_count == KU__POOLS_PER_ARENA;
     arena->free_pools &= ~bit;
@@ -116,7 +117,8 @@ ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index, bool apart) {
         heap->last_refusal = KU_NO_MEMORY;
         return NULL;
     }
-    uint32_t number = take_from_arena(heap, arena);
+    bool fresh;
+    uint32_t number = take_from_arena(heap, arena, &fresh);
     ku__pool *pool = ku__pool_at(number);
     pool->heap = heap;
     pool->class_index = (uint8_t)class_index;
@@ -129,7 +131,11 @@ ku__pool *ku__pool_take(ku_heap *heap, unsigned class_index, bool apart) {
     unsigned sampled = apart ? KU__MAP_SAMPLED : 0;
     ku__process_tables.class_map[number] = (uint16_t)(heap->number << KU__MAP_SHIFT | sampled | class_index);
     heap->pools_used++;
+    heap->pools_of[class_index]++;
     list_partial(heap, number);
+    if (fresh) {
+        ku__backing_pool(heap, number);
+    }
     return pool;
 }
 
@@ -190,6 +196,7 @@ static void release_pool(ku_heap *heap, uint32_t number) {
     }
     ku__process_tables.class_map[number] = 0;
     heap->pools_used--;
+    heap->pools_of[ku__pool_at(number)->class_index]--;
     ku__heap_trim_limit(heap);
     arena->free_pools |= bit;
     arena->dirty_pools |= bit;

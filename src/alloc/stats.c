@@ -56,6 +56,7 @@ static bool add_arena(ku_heap *heap, uint32_t arena, void *argument) {
     ku_heap_stats *stats = argument;
     const ku__arena *facts = &ku__process_tables.arenas[arena];
     stats->pools_free += facts->free_count;
+    stats->arenas_huge += facts->ahead;
     stats->metadata_bytes += facts->has_sites ? KU__ARENA_SIZE / KU_CLASS_STEP * sizeof(uint32_t) : 0;
     for (uint64_t left = pools_in_use(arena); left != 0; left &= left - 1) {
         add_pool(stats, ku__pool_at(arena * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left)));
@@ -104,6 +105,7 @@ void ku__heap_stats_of(ku_heap *heap, ku__reading reading, ku_heap_stats *stats)
                              .arenas = heap->arenas,
                              .arenas_peak = heap->arenas_peak,
                              .arenas_taken = heap->arenas_taken,
+                             .bytes_populated = heap->backing.populated,
                              .pools_used = heap->pools_used,
                              .large_blocks = heap->large_blocks,
                              .large_bytes = heap->large_bytes,
@@ -246,6 +248,11 @@ size_t ku_heap_walk(ku_heap *heap, ku_block_visitor *visit, void *argument) {
 static size_t purge_free_pools(uint32_t number) {
     ku__arena *arena = &ku__process_tables.arenas[number];
     size_t given = 0;
+    if (arena->ahead) {
+        ku__backing_make_small(number);
+        arena->dirty_pools = arena->free_pools; /* those that nobody touched may have pages, too */
+        arena->ahead = false;
+    }
     for (uint64_t left = arena->free_pools & arena->dirty_pools; left != 0; left &= left - 1) {
         uint32_t pool = number * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(left);
         given += ku__pages_resident(ku__pool_address(pool), KU__POOL_SIZE);

@@ -51,6 +51,10 @@ static void print_totals(const ku_heap_stats *s, FILE *stream) {
     fprintf(stream, "  %-22s %12zu arenas  %10s  (%zu at most, %zu taken in all; %s each, pools of %s)\n", "arenas",
             s->arenas, bytes_of(arenas).text, s->arenas_peak, s->arenas_taken, bytes_of(s->arena_size).text,
             bytes_of(s->pool_size).text);
+    if (s->arenas_huge != 0 || s->bytes_populated != 0) {
+        fprintf(stream, "  %-22s %12zu arenas  %10s  (on huge pages; whole pools that were taken ahead)\n",
+                "before their first use", s->arenas_huge, bytes_of(s->bytes_populated).text);
+    }
     fprintf(stream, "  %-22s %12zu blocks  %10s  (%s at most)\n", "large, live", s->large_blocks,
             bytes_of(s->large_bytes).text, bytes_of(s->large_bytes_peak).text);
     fprintf(stream, "  %-22s %12s         %10s\n", "tables beside them", "", bytes_of(s->metadata_bytes).text);

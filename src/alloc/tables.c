@@ -12,8 +12,7 @@
 
 enum {
     ARENAS_PER_CLAIM =
-        16,              /* pool records are taken for so many arenas: whole pages, even of 64 KiB, in every geometry */
-    HUGE_FROM_ARENA = 4, /* a heap's first arenas stay on small pages: a small program must not grow by them */
+        16, /* pool records are taken for so many arenas: whole pages, even of 64 KiB, in every geometry */
     TABLE_ALIGN = 1 << 16, /* largest page size in use */
     /* An idle arena stays so long before it goes back: a program that swings between full and empty in less would
      * pay for the page faults each time (10^6 blocks of 64 bytes, filled and emptied: 16 ns a call when arenas went
@@ -255,9 +254,7 @@ uint32_t ku__arena_take(ku_heap *heap) {
     heap->arenas_idle++;
     heap->arenas_taken++;
     heap->arenas_peak = heap->arenas > heap->arenas_peak ? heap->arenas : heap->arenas_peak;
-    if ((heap->flags & KU_HEAP_HUGE_PAGES) != 0 && heap->arenas > HUGE_FROM_ARENA) {
-        ku__pages_advise_huge(ku__arena_address(number), KU__ARENA_SIZE);
-    }
+    ku__process_tables.arenas[number].ahead = ku__backing_arena(heap, number);
     if (heap->sites_on && !ku__arena_sites_take(number)) {
         heap->sites_lost = true;
     }

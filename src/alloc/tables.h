@@ -36,6 +36,7 @@ struct ku__arena {
     uint32_t free_count;
     uint64_t idle_since; /* milliseconds: when its last pool became free */
     bool has_sites;      /* its part of the site table is there */
+    bool ahead;          /* it was to lie on huge pages: pages of it may be there that nobody touched */
     bool blocked;        /* something else lies at these addresses */
 };
 

@@ -106,14 +106,14 @@ static PyObject *describe(const shown *of) {
         return NULL;
     }
     return Py_BuildValue(
-        "{s:s,s:L,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:N,s:N}", "name", s.name,
-        "interpreter", (long long)of->interpreter, "domain", domain_name(s.domain), "limit", s.limit, "arena_size",
-        s.arena_size, "pool_size", s.pool_size, "arenas", s.arenas, "arenas_peak", s.arenas_peak, "arenas_taken",
-        s.arenas_taken, "pools_used", s.pools_used, "pools_free", s.pools_free, "blocks_used", s.blocks_used,
-        "bytes_used", s.bytes_used, "blocks_free", s.blocks_free, "bytes_free", s.bytes_free, "large_blocks",
-        s.large_blocks, "large_bytes", s.large_bytes, "large_bytes_peak", s.large_bytes_peak, "bytes_held",
-        s.bytes_held, "bytes_mapped", s.bytes_mapped, "metadata_bytes", s.metadata_bytes, "classes", classes,
-        "arenas_list", arenas);
+        "{s:s,s:L,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:N,s:N}", "name",
+        s.name, "interpreter", (long long)of->interpreter, "domain", domain_name(s.domain), "limit", s.limit,
+        "arena_size", s.arena_size, "pool_size", s.pool_size, "arenas", s.arenas, "arenas_peak", s.arenas_peak,
+        "arenas_taken", s.arenas_taken, "arenas_huge", s.arenas_huge, "bytes_populated", s.bytes_populated,
+        "pools_used", s.pools_used, "pools_free", s.pools_free, "blocks_used", s.blocks_used, "bytes_used",
+        s.bytes_used, "blocks_free", s.blocks_free, "bytes_free", s.bytes_free, "large_blocks", s.large_blocks,
+        "large_bytes", s.large_bytes, "large_bytes_peak", s.large_bytes_peak, "bytes_held", s.bytes_held,
+        "bytes_mapped", s.bytes_mapped, "metadata_bytes", s.metadata_bytes, "classes", classes, "arenas_list", arenas);
 }
 
 static bool append_description(const shown *of, void *list) {

@@ -31,9 +31,9 @@ typedef struct part {
 } part;
 
 static bool heaps_open(ku_isolate *isolate, ku_error *error) {
-    unsigned flags = (isolate->flags & KU_ISOLATE_HUGE_PAGES) != 0 ? KU_HEAP_HUGE_PAGES : 0;
-    ku_heap_options objects = {.name = isolate->name, .domain = KU_DOMAIN_OBJECT, .flags = flags};
-    ku_heap_options buffers = {.name = isolate->name, .domain = KU_DOMAIN_BUFFER, .flags = flags};
+    ku_huge_pages huge_pages = isolate->huge_pages;
+    ku_heap_options objects = {.name = isolate->name, .domain = KU_DOMAIN_OBJECT, .huge_pages = huge_pages};
+    ku_heap_options buffers = {.name = isolate->name, .domain = KU_DOMAIN_BUFFER, .huge_pages = huge_pages};
     isolate->tracked = ku_heap_new(&objects, error);
     isolate->atoms = isolate->tracked != NULL ? ku_heap_new(&objects, error) : NULL;
     isolate->buffers = isolate->atoms != NULL ? ku_heap_new(&buffers, error) : NULL;
@@ -88,6 +88,7 @@ static void parts_close(ku_isolate *isolate) {
 static void fill(ku_isolate *isolate, const ku_isolate_options *options) {
     strncpy(isolate->name, options->name != NULL ? options->name : "isolate", sizeof isolate->name - 1);
     isolate->flags = options->flags;
+    isolate->huge_pages = options->huge_pages;
     isolate->leaks = options->leaks;
     isolate->leaks_argument = options->leaks_argument;
     isolate->unraisable = options->unraisable;
@@ -97,7 +98,7 @@ static void fill(ku_isolate *isolate, const ku_isolate_options *options) {
 
 ku_isolate *ku_isolate_new(const ku_isolate_options *options, ku_error *error) {
     static const ku_isolate_options plain;
-    const unsigned known = KU_ISOLATE_BIRTHPLACES | KU_ISOLATE_HUGE_PAGES | KU_ISOLATE_NO_COLLECTOR;
+    const unsigned known = KU_ISOLATE_BIRTHPLACES | KU_ISOLATE_NO_COLLECTOR;
     options = options != NULL ? options : &plain;
     if ((options->flags & ~known) != 0) {
         ku__error_fill(error, KU_INVALID, "an isolate could not be made: a flag that kucha/isolate.h does not name");

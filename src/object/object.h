@@ -191,6 +191,7 @@ struct ku_isolate {
 
     char name[32];
     unsigned flags;
+    ku_huge_pages huge_pages; /* of the three heaps */
     ku_leak_hook *leaks;
     void *leaks_argument;
     ku_unraisable_hook *unraisable;

@@ -11,6 +11,9 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define COMMON_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
@@ -124,6 +127,27 @@ void ku__pages_advise_huge(void *address, size_t bytes) {
 #else
     (void)address;
     (void)bytes;
+#endif
+}
+
+void ku__pages_advise_small(void *address, size_t bytes) {
+#ifdef MADV_NOHUGEPAGE
+    madvise(address, bytes, MADV_NOHUGEPAGE);
+#else
+    (void)address;
+    (void)bytes;
+#endif
+}
+
+bool ku__pages_populate(void *address, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t mask = ku__page_size() - 1;
+    uintptr_t first = (uintptr_t)address & ~mask;
+    return madvise((void *)first, whole_pages((uintptr_t)address + bytes - first), MADV_POPULATE_WRITE) == 0;
+#else
+    (void)address;
+    (void)bytes;
+    return false;
 #endif
 }
 

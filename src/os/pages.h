@@ -40,8 +40,13 @@ void ku__pages_decommit(void *address, size_t bytes);
 /* Gives the memory behind the pages back; the addresses stay and read as zero. Only whole pages inside are affected. */
 void ku__pages_discard(void *address, size_t bytes);
 
-/* Asks for huge pages. A system that does not know them ignores it. */
+/* Asks for huge pages, or that there be none from now on. A system that does not know them ignores it. */
 void ku__pages_advise_huge(void *address, size_t bytes);
+void ku__pages_advise_small(void *address, size_t bytes);
+
+/* Takes the pages from the system that the range touches and does not have yet, by one call, as if every one were
+ * written to (Linux 5.14). False where that cannot be done, with no harm. */
+bool ku__pages_populate(void *address, size_t bytes);
 
 /* Bytes of the range that are resident now; 0 where the system cannot tell. */
 size_t ku__pages_resident(void *address, size_t bytes);
