@@ -14,8 +14,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
 
+    from kucha import gc
     from kucha._census import census
     from kucha._core import (
         CaptureError,
@@ -47,6 +48,7 @@ __all__ = [
     "capture_read",
     "census",
     "facts",
+    "gc",
     "install",
     "installed",
     "map_svg",
@@ -67,11 +69,13 @@ __all__ = [
 ]
 
 # What is public under the name that it has in kucha._core.
-_FROM_CORE = frozenset(__all__) - {"census", "install", "map_svg"}
+_FROM_CORE = frozenset(__all__) - {"census", "gc", "install", "map_svg"}
 
 
-def install() -> bool:
+def install(*, gc: Literal["stock", "kucha"] = "stock") -> bool:
     """Puts kucha's allocator under the ``mem`` and ``obj`` domains of this interpreter, and starts nothing else.
+
+    With ``gc="kucha"`` kucha's collector is put in charge too; it can be taken out again (``kucha.gc.uninstall()``).
 
     Returns True when the allocator is in place, also when it was already; False, and changes nothing, where the
     environment says ``KUCHA=off``. Raises ``Refused``, with the reason in one sentence, where it would not be safe: on
@@ -84,7 +88,11 @@ def install() -> bool:
         return False
     from kucha import _core
 
+    if gc not in ("stock", "kucha"):
+        raise ValueError(f"gc must be 'stock' or 'kucha', not {gc!r}")
     _core.install()
+    if gc == "kucha":
+        _core.gc_install()
     return True
 
 
@@ -92,6 +100,10 @@ def __getattr__(name: str) -> Any:
     """Fetches a public name from the extension module at its first use."""
     if name == "__version__":
         name = "version"
+    if name == "gc":
+        from importlib import import_module
+
+        return import_module("kucha.gc")
     if name == "map_svg":
         from kucha.picture import map_svg
 

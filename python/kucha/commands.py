@@ -60,6 +60,14 @@ RUN = Command(
             "Only put the allocator in place: no tracing, no capture. Exit code 2 where that cannot be done.",
         ),
         Option("--swap", None, "Insist on the allocator: exit code 2 instead of a plain run where it cannot be had."),
+        Option(
+            "--gc",
+            "WHOSE",
+            "kucha: also put kucha's collector in charge; exit code 2 where that cannot be done. stock: CPython's own. "
+            "Default: stock.",
+            "stock",
+            choice("stock", "kucha"),
+        ),
         Option("--follow-fork", None, "Also trace children made by fork, each with a capture of its own, FILE.PID."),
         Option(
             "--follow-subprocesses",

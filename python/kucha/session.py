@@ -38,6 +38,7 @@ class Wishes:
         "follow_subprocesses",
         "force",
         "frames",
+        "gc",
         "map",
         "mode",
         "output",
@@ -55,6 +56,7 @@ class Wishes:
         self.force: bool = values["force"]
         self.quiet: bool = values["quiet"]
         self.frames: int = values["frames"]
+        self.gc: Literal["stock", "kucha"] = values["gc"]
         self.sample: int = values["sample"]
         self.mode: Literal["blocks", "objects"] = values["mode"]
         self.allocator_only: bool = values["allocator_only"]
@@ -77,6 +79,7 @@ class Wishes:
         words = ["run", "--quiet", "--append-pid", "--follow-subprocesses", "--output", output]
         words += ["--frames", str(self.frames), "--mode", self.mode]
         words += ["--sample", str(self.sample)] if self.sample else []
+        words += ["--gc", self.gc] if self.gc != "stock" else []
         words += ["--follow-fork"] if self.follow_fork else []
         words += ["--tracemalloc"] if self.tracemalloc else []
         return words
@@ -169,9 +172,17 @@ class Session:
         except _core.Refused as refusal:
             if older:
                 self.tracemalloc.begin_original(older)
-            self._go_on_without(str(refusal), insisted=self.wishes.swap)
+            self._go_on_without(str(refusal), insisted=self.wishes.swap or self.wishes.gc != "stock")
+        if self.installed and self.wishes.gc == "kucha":
+            self._install_collector()
         if self.wishes.follow_subprocesses and self.capture is not None:
             self._prepare_children()
+
+    def _install_collector(self) -> None:
+        try:
+            self.core.gc_install()
+        except self.core.Refused as refusal:
+            raise UsageError(str(refusal)) from None
 
     def trace(self) -> None:
         """Starts tracing: the last thing before the program, so that little of ours is traced. Raises UsageError."""

@@ -71,6 +71,30 @@ static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
     return (uintptr_t)code->co_code_adaptive;
 }
 
+/* Calls visit(object, argument) for what a frame of a thread refers to: function, code, locals, and the evaluation
+ * stack where its end was saved (stacktop, -1 while the frame runs). */
+static inline void ku__fact_frame_each(const ku__frame_of_python *frame, visitproc visit, void *argument) {
+    const PyCodeObject *code = ku__fact_code(frame);
+    PyObject *const own[] = {(PyObject *)frame->f_func, (PyObject *)frame->f_code, frame->f_locals,
+                             (PyObject *)frame->frame_obj};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        visit(own[i], argument);
+    }
+    int end = frame->stacktop >= 0 ? frame->stacktop : code->co_nlocalsplus;
+    for (int i = 0; i < end; i++) {
+        visit(frame->localsplus[i], argument);
+    }
+}
+
+/* Source: Include/internal/pycore_runtime.h (_PyRuntime.interpreters.mutex guards every list of threads). */
+static inline void ku__interpreters_lock(void) {
+    PyThread_acquire_lock(_PyRuntime.interpreters.mutex, WAIT_LOCK);
+}
+
+static inline void ku__interpreters_unlock(void) {
+    PyThread_release_lock(_PyRuntime.interpreters.mutex);
+}
+
 /* All interpreters share one GIL and so one pair of heaps: which one runs does not matter. */
 static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
     (void)interpreter;

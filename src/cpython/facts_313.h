@@ -54,4 +54,18 @@ static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
     return (uintptr_t)code->co_code_adaptive;
 }
 
+/* Calls visit(object, argument) for what a frame of a thread refers to: function, code, locals, and the evaluation
+ * stack where its end was saved (stacktop, -1 while the frame runs). */
+static inline void ku__fact_frame_each(const ku__frame_of_python *frame, visitproc visit, void *argument) {
+    const PyCodeObject *code = ku__fact_code(frame);
+    PyObject *const own[] = {frame->f_funcobj, frame->f_executable, frame->f_locals, (PyObject *)frame->frame_obj};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        visit(own[i], argument);
+    }
+    int end = frame->stacktop >= 0 ? frame->stacktop : code->co_nlocalsplus;
+    for (int i = 0; i < end; i++) {
+        visit(frame->localsplus[i], argument);
+    }
+}
+
 #endif

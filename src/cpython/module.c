@@ -243,6 +243,17 @@ PyDoc_STRVAR(call_program_doc,
              "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
 
+PyDoc_STRVAR(gc_install_doc,
+             "gc_install(*, eager=False) -> None\n\nPut kucha's collector in charge of this interpreter.\n"
+             "Raises Refused, with the reason, where that would not be safe.");
+PyDoc_STRVAR(gc_uninstall_doc, "gc_uninstall() -> None\n\nGive the interpreter back to its own collector.");
+PyDoc_STRVAR(gc_status_doc,
+             "gc_status() -> dict | None\n\nfull (collections), and of the last of them marked and\n"
+             "candidates; None where kucha's collector is not in charge.");
+PyDoc_STRVAR(gc_pauses_doc,
+             "gc_pauses() -> dict\n\nsince (seconds) and generations: count, total and longest in\n"
+             "seconds, histogram by powers of two of a microsecond.");
+
 static PyMethodDef methods[] = {
     {"facts", facts, METH_NOARGS, facts_doc},
     {"install", install, METH_NOARGS, install_doc},
@@ -264,6 +275,10 @@ static PyMethodDef methods[] = {
     {"snapshot", ku__snapshot_call, METH_NOARGS, snapshot_doc},
     {"census", ku__census_call, METH_NOARGS, census_doc},
     {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
+    {"gc_install", WITH_KEYWORDS(ku__gc_install_call), METH_VARARGS | METH_KEYWORDS, gc_install_doc},
+    {"gc_uninstall", ku__gc_uninstall_call, METH_NOARGS, gc_uninstall_doc},
+    {"gc_status", ku__gc_status_call, METH_NOARGS, gc_status_doc},
+    {"gc_pauses", ku__gc_pauses_call, METH_NOARGS, gc_pauses_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
     {NULL, NULL, 0, NULL},
 };

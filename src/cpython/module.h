@@ -58,6 +58,11 @@ PyObject *ku__statistics_call(PyObject *module, PyObject *arguments, PyObject *k
 PyObject *ku__object_site_call(PyObject *module, PyObject *object);
 PyObject *ku__tracing_description(void); /* for status(): a dict, or None */
 
+PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords); /* collector_calls.c */
+PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored);
+PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored);
+PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored);
+
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
 
 PyObject *ku__census_call(PyObject *module, PyObject *ignored); /* census.c */

@@ -19,7 +19,7 @@ ROOMS = {
     "object": {"os", "alloc", "trace", "gc", "object"},
     "isolate": {"os", "alloc", "trace", "gc", "object", "isolate"},
     "process": {"os", "process"},
-    "cpython": {"os", "alloc", "trace", "process", "cpython"},
+    "cpython": {"os", "alloc", "trace", "gc", "process", "cpython"},
 }
 FUNCTION_LINES = 100
 FILE_LINES = 800

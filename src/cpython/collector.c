@@ -1,0 +1,298 @@
+/* collector.c: coming and going, and what is done at the beginning and the end of each collection. See collector.h.
+ *
+ * The interpreter calls the entries of the list in its state, which gc.callbacks names too. That place in the state is
+ * given a list of ours; the program keeps its own, and what is in it is called as the interpreter would do it. A list
+ * of ours that is found with more entries than it came with was seen through a second gc module (one that was loaded
+ * again): what was appended moves to where the program expects it.
+ *
+ * A collector lives as long as its list: the interpreter drops that at its end.
+ */
+#include "cpython/collector.h"
+
+#include "os/clock.h"
+#include "os/pages.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#if KU__FACTS_SUPPORTED
+
+enum {
+    STATICS_MOST = 4096,  /* an interpreter with many extensions has some 600 */
+    STATICS_WORTH = 2000, /* candidates: so many that looking for new static types may be worth it */
+    STATICS_EVERY = 16,   /* full collections between two such looks, which take 0.2 ms each */
+};
+
+static const char CAPSULE[] = "kucha._core.collector";
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static ku__collector *collectors;
+
+/* ---- the list of collectors ---- */
+
+static void enlist(ku__collector *collector) {
+    pthread_mutex_lock(&list_lock);
+    collector->next = collectors;
+    collectors = collector;
+    pthread_mutex_unlock(&list_lock);
+}
+
+static void delist(ku__collector *collector) {
+    pthread_mutex_lock(&list_lock);
+    ku__collector **at = &collectors;
+    while (*at != NULL && *at != collector) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = collector->next;
+    }
+    pthread_mutex_unlock(&list_lock);
+}
+
+ku__collector *ku__collector_here(void) {
+    const PyInterpreterState *interpreter = PyInterpreterState_Get();
+    pthread_mutex_lock(&list_lock);
+    ku__collector *at = collectors;
+    while (at != NULL && at->interpreter != interpreter) {
+        at = at->next;
+    }
+    pthread_mutex_unlock(&list_lock);
+    return at;
+}
+
+/* ---- static types ---- */
+
+static bool knows_static(const ku__collector *collector, const PyTypeObject *type) {
+    for (size_t i = 0; i < collector->statics_count; i++) {
+        if (collector->statics[i] == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_statics(ku__collector *collector, PyTypeObject *type) {
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 || knows_static(collector, type) ||
+        collector->statics_count == STATICS_MOST) {
+        return;
+    }
+    collector->statics[collector->statics_count++] = type;
+    PyObject *types = PyObject_CallMethod((PyObject *)&PyType_Type, "__subclasses__", "O", (PyObject *)type);
+    for (Py_ssize_t i = 0; types != NULL && PyList_Check(types) && i < PyList_GET_SIZE(types); i++) {
+        find_statics(collector, (PyTypeObject *)PyList_GET_ITEM(types, i));
+    }
+    Py_XDECREF(types);
+    PyErr_Clear();
+}
+
+static void refresh_statics(ku__collector *collector) {
+    collector->statics_count = 0;
+    find_statics(collector, &PyBaseObject_Type);
+}
+
+/* ---- the two calls ---- */
+
+static bool is_ending(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
+static void collection_begins(ku__collector *collector, int generation) {
+    const ku__gc_state *state = ku__fact_gc(collector->interpreter);
+    collector->generation = generation;
+    bool prints = (state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0;
+    bool full = generation == KU__GENERATION_FULL || (collector->eager && generation >= 0);
+    if (full && !prints && !is_ending()) {
+        ku__collector_take(collector, generation);
+    }
+}
+
+static void collection_ends(ku__collector *collector) {
+    bool was_taken = collector->weak != NULL;
+    ku__collector_done(collector);
+    if (collector->generation >= 0) {
+        ku__pause_note(&collector->pauses[collector->generation], ku__clock_nanoseconds() - collector->began);
+        collector->generation = -1;
+    }
+    collector->taken_count += was_taken;
+    if (was_taken && collector->candidates > STATICS_WORTH && collector->taken_count % STATICS_EVERY == 0) {
+        refresh_statics(collector);
+    }
+}
+
+/* What came into our list goes where the program expects it. */
+static void pass_on(ku__collector *collector) {
+    while (PyList_GET_SIZE(collector->ours) > 1) {
+        PyObject *last = PyList_GET_ITEM(collector->ours, PyList_GET_SIZE(collector->ours) - 1);
+        if (PyList_Insert(collector->theirs, 0, last) != 0 ||
+            PyList_SetSlice(collector->ours, PyList_GET_SIZE(collector->ours) - 1, PyList_GET_SIZE(collector->ours),
+                            NULL) != 0) {
+            PyErr_Clear();
+            return;
+        }
+    }
+}
+
+/* As invoke_gc_callback() does it (Modules/gcmodule.c, Python/gc.c): the list may change while it is gone through. */
+static void call_theirs(ku__collector *collector, PyObject *const *arguments) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collector->theirs); i++) {
+        PyObject *callback = Py_NewRef(PyList_GET_ITEM(collector->theirs, i));
+        PyObject *result = PyObject_Vectorcall(callback, arguments, 2, NULL);
+        if (result == NULL) {
+            PyErr_WriteUnraisable(callback);
+        }
+        Py_XDECREF(result);
+        Py_DECREF(callback);
+    }
+}
+
+/* The generation that a collection is of; -1 if the call is none that the interpreter makes. */
+static int generation_of(PyObject *info) {
+    PyObject *number = PyDict_Check(info) ? PyDict_GetItemString(info, "generation") : NULL;
+    long generation = number != NULL && PyLong_Check(number) ? PyLong_AsLong(number) : -1;
+    return generation >= 0 && generation <= KU__GENERATION_FULL ? (int)generation : -1;
+}
+
+/* The entry of our list: what the interpreter calls. */
+static PyObject *on_collection(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    ku__collector *collector = PyCapsule_GetPointer(self, CAPSULE);
+    if (collector == NULL || count != 2 || !PyUnicode_Check(arguments[0])) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    }
+    int generation = generation_of(arguments[1]);
+    pass_on(collector);
+    if (PyUnicode_CompareWithASCIIString(arguments[0], "start") == 0) {
+        collector->began = ku__clock_nanoseconds();
+        call_theirs(collector, arguments);
+        collection_begins(collector, generation);
+    } else {
+        collection_ends(collector);
+        call_theirs(collector, arguments);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef on_collection_method = {"on_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL,
+                                           NULL};
+
+/* What the sentinel's weak reference calls. */
+static PyObject *on_found(PyObject *self, PyObject *weak) {
+    (void)weak;
+    ku__collector *collector = PyCapsule_GetPointer(self, CAPSULE);
+    if (collector == NULL) {
+        return NULL;
+    }
+    ku__collector_show(collector);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef on_found_method = {"on_found", on_found, METH_O, NULL};
+
+/* ---- coming and going ---- */
+
+static void collector_free(ku__collector *collector) {
+    delist(collector);
+    Py_CLEAR(collector->weak);
+    Py_CLEAR(collector->shower);
+    Py_CLEAR(collector->theirs);
+    ku__marks_close(&collector->marks);
+    ku__pages_unmap(collector->stack.items, collector->stack.bytes);
+    ku__pages_unmap(collector->doubtful.items, collector->doubtful.bytes);
+    ku__pages_unmap(collector->statics, STATICS_MOST * sizeof(PyTypeObject *));
+    ku__pages_unmap(collector, sizeof *collector);
+}
+
+static void capsule_dies(PyObject *capsule) {
+    collector_free(PyCapsule_GetPointer(capsule, CAPSULE));
+}
+
+/* A builtin function, in no list of the interpreter's; its `self` is a capsule with the collector. */
+static PyObject *hidden_function(PyMethodDef *method, ku__collector *collector, PyCapsule_Destructor dies) {
+    PyObject *capsule = PyCapsule_New(collector, CAPSULE, dies);
+    PyObject *function = capsule == NULL ? NULL : PyCFunction_New(method, capsule);
+    if (function != NULL) {
+        PyObject_GC_UnTrack(function);
+    } else if (capsule != NULL) {
+        PyCapsule_SetDestructor(capsule, NULL);
+    }
+    Py_XDECREF(capsule);
+    return function;
+}
+
+static ku__collector *collector_new(bool eager) {
+    ku__collector *collector = ku__pages_map(sizeof *collector);
+    if (collector == NULL) {
+        return NULL;
+    }
+    collector->interpreter = PyInterpreterState_Get();
+    collector->generation = -1;
+    collector->eager = eager;
+    collector->installed = ku__clock_nanoseconds();
+    ku__sentinel_open(&collector->sentinel, collector);
+    collector->statics = ku__pages_map(STATICS_MOST * sizeof(PyTypeObject *));
+    collector->shower = hidden_function(&on_found_method, collector, NULL);
+    if (collector->statics == NULL || collector->shower == NULL) {
+        collector_free(collector);
+        return NULL;
+    }
+    refresh_statics(collector);
+    return collector;
+}
+
+/* Our list with its one entry, which owns the collector. */
+static PyObject *list_for(ku__collector *collector) {
+    PyObject *list = PyList_New(1);
+    PyObject *entry = list == NULL ? NULL : hidden_function(&on_collection_method, collector, capsule_dies);
+    if (entry == NULL) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    PyList_SET_ITEM(list, 0, entry);
+    PyObject_GC_UnTrack(list);
+    return list;
+}
+
+int ku__collector_install(bool eager) {
+    if (ku__collector_here() != NULL) {
+        return 0;
+    }
+    ku__collector *collector = collector_new(eager);
+    PyObject *list = collector == NULL ? NULL : list_for(collector);
+    if (list == NULL) {
+        if (collector != NULL) {
+            collector_free(collector);
+        }
+        PyErr_Clear();
+        PyErr_NoMemory();
+        return -1;
+    }
+    ku__gc_state *state = ku__fact_gc(collector->interpreter);
+    collector->theirs = state->callbacks; /* with the interpreter's reference */
+    collector->ours = list;
+    state->callbacks = list;
+    enlist(collector);
+    return 0;
+}
+
+bool ku__collector_uninstall(void) {
+    ku__collector *collector = ku__collector_here();
+    if (collector == NULL) {
+        return true;
+    }
+    ku__gc_state *state = ku__fact_gc(collector->interpreter);
+    if (state->collecting || collector->generation >= 0) {
+        return false;
+    }
+    pass_on(collector);
+    PyObject *list = collector->ours;
+    state->callbacks = collector->theirs;
+    collector->theirs = NULL;
+    delist(collector);
+    Py_DECREF(list);
+    return true;
+}
+
+#endif

@@ -1,0 +1,135 @@
+/* collector.h: kucha's collector under a stock CPython; one for each interpreter.
+ *
+ * The interpreter's own collector stays in charge of what a program can see: when a collection begins, weak references,
+ * callbacks, finalizers, clearing, gc.garbage, statistics. kucha takes from it what costs the time of a full
+ * collection, which is to look at millions of objects that live:
+ *
+ *     "start"    At the call of gc.callbacks that announces a full collection, every tracked object becomes a candidate
+ *                (collector_marks.h), and what can be reached from known roots is marked as living
+ *                (collector_mark.c). What is left is usually a few thousand objects.
+ *     splice     The candidates alone stay in the list that the interpreter is about to look at; all others wait in a
+ *                list of ours.
+ *     decide     The interpreter finds out which candidates are dead. To it all others are "elsewhere", and what they
+ *                refer to lives.
+ *     show       Before any code of the program can run, the lists are whole again: a sentinel, a cycle of its own
+ *                that is always garbage, is the first of the candidates; the callback of its weak reference and its
+ *                finalizer are called before all others.
+ *
+ * Why the same objects die: what is marked can be reached from something that lives, so no dead object is marked; and
+ * a candidate that something marked refers to would have been marked itself, so references from elsewhere are real
+ * roots. A root that is not known costs time and never an object.
+ *
+ * Young collections are the interpreter's own. Collections that print what they find (DEBUG_STATS, DEBUG_COLLECTABLE)
+ * and those of an interpreter that is ending are left to it as they are, and so is every collection for which memory
+ * cannot be had.
+ *
+ * The program does not see that it is called: the interpreter's list of callbacks is one of ours, untracked, with one
+ * entry, which calls those in the list that the program knows as gc.callbacks.
+ *
+ * Lock: everything belongs to the GIL of the interpreter.
+ */
+#ifndef KU__COLLECTOR_H
+#define KU__COLLECTOR_H
+
+#include "cpython/facts_gc.h"
+
+#include "cpython/bridge.h"
+#include "cpython/collector_marks.h"
+#include "gc/pauses.h"
+
+#if KU__FACTS_SUPPORTED
+
+typedef struct ku__collector ku__collector;
+
+/* An object that only refers to itself. Its memory is the collector's: it is never freed by its count. */
+typedef struct ku__sentinel {
+    PyGC_Head node;
+    PyObject item;
+    PyObject *weak_references;
+    ku__collector *collector;
+} ku__sentinel;
+
+/* Objects that were marked and whose references were not. */
+typedef struct ku__mark_stack {
+    PyObject **items;
+    size_t count, capacity, bytes;
+    bool refused; /* memory could not be had: the marking is worth nothing */
+} ku__mark_stack;
+
+struct ku__collector {
+    PyInterpreterState *interpreter;
+    bool eager;       /* for tests: every collection looks at all generations */
+    PyObject *theirs; /* gc.callbacks as the program knows it */
+    PyObject *ours;   /* the interpreter's list of callbacks: [call], untracked. Borrowed: the interpreter owns it */
+    PyObject *shower; /* the sentinel's weak reference calls it */
+
+    ku__marks marks;
+    ku__mark_stack stack;
+    ku__mark_stack doubtful; /* dicts from which marking led to nothing new: perhaps of atoms */
+    PyTypeObject **statics;  /* types that no list leads to, and whose dicts are roots */
+    size_t statics_count;
+
+    /* a collection that runs */
+    int generation; /* -1: none */
+    uint64_t began; /* nanoseconds */
+    bool taken;     /* the candidates alone are in the interpreter's list */
+    PyGC_Head hidden;
+    size_t hidden_count;
+    ku__sentinel sentinel;
+    PyObject *weak; /* NULL, or the weak reference to the sentinel */
+
+    ku__pauses pauses[3];
+    uint64_t installed;        /* nanoseconds: when it came */
+    size_t candidates, marked; /* of the last full collection that was taken */
+    size_t taken_count;        /* full collections that were */
+
+    ku__collector *next; /* list of all, under a lock of its own */
+};
+
+/* ---- collector.c ---- */
+
+/* The collector of the running interpreter; NULL when it has none. */
+ku__collector *ku__collector_here(void);
+
+/* Puts a collector in charge of the running interpreter; nothing if there is one. -1 with an exception set. */
+int ku__collector_install(bool eager);
+
+/* Gives the running interpreter back to its own. False, and no change, while a collection runs. */
+bool ku__collector_uninstall(void);
+
+/* ---- collector_mark.c ---- */
+
+/* Makes every tracked object a candidate. The number of them; SIZE_MAX when memory was refused (the marks are clear
+ * then). */
+size_t ku__collector_enter(ku__collector *collector);
+
+/* Takes the candidates that can be reached from known roots. False when memory was refused. */
+bool ku__collector_mark(ku__collector *collector);
+
+/* After marking: untracks what was marked and can be in no cycle, which are tuples and dicts of atoms. How many. */
+size_t ku__collector_untrack(ku__collector *collector);
+
+/* ---- collector_full.c ---- */
+
+/* To be called once: the sentinel's type. -1 with an exception set. */
+int ku__sentinel_ready(void);
+void ku__sentinel_open(ku__sentinel *sentinel, ku__collector *collector);
+
+/* A collection of `generation` is about to begin: takes what lives, of all generations, out of the list that the
+ * interpreter is going to look at, if it can. What lives is hidden where that list is the oldest one; else it is in the
+ * oldest list already, where the interpreter does not look. */
+void ku__collector_take(ku__collector *collector, int generation);
+
+/* The lists are whole again. Can be called at any time. */
+void ku__collector_show(ku__collector *collector);
+
+/* The collection is over. */
+void ku__collector_done(ku__collector *collector);
+
+/* ---- collector_selfcheck.c ---- */
+
+/* Whether the interpreter's lists and tables are what facts_gc.h says. A sentence in `reason` when not. */
+bool ku__collector_selfcheck(char *reason, size_t size);
+
+#endif
+#endif

@@ -1,0 +1,122 @@
+/* collector_calls.c: the collector as functions of kucha._core: gc_install, gc_uninstall, gc_status, gc_pauses. */
+#include "cpython/collector.h"
+
+#include "cpython/module.h"
+#include "cpython/selfcheck.h"
+#include "os/clock.h"
+
+#if KU__FACTS_SUPPORTED
+
+enum { SENTENCE = 256 };
+static const double nanoseconds = 1e9; /* in a second */
+
+static bool prepare(PyObject *module) {
+    static int ready; /* 1: the sentinel's type is */
+    char reason[SENTENCE];
+    if (!ku__bridge_state.installed) {
+        ku__refuse(module, "kucha's collector needs kucha's allocator: call install() first");
+        return false;
+    }
+    if (!ku__collector_selfcheck(reason, sizeof reason)) {
+        ku__refuse(module, reason);
+        return false;
+    }
+    if (ready == 0 && ku__sentinel_ready() != 0) {
+        return false;
+    }
+    ready = 1;
+    return true;
+}
+
+PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"eager", NULL};
+    int eager = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$p:gc_install", KU__KEYWORDS(names), &eager) ||
+        !ku__require_main(module) || !prepare(module) || ku__collector_install(eager != 0) != 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    if (!ku__collector_uninstall()) {
+        return ku__refuse(module, "a collection is running: the collector cannot be taken out in the middle of it");
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    const ku__collector *collector = ku__collector_here();
+    if (collector == NULL) {
+        Py_RETURN_NONE;
+    }
+    return Py_BuildValue("{s:n,s:n,s:n}", "full", (Py_ssize_t)collector->taken_count, "marked",
+                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates);
+}
+
+/* ---- pauses ---- */
+
+static PyObject *histogram_of(const ku__pauses *pauses) {
+    PyObject *list = PyList_New(KU__PAUSE_PLACES);
+    for (int i = 0; list != NULL && i < KU__PAUSE_PLACES; i++) {
+        PyObject *number = PyLong_FromSize_t(pauses->histogram[i]);
+        if (number == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SET_ITEM(list, i, number);
+        }
+    }
+    return list;
+}
+
+static PyObject *describe(const ku__pauses *pauses) {
+    return Py_BuildValue("{s:n,s:d,s:d,s:N}", "count", (Py_ssize_t)pauses->count, "total",
+                         (double)pauses->total / nanoseconds, "longest", (double)pauses->longest / nanoseconds,
+                         "histogram", histogram_of(pauses));
+}
+
+PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    const ku__collector *collector = ku__collector_here();
+    if (collector == NULL) {
+        return ku__refuse(module, "kucha's collector is not in charge here: install(gc=\"kucha\") puts it there");
+    }
+    PyObject *generations = Py_BuildValue("[NNN]", describe(&collector->pauses[0]), describe(&collector->pauses[1]),
+                                          describe(&collector->pauses[2]));
+    double since = (double)(ku__clock_nanoseconds() - collector->installed) / nanoseconds;
+    return Py_BuildValue("{s:d,s:N}", "since", since, "generations", generations);
+}
+
+#else
+
+static PyObject *refuse(PyObject *module) {
+    return ku__refuse(module, "kucha's collector does not know this interpreter");
+}
+
+PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    (void)arguments;
+    (void)keywords;
+    return refuse(module);
+}
+
+PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored) {
+    (void)ignored;
+    return refuse(module);
+}
+
+#endif

@@ -1,0 +1,361 @@
+/* collector_mark.c: which tracked objects live: all that can be reached from known roots.
+ *
+ * Roots: sys.modules, the interpreter's dict, the frames of every thread with what hangs on their states, frozen
+ * objects, and the dicts of static types. What is missing here is found out by the interpreter itself.
+ *
+ * To mark is to take an object's candidate bit, so nothing is written into objects, and a reference that leads to a
+ * string or a number costs one look at a bit. Marked objects wait on a stack; on their way from there they pass two
+ * rings. An object's header is prefetched when it enters the first one; in the second one are lists and dicts, whose
+ * arrays are prefetched. That hides most of the time of memory. (Cher, Hosking and Vitek, "Software prefetching for
+ * mark-sweep garbage collection", ASPLOS 2004.) Large arrays are looked at in pieces, so that the stack stays short.
+ *
+ * Exact lists, tuples and dicts are read here; every other object by its type's tp_traverse.
+ */
+#include "cpython/collector.h"
+
+#include "cpython/selfcheck.h"
+#include "os/pages.h"
+
+#include <string.h>
+
+#if KU__FACTS_SUPPORTED
+
+enum {
+    AHEAD = 16,            /* entries of a ring: about as many fetches as a processor has under way at a time */
+    PIECE = 1024,          /* references of an array that are looked at in one go */
+    PIECES_MOST = 64,      /* arrays that wait for their next piece; beyond, they are looked at whole */
+    STACK_LEAST = 1 << 16, /* entries */
+};
+
+typedef struct ring {
+    PyObject *items[AHEAD];
+    unsigned first, count;
+} ring;
+
+/* What is left of a large array. */
+typedef struct piece {
+    PyObject **at, **end;
+    unsigned step;
+    bool keys_too;
+} piece;
+
+typedef struct marker {
+    ku__marks *marks;
+    ku__mark_stack *stack, *doubtful;
+    ring headers, arrays;
+    piece pieces[PIECES_MOST];
+    unsigned pieces_count;
+} marker;
+
+/* ---- the stack ---- */
+
+static KU__COLD bool grow(ku__mark_stack *stack) {
+    size_t capacity = stack->capacity != 0 ? stack->capacity * 2 : STACK_LEAST;
+    PyObject **items = ku__pages_map(capacity * sizeof(PyObject *));
+    if (items == NULL) {
+        stack->refused = true;
+        return false;
+    }
+    if (stack->count != 0) {
+        memcpy(items, stack->items, stack->count * sizeof(PyObject *));
+    }
+    ku__pages_unmap(stack->items, stack->bytes);
+    stack->items = items;
+    stack->capacity = capacity;
+    stack->bytes = capacity * sizeof(PyObject *);
+    return true;
+}
+
+__attribute__((always_inline)) static inline void push(ku__mark_stack *stack, PyObject *item) {
+    if (KU__LIKELY(stack->count != stack->capacity) || grow(stack)) {
+        stack->items[stack->count++] = item;
+    }
+}
+
+/* Whether the object was a candidate. */
+__attribute__((always_inline)) static inline bool mark(marker *by, PyObject *item) {
+    if (!ku__marks_take(by->marks, item)) {
+        return false;
+    }
+    push(by->stack, item);
+    return true;
+}
+
+static int mark_visit(PyObject *item, void *argument) {
+    mark(argument, item);
+    return 0;
+}
+
+/* ---- rings ---- */
+
+static inline void ring_put(ring *to, PyObject *item) {
+    to->items[(to->first + to->count++) % AHEAD] = item;
+}
+
+static inline PyObject *ring_take(ring *from) {
+    PyObject *item = from->items[from->first];
+    from->first = (from->first + 1) % AHEAD;
+    from->count--;
+    return item;
+}
+
+/* ---- what objects refer to ---- */
+
+__attribute__((always_inline)) static inline bool mark_row(marker *by, PyObject **at, PyObject **end, unsigned step,
+                                                           bool keys_too) {
+    bool any = false;
+    for (; at < end; at += step) {
+        if (keys_too) {
+            any |= mark(by, at[-1]);
+        }
+        any |= mark(by, at[0]);
+    }
+    return any;
+}
+
+/* A row, or its first piece. Whether anything in it was a candidate. */
+static inline bool mark_array(marker *by, PyObject **at, Py_ssize_t count, unsigned step, bool keys_too) {
+    PyObject **end = at + count * (Py_ssize_t)step;
+    if (KU__UNLIKELY(count > PIECE) && by->pieces_count < PIECES_MOST) {
+        PyObject **cut = at + (Py_ssize_t)(PIECE * step);
+        by->pieces[by->pieces_count++] = (piece){cut, end, step, keys_too};
+        end = cut;
+    }
+    return step == 1 ? mark_row(by, at, end, 1, false) : mark_row(by, at, end, step, keys_too);
+}
+
+/* The next piece of the array that began last. */
+static void mark_piece(marker *by) {
+    piece *last = &by->pieces[by->pieces_count - 1], now = *last;
+    Py_ssize_t left = (now.end - now.at) / (Py_ssize_t)now.step;
+    if (left > PIECE) {
+        last->at = now.at + (Py_ssize_t)(PIECE * now.step);
+        now.end = last->at;
+    } else {
+        by->pieces_count--;
+    }
+    mark_row(by, now.at, now.end, now.step, now.keys_too);
+}
+
+static inline void mark_dict(marker *by, PyObject *item) {
+    const PyDictObject *dict = (const PyDictObject *)item;
+    if (KU__UNLIKELY(!ku__fact_dict_plain(dict))) {
+        PyDict_Type.tp_traverse(item, mark_visit, by);
+        return;
+    }
+    ku__dict_row row = ku__fact_dict_row(dict);
+    if (!mark_array(by, row.first, row.count, row.step, row.keys_too) && ku__fact_dicts_untrack()) {
+        push(by->doubtful, item);
+    }
+}
+
+/* An object whose header was fetched: lists and dicts have a second part, which must be fetched too. */
+static inline void mark_header(marker *by, PyObject *item) {
+    PyTypeObject *type = Py_TYPE(item);
+    if (type == &PyDict_Type) {
+        const char *keys = (const char *)((PyDictObject *)item)->ma_keys;
+        __builtin_prefetch(keys);
+        __builtin_prefetch(keys + 64);
+        ring_put(&by->arrays, item);
+    } else if (type == &PyList_Type) {
+        __builtin_prefetch(((PyListObject *)item)->ob_item);
+        ring_put(&by->arrays, item);
+    } else if (type == &PyTuple_Type) {
+        mark_array(by, ((PyTupleObject *)item)->ob_item, Py_SIZE(item), 1, false);
+    } else if (type->tp_traverse != NULL) {
+        type->tp_traverse(item, mark_visit, by);
+    }
+}
+
+static inline void mark_second(marker *by, PyObject *item) {
+    if (Py_IS_TYPE(item, &PyDict_Type)) {
+        mark_dict(by, item);
+    } else {
+        mark_array(by, ((PyListObject *)item)->ob_item, Py_SIZE(item), 1, false);
+    }
+}
+
+static void mark_all(marker *by) {
+    ku__mark_stack *stack = by->stack;
+    for (;;) {
+        while (by->headers.count < AHEAD && stack->count != 0) {
+            PyObject *item = stack->items[--stack->count];
+            __builtin_prefetch(item);
+            ring_put(&by->headers, item);
+        }
+        if (by->arrays.count == AHEAD || (by->headers.count == 0 && by->arrays.count != 0)) {
+            mark_second(by, ring_take(&by->arrays));
+        } else if (by->headers.count != 0) {
+            mark_header(by, ring_take(&by->headers));
+        } else if (by->pieces_count != 0) {
+            mark_piece(by);
+        } else {
+            return;
+        }
+    }
+}
+
+/* ---- roots ---- */
+
+static void mark_thread(marker *by, PyThreadState *thread) {
+    mark(by, thread->dict);
+    mark(by, thread->context);
+    mark(by, thread->async_gen_firstiter);
+    mark(by, thread->async_gen_finalizer);
+    const ku__frame_of_python *frame = ku__fact_top(thread);
+    for (; frame != NULL; frame = ku__fact_back(frame)) {
+        if (ku__fact_has_code(frame)) {
+            ku__fact_frame_each(frame, mark_visit, by);
+        }
+    }
+}
+
+/* Threads may come and go without the GIL, but not while the lock is held. */
+static void mark_threads(marker *by, PyInterpreterState *interpreter) {
+    ku__interpreters_lock();
+    PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
+    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
+        mark_thread(by, thread);
+    }
+    ku__interpreters_unlock();
+}
+
+/* Frozen objects live, and they are in no list that was entered. */
+static void mark_frozen(marker *by, ku__gc_state *state) {
+    const PyGC_Head *list = &state->permanent_generation.head;
+    for (PyGC_Head *at = ku__gc_next(list); at != list; at = ku__gc_next(at)) {
+        PyObject *item = ku__gc_object(at);
+        Py_TYPE(item)->tp_traverse(item, mark_visit, by);
+        mark_all(by);
+    }
+}
+
+static void mark_statics(marker *by, const ku__collector *collector) {
+    for (size_t i = 0; i < collector->statics_count; i++) {
+        PyTypeObject *type = collector->statics[i];
+#if PY_VERSION_HEX >= 0x030C0000
+        PyObject *dict = PyType_GetDict(type); /* each interpreter has its own of a builtin type */
+        mark(by, dict);
+        Py_XDECREF(dict);
+#else
+        mark(by, type->tp_dict);
+        mark(by, type->tp_subclasses);
+        mark(by, type->tp_mro);
+        mark(by, type->tp_bases);
+        mark(by, type->tp_cache);
+#endif
+    }
+}
+
+bool ku__collector_mark(ku__collector *collector) {
+    marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
+    by.stack->refused = by.doubtful->refused = false;
+    by.stack->count = by.doubtful->count = 0;
+    mark(&by, PyImport_GetModuleDict());
+    mark(&by, PyInterpreterState_GetDict(collector->interpreter));
+    mark(&by, collector->theirs);
+    mark_threads(&by, collector->interpreter);
+    mark_statics(&by, collector);
+    mark_frozen(&by, ku__fact_gc(collector->interpreter));
+    mark_all(&by);
+    return !by.stack->refused && !by.doubtful->refused;
+}
+
+/* ---- the lists ---- */
+
+/* Whether the object may come to be in a cycle, as Include/internal/pycore_gc.h asks it (_PyObject_GC_MAY_BE_TRACKED).
+ */
+static bool may_be_tracked(PyObject *item) {
+    return PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item));
+}
+
+static bool all_untracked(PyObject **at, Py_ssize_t count, unsigned step, bool keys_too, bool gaps) {
+    for (; count > 0; count--, at += step) {
+        if (at[0] == NULL ? !gaps : may_be_tracked(at[0]) || (keys_too && may_be_tracked(at[-1]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Source: Objects/tupleobject.c and Objects/dictobject.c (_PyTuple_MaybeUntrack, a tuple with a gap is still being
+ * filled; _PyDict_MaybeUntrack). */
+static bool is_in_no_cycle(PyObject *item) {
+    if (PyTuple_CheckExact(item)) {
+        return all_untracked(((PyTupleObject *)item)->ob_item, Py_SIZE(item), 1, false, false);
+    }
+    if (ku__fact_dicts_untrack() && PyDict_CheckExact(item) && ku__fact_dict_plain((PyDictObject *)item)) {
+        ku__dict_row row = ku__fact_dict_row((PyDictObject *)item);
+        return all_untracked(row.first, row.count, row.step, row.keys_too, true);
+    }
+    return false;
+}
+
+/* The number of objects, or SIZE_MAX. */
+static size_t enter_list(ku__marks *marks, const PyGC_Head *list) {
+    size_t count = 0;
+    for (PyGC_Head *at = ku__gc_next(list); at != list; at = ku__gc_next(at)) {
+        if (KU__UNLIKELY(!ku__marks_add(marks, ku__gc_object(at)))) {
+            return SIZE_MAX;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* The heap that most objects of the interpreter come from; NULL when there is none. */
+static const ku_heap *heap_of(PyInterpreterState *interpreter) {
+    int64_t id = ku__fact_interpreter_id(interpreter);
+    const ku__house *house = atomic_load(&ku__bridge_state.houses);
+    while (house != NULL && atomic_load(&house->owner) != id) {
+        house = house->next;
+    }
+    return house != NULL ? house->objects : NULL;
+}
+
+size_t ku__collector_enter(ku__collector *collector) {
+    size_t sum = 0;
+    if (!ku__marks_open(&collector->marks, heap_of(collector->interpreter))) {
+        return SIZE_MAX;
+    }
+    for (int generation = KU__GENERATION_FULL; generation >= 0; generation--) {
+        const PyGC_Head *list = ku__gc_list(ku__fact_gc(collector->interpreter), generation);
+        size_t count = enter_list(&collector->marks, list);
+        if (count == SIZE_MAX) {
+            ku__marks_clear(&collector->marks);
+            return SIZE_MAX;
+        }
+        sum += count;
+    }
+    return sum;
+}
+
+static size_t untrack_list(const ku__collector *collector, const PyGC_Head *list) {
+    size_t count = 0;
+    PyGC_Head *next;
+    for (PyGC_Head *at = ku__gc_next(list); at != list; at = next) {
+        next = ku__gc_next(at);
+        PyObject *item = ku__gc_object(at);
+        if (is_in_no_cycle(item) && !ku__marks_has(&collector->marks, item)) {
+            PyObject_GC_UnTrack(item);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Young tuples and dicts are all asked, and older dicts that may have come to hold atoms alone. */
+size_t ku__collector_untrack(ku__collector *collector) {
+    ku__gc_state *state = ku__fact_gc(collector->interpreter);
+    size_t count = untrack_list(collector, ku__gc_list(state, 0)) + untrack_list(collector, ku__gc_list(state, 1));
+    for (size_t i = 0; i < collector->doubtful.count; i++) {
+        PyObject *dict = collector->doubtful.items[i];
+        if (PyObject_GC_IsTracked(dict) && is_in_no_cycle(dict)) {
+            PyObject_GC_UnTrack(dict);
+            count++;
+        }
+    }
+    return count;
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* collector_marks.c: see collector_marks.h. */
+#include "cpython/collector_marks.h"
+
+#include "alloc/tables.h"
+#include "os/pages.h"
+
+#include <string.h>
+
+enum {
+    OTHERS_LEAST = 1 << 14, /* places: a starting interpreter has some 10,000 tracked objects */
+    TAKEN = 1,              /* in an address's lowest bit */
+};
+
+/* ---- the bits ---- */
+
+/* The arenas of the heap lie in [first, last); both 0 when there is none. */
+static void find_arenas(const ku_heap *heap, uint32_t *first, uint32_t *last) {
+    *first = *last = 0;
+    for (unsigned free = 0; free <= KU__POOLS_PER_ARENA; free++) {
+        for (uint32_t at = heap->by_free[free]; at != KU__NONE; at = ku__process_tables.arenas[at].next) {
+            *first = *last == 0 || at < *first ? at : *first;
+            *last = at + 1 > *last ? at + 1 : *last;
+        }
+    }
+}
+
+static size_t bytes_for(size_t span) {
+    return span >> (KU__MARK_UNIT_BITS + 3);
+}
+
+static bool open_bits(ku__marks *marks, size_t span) {
+    size_t bytes = bytes_for(span);
+    if (bytes > marks->bits_bytes) {
+        bytes += bytes / 4; /* heaps grow: not a new mapping for every collection */
+        ku__pages_unmap(marks->bits, marks->bits_bytes);
+        marks->bits_bytes = 0;
+        marks->bits = ku__pages_map(bytes);
+        if (marks->bits == NULL) {
+            marks->span = 0;
+            return false;
+        }
+        marks->bits_bytes = bytes;
+    }
+    marks->span = span;
+    return true;
+}
+
+static bool open_others(ku__marks *marks, size_t places) {
+    uintptr_t *table = ku__pages_map(places * sizeof *table);
+    if (table == NULL) {
+        return false;
+    }
+    marks->others = table;
+    marks->others_bytes = places * sizeof *table;
+    marks->others_mask = places - 1;
+    return true;
+}
+
+bool ku__marks_open(ku__marks *marks, const ku_heap *heap) {
+    uint32_t first = 0, last = 0;
+    if (heap != NULL) {
+        find_arenas(heap, &first, &last);
+    }
+    marks->base = (uintptr_t)ku__arena_address(first);
+    return open_bits(marks, (size_t)(last - first) << KU__ARENA_BITS) &&
+           (marks->others != NULL || open_others(marks, OTHERS_LEAST));
+}
+
+void ku__marks_clear(ku__marks *marks) {
+    memset(marks->bits, 0, marks->bits != NULL ? bytes_for(marks->span) : 0);
+    if (marks->others_count != 0) {
+        memset(marks->others, 0, marks->others_bytes);
+        marks->others_count = 0;
+    }
+}
+
+void ku__marks_close(ku__marks *marks) {
+    ku__pages_unmap(marks->bits, marks->bits_bytes);
+    ku__pages_unmap(marks->others, marks->others_bytes);
+    *marks = (ku__marks){0};
+}
+
+/* ---- the table ---- */
+
+/* The object's place, or the empty one where it would lie. Fibonacci hashing (Knuth, volume 3, 6.4): the low bits of
+ * an address say little. */
+static uintptr_t *place_of(const ku__marks *marks, uintptr_t item) {
+    size_t at = (size_t)((item * UINT64_C(0x9E3779B97F4A7C15)) >> 20);
+    for (;; at++) {
+        uintptr_t *place = &marks->others[at & marks->others_mask];
+        if (*place == 0 || (*place & ~(uintptr_t)TAKEN) == item) {
+            return place;
+        }
+    }
+}
+
+static bool grow_others(ku__marks *marks) {
+    uintptr_t *old = marks->others;
+    size_t bytes = marks->others_bytes;
+    if (!open_others(marks, (marks->others_mask + 1) * 2)) {
+        return false;
+    }
+    for (size_t i = 0; i < bytes / sizeof *old; i++) {
+        if (old[i] != 0) {
+            *place_of(marks, old[i] & ~(uintptr_t)TAKEN) = old[i];
+        }
+    }
+    ku__pages_unmap(old, bytes);
+    return true;
+}
+
+bool ku__marks_add_other(ku__marks *marks, const void *item) {
+    if (marks->others_count * 2 > marks->others_mask && !grow_others(marks)) {
+        return false;
+    }
+    uintptr_t *place = place_of(marks, (uintptr_t)item);
+    marks->others_count += *place == 0;
+    *place = (uintptr_t)item;
+    return true;
+}
+
+bool ku__marks_take_other(ku__marks *marks, const void *item) {
+    if (item == NULL) {
+        return false;
+    }
+    uintptr_t *place = place_of(marks, (uintptr_t)item);
+    if (*place == 0 || (*place & TAKEN) != 0) {
+        return false;
+    }
+    *place |= TAKEN;
+    return true;
+}
+
+bool ku__marks_has(const ku__marks *marks, const void *item) {
+    uintptr_t offset = (uintptr_t)item - marks->base;
+    if (offset >= marks->span) {
+        uintptr_t entry = *place_of(marks, (uintptr_t)item);
+        return entry != 0 && (entry & TAKEN) == 0;
+    }
+    offset >>= KU__MARK_UNIT_BITS;
+    return (marks->bits[offset / 64] >> (offset % 64) & 1) != 0;
+}
+
+void ku__marks_take_all(ku__marks *marks, ku__marks_visitor *found, void *argument) {
+    for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
+        for (uint64_t word = marks->bits[i]; word != 0; word &= word - 1) {
+            size_t unit = i * 64 + (size_t)__builtin_ctzll(word);
+            found((void *)(marks->base + (unit << KU__MARK_UNIT_BITS)), argument);
+        }
+        marks->bits[i] = 0;
+    }
+    for (size_t i = 0; i <= marks->others_mask; i++) {
+        if (marks->others[i] != 0 && (marks->others[i] & TAKEN) == 0) {
+            found((void *)marks->others[i], argument);
+        }
+    }
+    memset(marks->others, 0, marks->others_bytes);
+    marks->others_count = 0;
+}

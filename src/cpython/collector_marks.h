@@ -1,0 +1,80 @@
+/* collector_marks.h: which objects are candidates of a collection: one bit for every 16 bytes of the heap's addresses,
+ * and a hash table for objects that lie elsewhere (large ones, and those born before kucha came).
+ *
+ * An object is a candidate because a generation's list led to it, never because of what its memory looks like. So a
+ * reference is safe to look up whatever it is, and nothing is read from an object that has no bit.
+ *
+ * Invariant: outside of a collection no bit is set, and the table is empty.
+ *
+ * Lock: the GIL of the interpreter whose collector this is.
+ */
+#ifndef KU__COLLECTOR_MARKS_H
+#define KU__COLLECTOR_MARKS_H
+
+#include "alloc/fast.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { KU__MARK_UNIT_BITS = 4 }; /* blocks lie at multiples of 16 bytes */
+
+typedef struct ku__marks {
+    uintptr_t base; /* of the addresses that have bits */
+    size_t span;    /* their bytes */
+    uint64_t *bits;
+    size_t bits_bytes; /* mapped */
+
+    uintptr_t *others; /* open addressing; 0 is empty; bit 0 set: no candidate any more */
+    size_t others_mask;
+    size_t others_count;
+    size_t others_bytes;
+} ku__marks;
+
+/* Makes room for the objects of a heap (NULL: none has bits). False when the system refuses memory. */
+bool ku__marks_open(ku__marks *marks, const ku_heap *heap);
+
+/* Takes every mark back. */
+void ku__marks_clear(ku__marks *marks);
+
+/* Gives back all memory. */
+void ku__marks_close(ku__marks *marks);
+
+/* Of an object outside of the bits. ku__marks_add_other: false when the system refuses memory. */
+bool ku__marks_add_other(ku__marks *marks, const void *item);
+bool ku__marks_take_other(ku__marks *marks, const void *item);
+
+/* Makes an object a candidate. */
+static inline bool ku__marks_add(ku__marks *marks, const void *item) {
+    uintptr_t offset = (uintptr_t)item - marks->base;
+    if (KU__UNLIKELY(offset >= marks->span)) {
+        return ku__marks_add_other(marks, item);
+    }
+    offset >>= KU__MARK_UNIT_BITS;
+    marks->bits[offset / 64] |= (uint64_t)1 << (offset % 64);
+    return true;
+}
+
+/* True, once, if the object is a candidate: it is none afterwards. */
+static inline bool ku__marks_take(ku__marks *marks, const void *item) {
+    uintptr_t offset = (uintptr_t)item - marks->base;
+    if (KU__UNLIKELY(offset >= marks->span)) {
+        return ku__marks_take_other(marks, item);
+    }
+    offset >>= KU__MARK_UNIT_BITS;
+    uint64_t word = marks->bits[offset / 64], bit = (uint64_t)1 << (offset % 64);
+    if ((word & bit) == 0) {
+        return false;
+    }
+    marks->bits[offset / 64] = word & ~bit;
+    return true;
+}
+
+/* Whether the object is a candidate. */
+bool ku__marks_has(const ku__marks *marks, const void *item);
+
+/* Takes all candidates, in the order of addresses, those outside of the bits last, and calls found() for each. */
+typedef void ku__marks_visitor(void *item, void *argument);
+void ku__marks_take_all(ku__marks *marks, ku__marks_visitor *found, void *argument);
+
+#endif
