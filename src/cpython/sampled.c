@@ -98,15 +98,62 @@ void *ku__sampled_slow_realloc(ku_heap *heap, ku__tracer *tracer, void *block, s
     return due ? ku__sampled_born(heap, tracer, resized, size) : resized;
 }
 
-KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {
+/* ---- entry points ----
+ *
+ * The tracer is asked for only where something is left over: a block that is no sample is the heap's affair, and what
+ * counts down lies where ku__tracing_state says. A tracer that is NULL has given up, or was stopped while another
+ * wrapper held on to these entry points. */
+
+static bool passes(size_t bytes) {
+    int64_t *countdown = ku__tracing_state.countdown, left = *countdown - (int64_t)bytes;
+    *countdown = left;
+    return KU__UNLIKELY(left < 0);
+}
+
+KU__COLD static void *due(ku_heap *heap, void *block, size_t size) {
     ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__sampled_malloc(ctx, tracer, size) : ku__entries_plain.malloc(ctx, size);
+    return tracer != NULL ? ku__sampled_born(heap, tracer, block, size) : block;
+}
+
+KU__COLD static void *rest_of_malloc(ku_heap *heap, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return tracer != NULL ? ku__sampled_slow_malloc(heap, tracer, size) : ku__entries_plain.malloc(heap, size);
+}
+
+KU__COLD static void *rest_of_calloc(ku_heap *heap, size_t count, size_t size) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    return tracer != NULL ? ku__sampled_slow_calloc(heap, tracer, count, size)
+                          : ku__entries_plain.calloc(heap, count, size);
+}
+
+KU__COLD static void rest_of_free(ku_heap *heap, void *block) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    if (tracer != NULL) {
+        ku__sampled_free(heap, tracer, block);
+    } else {
+        ku__entries_plain.free(heap, block);
+    }
+}
+
+KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {
+    void *block = ku__fast_malloc(ctx, size);
+    if (KU__UNLIKELY(block == NULL)) {
+        return rest_of_malloc(ctx, size);
+    }
+    return passes(size) ? due(ctx, block, size) : block;
 }
 
 KU__ALIGNED_CODE static void *entry_calloc(void *ctx, size_t count, size_t size) {
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    return KU__LIKELY(tracer != NULL) ? ku__sampled_calloc(ctx, tracer, count, size)
-                                      : ku__entries_plain.calloc(ctx, count, size);
+    size_t bytes;
+    if (KU__UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        return NULL;
+    }
+    void *block = ku__fast_malloc(ctx, bytes);
+    if (KU__UNLIKELY(block == NULL)) {
+        return rest_of_calloc(ctx, count, size);
+    }
+    memset(block, 0, bytes);
+    return passes(bytes) ? due(ctx, block, bytes) : block;
 }
 
 KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size) {
@@ -116,11 +163,8 @@ KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size)
 }
 
 KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
-    ku__tracer *tracer = ku__tracing_state.tracer;
-    if (KU__LIKELY(tracer != NULL)) {
-        ku__sampled_free(ctx, tracer, block);
-    } else {
-        ku__entries_plain.free(ctx, block);
+    if (KU__UNLIKELY(!ku__fast_free(ctx, block))) {
+        rest_of_free(ctx, block);
     }
 }
 

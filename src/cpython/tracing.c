@@ -216,9 +216,18 @@ static void end(int exit_code, bool *finished, ku_error *error) {
     tracing->kept = NULL;
 }
 
+/* What a sample is counted down in while there is no tracer. */
+static int64_t nobody = INT64_MAX;
+
+static void set_countdown(ku__tracer *tracer) {
+    int64_t *countdown = tracer != NULL ? &tracer->lanes[KU__LANE_MAIN].countdown : &nobody;
+    __atomic_store_n(&ku__tracing_state.countdown, countdown, __ATOMIC_RELAXED);
+}
+
 /* No entry point of another interpreter is inside when the tracer comes or goes. */
 static void publish(ku__tracer *tracer) {
     ku__many_tracing_lock();
+    set_countdown(tracer);
     __atomic_store_n(&ku__tracing_state.tracer, tracer, __ATOMIC_RELAXED);
     ku__many_tracing_unlock();
 }
@@ -286,5 +295,6 @@ void ku__tracing_give_up(const char *reason) {
     if (__atomic_exchange_n(&ku__tracing_state.tracer, NULL, __ATOMIC_RELAXED) == NULL) {
         return;
     }
+    set_countdown(NULL);
     fprintf(stderr, "kucha: %s; the program goes on\n", reason);
 }

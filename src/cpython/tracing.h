@@ -13,6 +13,8 @@
 
 typedef struct ku__tracing {
     ku__tracer *tracer;   /* what entry points count with; NULL while nothing is traced, and after giving up */
+    int64_t *countdown;   /* bytes until the next sample: the tracer's main lane's, or, without a tracer, one that is of
+                             no consequence; never NULL once anything was traced */
     ku__tracer *kept;     /* the same, and still there for reading after giving up; NULL while nothing was started */
     uint32_t unknown;     /* site of what no Python frame asked for */
     ku__capture *capture; /* NULL without a file */
