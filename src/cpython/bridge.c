@@ -1,6 +1,7 @@
 /* bridge.c: putting heaps under the interpreter, and exchanging entry points. See bridge.h. */
 #include "cpython/bridge.h"
 
+#include "cpython/counted.h"
 #include "cpython/many.h"
 #include "os/pages.h"
 
@@ -47,9 +48,10 @@ static void put_in_place(PyMemAllocatorDomain domain, ku_heap *heap, const ku__e
 
 static void apply(ku__entry_kind kind, bool many) {
     ku__bridge *bridge = &ku__bridge_state;
-    const ku__entry_set *set = entry_set(kind, many);
     bridge->kind = kind;
     bridge->many = many;
+    bridge->behind = entry_set(kind, many);
+    const ku__entry_set *set = bridge->counted ? &ku__entries_counted : bridge->behind;
     if (set == bridge->placed) {
         return; /* other interpreters may be reading the functions */
     }
@@ -63,6 +65,19 @@ bool ku__bridge_switch(ku__entry_kind kind, bool many) {
         return false;
     }
     apply(kind, many);
+    return true;
+}
+
+bool ku__bridge_count(bool counted) {
+    ku__bridge *bridge = &ku__bridge_state;
+    if (!ku__bridge_in_place()) {
+        return false;
+    }
+    if (bridge->many && ku__interpreter_count() > 1) {
+        return bridge->counted; /* as above */
+    }
+    bridge->counted = counted;
+    apply(bridge->kind, bridge->many);
     return true;
 }
 

@@ -58,7 +58,9 @@ typedef struct ku__bridge {
     bool many;  /* there may be several GILs: entry points look up the running interpreter */
     bool gated; /* see ku__bridge_gate() */
     ku__entry_kind kind;
+    bool counted;                       /* the set of counted.h stands in front */
     const struct ku__entry_set *placed; /* the set that was last put in place */
+    const struct ku__entry_set *behind; /* the set for (kind, many): the same, or what stands behind counted.h's */
     PyMemAllocatorEx original_objects;  /* fixed at install; read without a lock */
     PyMemAllocatorEx original_buffers;
     ku__house *main_house;       /* fixed at install; read without a lock */
@@ -83,6 +85,11 @@ bool ku__bridge_in_place(void);
 
 /* Puts the set for (`kind`, many) in place. False, and no change, when somebody else's functions are there now. */
 bool ku__bridge_switch(ku__entry_kind kind, bool many);
+
+/* Puts the counting set (counted.h) in front of the one in place, or takes it away. False, and no change, where kucha is
+ * not installed or somebody else's functions are there now. While several interpreters run what is there stays; true where
+ * that is the counting set. */
+bool ku__bridge_count(bool counted);
 
 /* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has
  * ours in its hands and calls them with the main interpreter's heaps, whichever interpreter runs: closes the front

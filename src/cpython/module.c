@@ -239,6 +239,10 @@ PyDoc_STRVAR(census_doc,
              "census() -> (rows, unknown, buffers)\n\nLive objects by type. A row is (type, objects, bytes, kept,\n"
              "kept_bytes), where kept ones are dead and wait on a free list; unknown and buffers are (blocks, bytes).");
 
+PyDoc_STRVAR(resident_doc, "resident() -> int\n\nBytes of this process that are in memory; -1 where /proc is hidden.");
+PyDoc_STRVAR(line_callbacks_doc,
+             "line_callbacks(disable, /) -> dict\n\nWhat LineRecorder wants sys.monitoring to call, by the name of the "
+             "event;\n`disable` is sys.monitoring.DISABLE. Empty on 3.11.");
 PyDoc_STRVAR(call_program_doc,
              "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
@@ -279,6 +283,8 @@ static PyMethodDef methods[] = {
     {"gc_uninstall", ku__gc_uninstall_call, METH_NOARGS, gc_uninstall_doc},
     {"gc_status", ku__gc_status_call, METH_NOARGS, gc_status_doc},
     {"gc_pauses", ku__gc_pauses_call, METH_NOARGS, gc_pauses_doc},
+    {"resident", ku__resident_call, METH_NOARGS, resident_doc},
+    {"line_callbacks", ku__line_callbacks_call, METH_O, line_callbacks_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -293,14 +299,16 @@ static int execute(PyObject *module) {
         PyErr_NewExceptionWithDoc("kucha._core.CaptureError", capture_error_doc, PyExc_ValueError, NULL);
     state->capture_type = ku__capture_type_new(module);
     state->snapshot_type = ku__snapshot_type_new(module);
+    state->recorder_type = ku__line_recorder_type_new(module);
     if (state->refused == NULL || state->capture_error == NULL || state->capture_type == NULL ||
-        state->snapshot_type == NULL) {
+        state->snapshot_type == NULL || state->recorder_type == NULL) {
         return -1;
     }
     return PyModule_AddObjectRef(module, "Refused", state->refused) != 0 ||
                    PyModule_AddObjectRef(module, "CaptureError", state->capture_error) != 0 ||
                    PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0 ||
                    PyModule_AddObjectRef(module, "Snapshot", state->snapshot_type) != 0 ||
+                   PyModule_AddObjectRef(module, "LineRecorder", state->recorder_type) != 0 ||
                    PyModule_AddStringConstant(module, "version", KU_VERSION) != 0
                ? -1
                : 0;
@@ -312,6 +320,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->capture_error);
     Py_VISIT(state->capture_type);
     Py_VISIT(state->snapshot_type);
+    Py_VISIT(state->recorder_type);
     return 0;
 }
 
@@ -321,6 +330,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->capture_error);
     Py_CLEAR(state->capture_type);
     Py_CLEAR(state->snapshot_type);
+    Py_CLEAR(state->recorder_type);
     return 0;
 }
 

@@ -13,6 +13,7 @@ typedef struct ku__module_state {
     PyObject *capture_error; /* kucha._core.CaptureError */
     PyObject *capture_type;  /* kucha._core.Capture */
     PyObject *snapshot_type; /* kucha._core.Snapshot */
+    PyObject *recorder_type; /* kucha._core.LineRecorder */
 } ku__module_state;
 
 static inline ku__module_state *ku__state_of(PyObject *module) {
@@ -69,6 +70,10 @@ PyObject *ku__census_call(PyObject *module, PyObject *ignored); /* census.c */
 
 PyObject *ku__snapshot_call(PyObject *module, PyObject *ignored); /* snapshot_object.c */
 PyObject *ku__snapshot_type_new(PyObject *module);
+
+PyObject *ku__line_recorder_type_new(PyObject *module); /* line_recorder.c */
+PyObject *ku__resident_call(PyObject *module, PyObject *ignored);
+PyObject *ku__line_callbacks_call(PyObject *module, PyObject *disable); /* line_hooks.c */
 
 PyObject *ku__capture_read_call(PyObject *module, PyObject *path); /* capture_object.c */
 PyObject *ku__capture_type_new(PyObject *module);

@@ -1,0 +1,294 @@
+/* line_events.c: see line_events.h. */
+#include "cpython/line_events.h"
+
+#include <string.h>
+
+/* A call that is looked at. */
+typedef struct call {
+    const void *code;
+    int line;
+    int64_t allocated, freed; /* the thread's counts when the line began, and what kin has had since */
+    int64_t live;             /* when the line began */
+    int64_t high;             /* the highest that inner calls reached since */
+    int64_t at_call[2];       /* allocated and freed when the call began */
+    size_t kin;               /* the nearest outer call whose lines stand in the same table; SIZE_MAX: none */
+} call;
+
+/* A recorder that is on in this thread. */
+typedef struct activation {
+    ku__recorder *recorder;
+    unsigned times;
+    int before; /* the line that ran last, in whichever of its functions; 0: none */
+} activation;
+
+typedef struct line_thread {
+    call *calls;
+    size_t call_count, call_room;
+    activation *active;
+    size_t active_count, active_room;
+    ku__resident resident;
+} line_thread;
+
+static __thread line_thread here;
+
+/* ---- arrays that grow ---- */
+
+enum { ROOM_FIRST = 8 };
+
+static void *grown(void *items, size_t *room, size_t count, size_t size) {
+    if (count < *room) {
+        return items;
+    }
+    size_t wanted = *room == 0 ? ROOM_FIRST : *room * 2;
+    void *larger = PyMem_RawRealloc(items, wanted * size);
+    if (larger != NULL) {
+        *room = wanted;
+    }
+    return larger;
+}
+
+/* ---- on and off ---- */
+
+static activation *activation_of(const ku__recorder *recorder) {
+    for (size_t i = 0; i < here.active_count; i++) {
+        if (here.active[i].recorder == recorder) {
+            return &here.active[i];
+        }
+    }
+    return NULL;
+}
+
+unsigned ku__line_is_on(const ku__recorder *recorder) {
+    const activation *on = activation_of(recorder);
+    return on == NULL ? 0 : on->times;
+}
+
+bool ku__line_any(void) {
+    return here.active_count > 0;
+}
+
+static void begin_counting(ku__recorder *recorder) {
+    if (ku__counted_start()) {
+        recorder->counting++;
+    } else {
+        recorder->counts = false;
+    }
+    ku__thread_counts.on = true;
+}
+
+bool ku__line_on(ku__recorder *recorder) {
+    activation *on = activation_of(recorder);
+    if (on != NULL) {
+        on->times++;
+        return true;
+    }
+    activation *active = grown(here.active, &here.active_room, here.active_count, sizeof *active);
+    if (active == NULL) {
+        return false;
+    }
+    here.active = active;
+    active[here.active_count++] = (activation){.recorder = recorder, .times = 1, .before = recorder->before};
+    begin_counting(recorder);
+    return true;
+}
+
+static void forget_thread(void) {
+    PyMem_RawFree(here.calls);
+    PyMem_RawFree(here.active);
+    here = (line_thread){0};
+    ku__thread_counts = (ku__counts){0};
+}
+
+void ku__line_off(ku__recorder *recorder) {
+    activation *on = activation_of(recorder);
+    if (on == NULL || --on->times > 0) {
+        return;
+    }
+    recorder->before = on->before;
+    *on = here.active[--here.active_count];
+    if (recorder->counting > 0) {
+        recorder->counting--;
+        ku__counted_stop();
+    }
+    if (here.active_count == 0) {
+        forget_thread();
+    }
+}
+
+/* ---- stretches ---- */
+
+/* The line of the innermost call has ended: what it did. Hands the height on to the caller. */
+static ku__line_stretch measure(size_t index) {
+    const ku__counts *counts = &ku__thread_counts;
+    call *ran = &here.calls[index];
+    int64_t high = counts->high > ran->high ? counts->high : ran->high;
+    if (index > 0 && high > ran[-1].high) {
+        ran[-1].high = high;
+    }
+    return (ku__line_stretch){
+        .allocated = counts->allocated - ran->allocated,
+        .freed = counts->freed - ran->freed,
+        .peak = high - ran->live,
+    };
+}
+
+static void begin_line(call *now, int line) {
+    ku__counts *counts = &ku__thread_counts;
+    ku__counts_mark(counts);
+    now->line = line;
+    now->allocated = counts->allocated;
+    now->freed = counts->freed;
+    now->live = now->high = counts->high;
+}
+
+/* Asks the recorder's reader, a Python function, with the counting switched off. False with an exception set. */
+static bool ask_reader(PyObject *reader, PyObject *code, int64_t *bytes) {
+    ku__counts *counts = &ku__thread_counts;
+    counts->on = false;
+    PyObject *answer = PyObject_CallOneArg(reader, code);
+    counts->on = true;
+    if (answer == NULL) {
+        return false;
+    }
+    double value = PyFloat_AsDouble(answer);
+    counts->on = false;
+    Py_DECREF(answer);
+    counts->on = true;
+    *bytes = (int64_t)value;
+    return value != -1.0 || !PyErr_Occurred();
+}
+
+static bool memory_of(const activation *on, const void *code, int64_t *bytes) {
+    if (on->recorder->reader != NULL) {
+        return ask_reader(on->recorder->reader, (PyObject *)(uintptr_t)code, bytes);
+    }
+    *bytes = ku__resident_ask(&here.resident, on->recorder->when, &ku__thread_counts);
+    return true;
+}
+
+/* Puts what the call's line did into all tables. -1 with an exception set. */
+static int record(size_t index) {
+    const void *code = here.calls[index].code;
+    int line = here.calls[index].line;
+    ku__line_stretch ran = measure(index);
+    for (size_t i = 0; i < here.active_count; i++) {
+        activation *on = &here.active[i];
+        if (ku__recorder_find(on->recorder, code) == NULL) {
+            continue;
+        }
+        if (!memory_of(on, code, &ran.memory)) {
+            return -1;
+        }
+        ku__line_table_add(ku__recorder_find(on->recorder, code), line, on->before, &ran); /* a reader can move tables */
+        on->before = line;
+    }
+    return 0;
+}
+
+/* ---- events ---- */
+
+static bool is_looked_at(const void *code) {
+    for (size_t i = 0; i < here.active_count; i++) {
+        if (ku__recorder_find(here.active[i].recorder, code) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether some recorder has both in one table. */
+static bool share_table(const void *code, const void *other) {
+    for (size_t i = 0; i < here.active_count; i++) {
+        const ku__line_table *table = ku__recorder_find(here.active[i].recorder, code);
+        if (table != NULL && table == ku__recorder_find(here.active[i].recorder, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t kin_of(const void *code) {
+    size_t index = here.call_count;
+    while (index-- > 0) {
+        if (here.calls[index].code == code || share_table(code, here.calls[index].code)) {
+            return index;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* What the call had is in its own lines, which stand in the table of its kin already: the line that called it does not
+ * have it again. */
+static void spare_kin(const call *ended) {
+    if (ended->kin < here.call_count) {
+        const ku__counts *counts = &ku__thread_counts;
+        here.calls[ended->kin].allocated += counts->allocated - ended->at_call[0];
+        here.calls[ended->kin].freed += counts->freed - ended->at_call[1];
+    }
+}
+
+/* The number of the innermost call, if it is one of `code`; a call above it whose end nobody saw is dropped. SIZE_MAX:
+ * none. */
+static inline size_t innermost(const void *code) {
+    size_t index = here.call_count;
+    if (index > 0 && here.calls[index - 1].code != code && !is_looked_at(code)) {
+        return SIZE_MAX;
+    }
+    while (index-- > 0) {
+        if (KU__LIKELY(here.calls[index].code == code)) {
+            here.call_count = index + 1;
+            return index;
+        }
+    }
+    return SIZE_MAX;
+}
+
+int ku__line_called(const void *code, int line) {
+    if (!is_looked_at(code)) {
+        return 0;
+    }
+    call *calls = grown(here.calls, &here.call_room, here.call_count, sizeof *calls);
+    if (calls == NULL) {
+        return 0;
+    }
+    here.calls = calls;
+    call *outer = here.call_count > 0 ? &calls[here.call_count - 1] : NULL;
+    if (outer != NULL && ku__thread_counts.high > outer->high) {
+        outer->high = ku__thread_counts.high;
+    }
+    size_t kin = kin_of(code);
+    call *now = &calls[here.call_count++];
+    begin_line(now, line);
+    now->code = code;
+    now->kin = kin;
+    now->at_call[0] = now->allocated;
+    now->at_call[1] = now->freed;
+    return 0;
+}
+
+int ku__line_reached(const void *code, int line) {
+    size_t index = innermost(code);
+    if (index == SIZE_MAX) {
+        return 0;
+    }
+    int result = record(index);
+    begin_line(&here.calls[index], line);
+    return result;
+}
+
+int ku__line_returned(const void *code) {
+    size_t index = innermost(code);
+    if (index == SIZE_MAX) {
+        return 0;
+    }
+    int result = record(index);
+    here.call_count = index;
+    spare_kin(&here.calls[index]);
+    ku__counts_mark(&ku__thread_counts);
+    return result;
+}
+
+int ku__line_now(const void *code) {
+    return here.call_count > 0 && here.calls[here.call_count - 1].code == code ? here.calls[here.call_count - 1].line
+                                                                              : 0;
+}

@@ -1,0 +1,78 @@
+/* line_table.h: what a profiler of lines has found, line by line, and which code objects it looks at.
+ *
+ * A recorder has tables, one for each function that was added to it; a table has rows, one for each line that ran. The
+ * code objects inside a function (comprehensions, inner functions) count in the function's own table. The rules are
+ * those of memory_profiler 0.61, the original, whose numbers people know:
+ *
+ *     memory     the most that was resident when the line had run, over all its runs
+ *     increment  the sum, over its runs, of what was resident when it had run less the *memory* of the line before it;
+ *                0 stands for a line before it that has no row in this table
+ *     count      how many times it ran
+ *
+ * so the first line's increment is the whole resident size, and a loop that gives memory back has increments below 0
+ * that are larger than what it gave back. The bytes of kucha's allocator (allocated, freed, peak) have no such history:
+ * they are exact for the line, with everything that it called.
+ *
+ * Nothing of the interpreter is held here but the addresses of code objects, which whoever adds them keeps alive.
+ * Memory comes from the raw domain, which is not counted. Lock: the GIL.
+ */
+#ifndef KU__LINE_TABLE_H
+#define KU__LINE_TABLE_H
+
+#include "cpython/line_resident.h"
+
+typedef struct ku__line_row {
+    int64_t increment, memory;       /* resident bytes; see above */
+    int64_t allocated, freed, peak;  /* bytes of kucha's allocator; peak: the most above what was live when it began */
+    uint64_t count;                  /* 0: the line has not run */
+} ku__line_row;
+
+typedef struct ku__line_table {
+    int first; /* number of the line of rows[0] */
+    size_t size;
+    ku__line_row *rows;
+} ku__line_table;
+
+typedef struct ku__line_code {
+    const void *code; /* NULL: a free place */
+    uint32_t table;
+} ku__line_code;
+
+typedef struct ku__recorder {
+    ku__line_code *codes; /* open addressing, by address; `places` is a power of two, at most half of it taken */
+    size_t places, code_count;
+    ku__line_table *tables;
+    uint32_t table_count;
+    ku__resident_when when;
+    PyObject *reader;  /* a function of the code object that says bytes, in place of the resident size; or NULL */
+    int before;        /* the line that ran last, when the recorder was switched off; 0: none */
+    bool counts;       /* kucha's allocator counted all the time */
+    unsigned counting; /* in how many threads it does now */
+} ku__recorder;
+
+/* What happened between two events of a frame. */
+typedef struct ku__line_stretch {
+    int64_t memory; /* resident bytes at its end */
+    int64_t allocated, freed, peak;
+} ku__line_stretch;
+
+/* A new table, by its number; UINT32_MAX without memory. */
+uint32_t ku__recorder_add_table(ku__recorder *recorder, int first, size_t lines);
+
+/* Lets `code` count in a table; a code object that is there already keeps its table. False without memory. */
+bool ku__recorder_add_code(ku__recorder *recorder, const void *code, uint32_t table);
+
+/* The table of a code object, or NULL. */
+ku__line_table *ku__recorder_find(const ku__recorder *recorder, const void *code);
+
+/* A line has run; `before` is the line that the recorder's thread ran before it (0: none). A line for whose row there
+ * is no memory is left out. */
+void ku__line_table_add(ku__line_table *table, int line, int before, const ku__line_stretch *stretch);
+
+/* The row of a line that has run, or NULL. */
+const ku__line_row *ku__line_table_row(const ku__line_table *table, int line);
+
+/* Frees everything that the recorder owns. */
+void ku__recorder_clear(ku__recorder *recorder);
+
+#endif
