@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, final, overload
 
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -196,3 +196,15 @@ def setrlimit(resource: int, limits: Iterable[int], /) -> None: ...
 def prlimit(pid: int, resource: int, limits: Iterable[int] | None = None, /) -> tuple[int, int]: ...
 def getrusage(who: int, /) -> struct_rusage: ...
 def getpagesize() -> int: ...
+
+@final
+class Sampler:
+    def __new__(
+        cls,
+        interval: float,
+        *,
+        what: Literal["rss", "pss", "uss"] = "rss",
+        children: bool = False,
+        most_only: bool = False,
+    ) -> Sampler: ...
+    def stop(self) -> tuple[list[tuple[float, float]], int]: ...

@@ -53,6 +53,9 @@ static inline void ended(ku__counts *counts, ku_heap *heap, const void *block) {
 }
 
 void ku__counts_expect(ku__counts *counts, const void *block) {
+    if (counts->forgotten[0] == block || counts->forgotten[1] == block) {
+        return;
+    }
     counts->forgotten[1] = counts->forgotten[0];
     counts->forgotten[0] = block;
 }

@@ -179,7 +179,8 @@ static int record(size_t index) {
         if (!memory_of(on, code, &ran.memory)) {
             return -1;
         }
-        ku__line_table_add(ku__recorder_find(on->recorder, code), line, on->before, &ran); /* a reader can move tables */
+        ku__line_table_add(ku__recorder_find(on->recorder, code), line, on->before,
+                           &ran); /* a reader can move tables */
         on->before = line;
     }
     return 0;
@@ -290,5 +291,5 @@ int ku__line_returned(const void *code) {
 
 int ku__line_now(const void *code) {
     return here.call_count > 0 && here.calls[here.call_count - 1].code == code ? here.calls[here.call_count - 1].line
-                                                                              : 0;
+                                                                               : 0;
 }

@@ -17,13 +17,20 @@ static const void *block_of(PyFrameObject *frame) {
     return (const char *)frame - 2 * sizeof(uintptr_t);
 }
 
+/* The first time that a code object is traced, its table of lines is made after the frame object. */
+static void forget_frame(PyFrameObject *frame) {
+    ku__counts *counts = &ku__thread_counts;
+    if (counts->earlier == block_of(frame)) {
+        ku__counts_forget(counts, counts->last);
+    }
+    ku__counts_forget(counts, block_of(frame));
+}
+
 static int tell(PyFrameObject *frame, int what) {
     PyCodeObject *code = PyFrame_GetCode(frame);
     Py_DECREF(code); /* the frame holds it */
     switch (what) {
-    case PyTrace_CALL:
-        ku__counts_forget(&ku__thread_counts, block_of(frame));
-        return ku__line_called(code, PyFrame_GetLineNumber(frame));
+    case PyTrace_CALL: forget_frame(frame); return ku__line_called(code, PyFrame_GetLineNumber(frame));
     case PyTrace_LINE: return ku__line_reached(code, PyFrame_GetLineNumber(frame));
     case PyTrace_RETURN: {
         int result = ku__line_returned(code);
@@ -69,11 +76,9 @@ PyObject *ku__line_callbacks_call(PyObject *module, PyObject *disable) {
 
 #else
 
-void ku__line_hook(void) {
-}
+void ku__line_hook(void) {}
 
-void ku__line_unhook(void) {
-}
+void ku__line_unhook(void) {}
 
 /* sys.monitoring.DISABLE: this callback, at this instruction, never again. It lives as long as the interpreter. */
 static PyObject *never_again;

@@ -12,8 +12,7 @@
 #include <string.h>
 
 typedef struct recorder {
-    PyObject_HEAD
-    ku__recorder lines;
+    PyObject_HEAD ku__recorder lines;
     PyObject *codes; /* list of all code objects */
 } recorder;
 
@@ -121,8 +120,9 @@ static int add_code(recorder *self, PyCodeObject *code, uint32_t table) {
     return add_inner(self, code->co_consts, table);
 }
 
-PyDoc_STRVAR(add_doc, "add(code, first, lines, /) -> int\n\nLook at a code object, which has so many lines from `first` "
-                      "on, and at those inside it. The number of its table; -1 where it is looked at already.");
+PyDoc_STRVAR(add_doc,
+             "add(code, first, lines, /) -> int\n\nLook at a code object, which has so many lines from `first` "
+             "on, and at those inside it. The number of its table; -1 where it is looked at already.");
 
 static PyObject *add_call(PyObject *self, PyObject *arguments) {
     PyCodeObject *code;
@@ -198,8 +198,9 @@ static PyObject *row_tuple(int line, const ku__line_row *row) {
                          (long long)row->peak);
 }
 
-PyDoc_STRVAR(rows_doc, "rows(table, /) -> list of (line, increment, memory, count, allocated, freed, peak)\n\n"
-                       "The lines that have run, in order; bytes.");
+PyDoc_STRVAR(rows_doc,
+             "rows(table, /) -> list of (line, increment, memory, count, allocated, freed, peak)\n\n"
+             "The lines that have run, in order; bytes.");
 
 static PyObject *rows_call(PyObject *self, PyObject *argument) {
     long number = PyLong_AsLong(argument);
@@ -237,14 +238,15 @@ PyObject *ku__resident_call(PyObject *module, PyObject *ignored) {
 
 /* ---- the type ---- */
 
-PyDoc_STRVAR(type_doc, "LineRecorder(*, resident='every', reader=None)\n\nWhat lines of functions do to memory. resident: "
-                       "'every' line, where it may have 'moved', or 'off'.\nreader: called with the code object in place "
-                       "of reading the resident size; returns bytes.");
+PyDoc_STRVAR(type_doc,
+             "LineRecorder(*, resident='every', reader=None)\n\nWhat lines of functions do to memory. resident: "
+             "'every' line, where it may have 'moved', or 'off'.\nreader: called with the code object in place "
+             "of reading the resident size; returns bytes.");
 
 static PyMethodDef methods[] = {
-    {"add", add_call, METH_VARARGS, add_doc},    {"codes", codes_call, METH_NOARGS, codes_doc},
-    {"on", on_call, METH_NOARGS, on_doc},        {"off", off_call, METH_NOARGS, off_doc},
-    {"rows", rows_call, METH_O, rows_doc},       {NULL, NULL, 0, NULL},
+    {"add", add_call, METH_VARARGS, add_doc}, {"codes", codes_call, METH_NOARGS, codes_doc},
+    {"on", on_call, METH_NOARGS, on_doc},     {"off", off_call, METH_NOARGS, off_doc},
+    {"rows", rows_call, METH_O, rows_doc},    {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef members[] = {

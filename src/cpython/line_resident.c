@@ -142,8 +142,8 @@ int64_t ku__resident_ask(ku__resident *resident, ku__resident_when when, const k
         calibrate(now);
         return read_and_note(resident, movement);
     }
-    bool moved = movement - resident->movement >= KU__RESIDENT_MOVEMENT ||
-                 now - resident->seen_at > calibration.step || now - resident->read_at > calibration.age;
+    bool moved = movement - resident->movement >= KU__RESIDENT_MOVEMENT || now - resident->seen_at > calibration.step ||
+                 now - resident->read_at > calibration.age;
     resident->seen_at = now;
     return moved ? read_and_note(resident, movement) : resident->bytes;
 }

@@ -22,9 +22,9 @@
 #include "cpython/line_resident.h"
 
 typedef struct ku__line_row {
-    int64_t increment, memory;       /* resident bytes; see above */
-    int64_t allocated, freed, peak;  /* bytes of kucha's allocator; peak: the most above what was live when it began */
-    uint64_t count;                  /* 0: the line has not run */
+    int64_t increment, memory;      /* resident bytes; see above */
+    int64_t allocated, freed, peak; /* bytes of kucha's allocator; peak: the most above what was live when it began */
+    uint64_t count;                 /* 0: the line has not run */
 } ku__line_row;
 
 typedef struct ku__line_table {

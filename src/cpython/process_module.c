@@ -131,7 +131,7 @@ static int execute(PyObject *module) {
         return -1;
     }
     if (PyModule_AddFunctions(module, ku__system_functions) != 0 ||
-        PyModule_AddFunctions(module, ku__resource_functions) != 0) {
+        PyModule_AddFunctions(module, ku__resource_functions) != 0 || ku__sampler_type_add(module) != 0) {
         return -1;
     }
     return ku__resource_constants(module);

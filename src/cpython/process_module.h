@@ -60,6 +60,7 @@ PyObject *ku__rusage_type_new(void);              /* process_resource.c */
 extern PyMethodDef ku__system_functions[];        /* process_system.c */
 extern PyMethodDef ku__resource_functions[];      /* process_resource.c */
 int ku__resource_constants(PyObject *module);     /* process_resource.c */
+int ku__sampler_type_add(PyObject *module);       /* process_sampler.c */
 
 /* The mappings of a process (process_maps.c): a list, grouped by path or not; NULL with an exception set, or, if
  * `failed` is filled in, without one. The GIL is let go of while the system is asked. */

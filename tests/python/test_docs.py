@@ -17,7 +17,16 @@ from pathlib import Path
 import pytest
 from conftest import TOP, clean_environment
 
-DOCUMENTS = ("run.md", "report.md", "processes.md", "doctor.md", "environment.md", "tracemalloc.md", "gc-hosted.md")
+DOCUMENTS = (
+    "run.md",
+    "report.md",
+    "processes.md",
+    "doctor.md",
+    "environment.md",
+    "tracemalloc.md",
+    "memory_profiler.md",
+    "gc-hosted.md",
+)
 BLOCK = re.compile(r"(?:<!-- exit code: (\d+) -->\n)?^```(console|app\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
