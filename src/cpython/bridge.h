@@ -86,9 +86,9 @@ bool ku__bridge_in_place(void);
 /* Puts the set for (`kind`, many) in place. False, and no change, when somebody else's functions are there now. */
 bool ku__bridge_switch(ku__entry_kind kind, bool many);
 
-/* Puts the counting set (counted.h) in front of the one in place, or takes it away. False, and no change, where kucha is
- * not installed or somebody else's functions are there now. While several interpreters run what is there stays; true where
- * that is the counting set. */
+/* Puts the counting set (counted.h) in front of the one in place, or takes it away. False, and no change, where
+ * kucha is not installed or somebody else's functions are there now. While several interpreters run what is there
+ * stays; true where that is the counting set. */
 bool ku__bridge_count(bool counted);
 
 /* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has

@@ -49,8 +49,8 @@ static inline void ku__counts_mark(ku__counts *counts) {
     counts->high = ku__counts_live(counts);
 }
 
-/* If `block` is what was counted last, it never was, and its end will not be; then the one before it is the last. False:
- * it was not counted last. */
+/* If `block` is what was counted last, it never was, and its end will not be; then the one before it is the last.
+ * False: it was not counted last. */
 bool ku__counts_forget(ku__counts *counts, const void *block);
 
 /* The next end of `block` is not counted. */

@@ -33,8 +33,8 @@ unsigned ku__line_is_on(const ku__recorder *recorder);
 /* Whether any recorder is on in the calling thread. */
 bool ku__line_any(void);
 
-/* The events. `code` is the code object, `line` where the call stands. 0, or -1 with an exception set, which a reader in
- * Python raised. */
+/* The events. `code` is the code object, `line` where the call stands. 0, or -1 with an exception set, which a
+ * reader in Python raised. */
 int ku__line_called(const void *code, int line);
 int ku__line_reached(const void *code, int line);
 int ku__line_returned(const void *code);

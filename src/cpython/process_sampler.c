@@ -1,9 +1,9 @@
 /* process_sampler.c: kucha._process.Sampler: this process's memory every so often, while its program runs.
  *
- * A thread of the system's that never asks for the GIL reads the process's memory, waits, and reads again, so that a
- * call into C that keeps the GIL for seconds is sampled as well as any other; nothing of the interpreter is touched. The
- * readings go into an array of its own (mmap by way of malloc; 16 bytes each), or, where only the most is wanted, into
- * one. There is one reading before the thread starts, and one after it was told to stop.
+ * A thread of the system's that never asks for the GIL reads the process's memory, waits, and reads again, so that
+ * a call into C that keeps the GIL for seconds is sampled as well as any other; nothing of the interpreter is
+ * touched. The readings go into an array of its own (mmap by way of malloc; 16 bytes each), or, where only the most
+ * is wanted, into one. There is one reading before the thread starts, and one after it was told to stop.
  *
  * With children: all processes of the machine are looked at for those that descend from this one (proc_pid_stat(5), the
  * parent), and what they have is added. A process that ends meanwhile has nothing.
