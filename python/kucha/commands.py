@@ -88,6 +88,12 @@ RUN = Command(
             "matplotlib). Default of FILE: the capture's name with .svg.",
             implied="",
         ),
+        Option(
+            "--gil",
+            None,
+            "Watch the interpreter's lock: at the end, say how long each thread held it and waited for it, and what "
+            "share collections took.",
+        ),
         Option("--map", "FILE", "At the end, draw the arenas as a picture (SVG)."),
         Option("--stats", None, "At the end, print the allocator's statistics, size class by size class."),
         Option("--top", "N", f"{_TOP_HELP} Default: {TOP_SUMMARY}.", TOP_SUMMARY, count(0, 10_000)),

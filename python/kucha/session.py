@@ -39,6 +39,7 @@ class Wishes:
         "force",
         "frames",
         "gc",
+        "gil",
         "map",
         "mode",
         "output",
@@ -67,6 +68,7 @@ class Wishes:
         self.map: str | None = values["map"]
         self.stats: bool = values["stats"]
         self.timeline: str | None = values["timeline"]
+        self.gil: bool = values["gil"]
         self.top: int = values["top"]
         self.tracemalloc: bool = values["tracemalloc"]
         if self.allocator_only and (self.output or self.sample or self.mode == "objects"):
@@ -190,9 +192,19 @@ class Session:
         atexit.register(self.finish)
         if capture is not None:
             self._start_capture(capture)
+        if wishes.gil:
+            self._watch_gil()
         if wishes.tracemalloc and self.installed:
             self.tracemalloc.start(wishes.frames)
             self.tracemalloc.install()
+
+    def _watch_gil(self) -> None:
+        from kucha import gil
+
+        try:
+            gil.start()
+        except self.core.Refused as refusal:
+            say(f"{str(refusal).rstrip('.')}; the program runs without --gil")
 
     def _end_original(self) -> int:
         """The interpreter's own tracing ends where kucha's is to take its place. Returns the frames that it kept."""
@@ -276,6 +288,8 @@ class Session:
             # First of all, and without a keyword, so that nothing of ours gets into the capture. In a forked child that
             # is not followed there is no capture to close, and tracing simply ends.
             cost = self.core.trace_stop(None, True) if self.core.tracing() else None
+            if self.wishes.gil:
+                self.core.gil_stop()
             if os.getpid() == self.process:
                 self._conclude(cost)
         except (UsageError, OSError) as error:
@@ -292,6 +306,8 @@ class Session:
                 text = self.summary.traced(self.capture, self, cost, duration)
         elif self.installed and not (wishes.quiet or wishes.stats or wishes.map):
             text = self.summary.untraced(self.core.stats(), self, duration)
+        if wishes.gil and not wishes.quiet and "kucha.gil" in sys.modules:
+            text += sys.modules["kucha.gil"].summary()
         if wishes.stats and self.installed:
             text += self.core.stats_text()
         if text:

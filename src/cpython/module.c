@@ -7,6 +7,7 @@
 #include "cpython/module.h"
 
 #include "cpython/bridge.h"
+#include "cpython/gil.h"
 #include "cpython/many.h"
 #include "cpython/pending.h"
 #include "cpython/raw.h"
@@ -243,6 +244,12 @@ PyDoc_STRVAR(resident_doc, "resident() -> int\n\nBytes of this process that are 
 PyDoc_STRVAR(line_callbacks_doc,
              "line_callbacks(disable, /) -> dict\n\nWhat LineRecorder wants sys.monitoring to call, by the name of the "
              "event;\n`disable` is sys.monitoring.DISABLE. Empty on 3.11.");
+PyDoc_STRVAR(
+    gil_start_doc,
+    "gil_start(interval=0.001) -> None\n\nLook at the GIL every so many seconds, on average: who holds it, who "
+    "waits.");
+PyDoc_STRVAR(gil_stop_doc, "gil_stop() -> None\n\nStop looking. What was seen can still be read.");
+PyDoc_STRVAR(gil_read_doc, "gil_read() -> dict\n\nWhat was seen of the GIL since gil_start(), by thread, in seconds.");
 PyDoc_STRVAR(call_program_doc,
              "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
@@ -285,6 +292,9 @@ static PyMethodDef methods[] = {
     {"gc_pauses", ku__gc_pauses_call, METH_NOARGS, gc_pauses_doc},
     {"resident", ku__resident_call, METH_NOARGS, resident_doc},
     {"line_callbacks", ku__line_callbacks_call, METH_O, line_callbacks_doc},
+    {"gil_start", WITH_KEYWORDS(ku__gil_start_call), METH_VARARGS | METH_KEYWORDS, gil_start_doc},
+    {"gil_stop", ku__gil_stop_call, METH_NOARGS, gil_stop_doc},
+    {"gil_read", ku__gil_read_call, METH_NOARGS, gil_read_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
     {NULL, NULL, 0, NULL},
 };

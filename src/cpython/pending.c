@@ -3,6 +3,7 @@
 
 #include "cpython/pending.h"
 
+#include "cpython/gil.h"
 #include "cpython/many.h"
 #include "os/clock.h"
 #include "trace/capture.h"
@@ -49,6 +50,7 @@ static int call(void *ignored) {
     if (forking.thread == thread) {
         forking.thread = NULL;
         ku__capture_resume();
+        ku__gil_resume();
     }
     ku__capture_touch();
     ku__many_tracing_unlock();

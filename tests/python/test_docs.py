@@ -26,6 +26,7 @@ DOCUMENTS = (
     "tracemalloc.md",
     "memory_profiler.md",
     "gc-hosted.md",
+    "gil.md",
 )
 BLOCK = re.compile(r"(?:<!-- exit code: (\d+) -->\n)?^```(console|app\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
