@@ -222,6 +222,17 @@ def _ps(command: Command, words: list[str]) -> int:
     return show(rest, values)
 
 
+def _heap(command: Command, words: list[str]) -> int:
+    from kucha.options import parse
+
+    values, rest = parse(command, words)
+    if values["help"]:
+        return _help(command)
+    from kucha.heap_command import heap
+
+    return heap(rest, values)
+
+
 def _limits(command: Command, words: list[str]) -> int:
     from kucha.options import parse
 
@@ -235,4 +246,13 @@ def _limits(command: Command, words: list[str]) -> int:
 
 
 _RUNNERS = ("run", "stats", "map")
-_DOERS = {"run": _run, "report": _report, "stats": _stats, "map": _map, "ps": _ps, "limits": _limits, "doctor": _doctor}
+_DOERS = {
+    "run": _run,
+    "report": _report,
+    "heap": _heap,
+    "stats": _stats,
+    "map": _map,
+    "ps": _ps,
+    "limits": _limits,
+    "doctor": _doctor,
+}

@@ -251,4 +251,52 @@ LIMITS = Command(
     ),
 )
 
-COMMANDS = {command.name: command for command in (RUN, REPORT, STATS, MAP, PS, LIMITS, DOCTOR)}
+HEAP = Command(
+    "heap",
+    "show what is in a heap file, and who holds it",
+    "heap top [options] FILE\nheap tree [options] FILE [NODE]\nheap path [options] FILE [NODE]\n"
+    "heap holders [options] FILE NODE\nheap query [options] FILE QUERY\nheap diff [options] OLD [BETWEEN] NEW\n"
+    "heap export [options] FILE",
+    "Shows what was alive in a heap file, who held it, and how much would go with it.",
+    "top: objects by type and more. tree: what would go if a node went, largest first; without a NODE from the roots "
+    "on. path: the shortest chains of references from the roots to a node; with --where those of many, merged. "
+    "holders: who refers to a node. query: the nodes that answer to a QUERY. diff: what changed between two or three "
+    "heaps. export: a file for another tool.\n\nA NODE is an address (0x7f00) or a number (#12).",
+    (
+        Option(
+            "--by",
+            "KEY",
+            "top, diff: type, module, site (birthplace); top also: size, age. Default: type.",
+            "type",
+            choice("type", "module", "site", "size", "age"),
+        ),
+        Option("-w --where", "QUERY", "Only nodes that answer to this query."),
+        Option(
+            "-s --sort",
+            "BY",
+            "query: size, retained (bytes that would go with it), or address. Default: size.",
+            "size",
+            choice("size", "retained", "address"),
+        ),
+        Option(
+            "--top",
+            "N",
+            f"{_TOP_HELP} Default: {TOP_REPORT}; 3 paths; all of them with top --json and diff --json.",
+            None,
+            count(0, 1_000_000),
+        ),
+        Option("--depth", "N", f"Depth of trees. Default: {TREE_DEPTH}.", TREE_DEPTH, count(0, FRAMES_MAX)),
+        Option("--json", None, "Print the same as one JSON document."),
+        Option(
+            "-o --output",
+            "OUT",
+            "export: OUT.heapsnapshot is for Chrome's DevTools; OUT.json, OUT.csv, OUT.parquet are tables; OUT.dot, "
+            "OUT.svg, OUT.png show what retains most.",
+        ),
+        _FORCE,
+        Option("-q --quiet", None, "No progress."),
+        Option("-h --help", None, "This text."),
+    ),
+)
+
+COMMANDS = {command.name: command for command in (RUN, REPORT, HEAP, STATS, MAP, PS, LIMITS, DOCTOR)}

@@ -6,6 +6,7 @@
  */
 #include "cpython/module.h"
 
+#include "cpython/analysis.h"
 #include "cpython/bridge.h"
 #include "cpython/gil.h"
 #include "cpython/many.h"
@@ -250,6 +251,12 @@ PyDoc_STRVAR(
     "waits.");
 PyDoc_STRVAR(gil_stop_doc, "gil_stop() -> None\n\nStop looking. What was seen can still be read.");
 PyDoc_STRVAR(gil_read_doc, "gil_read() -> dict\n\nWhat was seen of the GIL since gil_start(), by thread, in seconds.");
+    heap_build_doc,
+    "heap_build(path, types, sites, nodes, edges, program, runtime, taken) -> None\n\n"
+    "Write a heap file. types: (module, name); sites: lists of (function, file, line); nodes: (address, type,\n"
+    "size, site, count, flags, age, label), numbered from 1, as 0 is the root; edges: (from, to, kind, text,\n"
+    "number).");
+
 PyDoc_STRVAR(call_program_doc,
              "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
@@ -295,12 +302,20 @@ static PyMethodDef methods[] = {
     {"gil_start", WITH_KEYWORDS(ku__gil_start_call), METH_VARARGS | METH_KEYWORDS, gil_start_doc},
     {"gil_stop", ku__gil_stop_call, METH_NOARGS, gil_stop_doc},
     {"gil_read", ku__gil_read_call, METH_NOARGS, gil_read_doc},
+    {"heap_build", ku__heap_build_call, METH_VARARGS, heap_build_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
     {NULL, NULL, 0, NULL},
 };
 
 PyDoc_STRVAR(refused_doc, "kucha cannot do safely on this interpreter, or in this state, what was asked for.");
 PyDoc_STRVAR(capture_error_doc, "The file is not a whole and sound capture.");
+
+static int add_analysis(PyObject *module) {
+    PyObject *type = ku__analysis_type_new(module);
+    int failed = type == NULL || PyModule_AddObjectRef(module, "Analysis", type) != 0;
+    Py_XDECREF(type);
+    return failed;
+}
 
 static int execute(PyObject *module) {
     ku__module_state *state = ku__state_of(module);
@@ -319,7 +334,9 @@ static int execute(PyObject *module) {
                    PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0 ||
                    PyModule_AddObjectRef(module, "Snapshot", state->snapshot_type) != 0 ||
                    PyModule_AddObjectRef(module, "LineRecorder", state->recorder_type) != 0 ||
-                   PyModule_AddStringConstant(module, "version", KU_VERSION) != 0
+                   PyModule_AddStringConstant(module, "version", KU_VERSION) !=
+                       0 PyModule_AddStringConstant(module, "version", KU_VERSION) != 0 ||
+                   add_analysis(module) != 0
                ? -1
                : 0;
 }

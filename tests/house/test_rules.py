@@ -18,8 +18,9 @@ ROOMS = {
     "gc": {"os", "alloc", "gc"},
     "object": {"os", "alloc", "trace", "gc", "object"},
     "isolate": {"os", "alloc", "trace", "gc", "object", "isolate"},
+    "inspect": {"os", "alloc", "trace", "inspect"},
     "process": {"os", "process"},
-    "cpython": {"os", "alloc", "trace", "gc", "process", "cpython"},
+    "cpython": {"os", "alloc", "trace", "gc", "inspect", "process", "cpython"},
 }
 FUNCTION_LINES = 100
 FILE_LINES = 800

@@ -27,6 +27,7 @@ DOCUMENTS = (
     "memory_profiler.md",
     "gc-hosted.md",
     "gil.md",
+    "heap.md",
 )
 BLOCK = re.compile(r"(?:<!-- exit code: (\d+) -->\n)?^```(console|app\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -1,0 +1,349 @@
+"""``kucha heap``: what is in a heap file, as tables, trees, JSON, or a file for another tool."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import pairwise
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from kucha.heap import ROOT, Heap, Node
+from kucha.options import UsageError
+from kucha.text import number, one_line, percent, plural, size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from kucha.heap import Merged
+
+TOP = 25
+WIDTH_IN_PIPES = 160
+LEAST_SHARE = 0.01  # branches with less than this share of the whole are counted, not shown
+PATHS = 3
+TREE_BRANCHES = 10  # of one node, at most
+
+# What each verb takes beside options, as the usage says.
+_VERBS = {
+    "top": "top FILE",
+    "tree": "tree FILE [NODE]",
+    "path": "path FILE [NODE]",
+    "holders": "holders FILE NODE",
+    "query": "query FILE QUERY",
+    "diff": "diff OLD [BETWEEN] NEW",
+    "export": "export FILE",
+}
+
+
+def heap(words: list[str], values: dict[str, Any]) -> int:
+    """Does one verb. Returns the exit code."""
+    if not words or words[0] not in _VERBS:
+        raise UsageError(f"heap takes one of {', '.join(_VERBS)}; see kucha heap --help")
+    try:
+        return _DOERS[words[0]](words[1:], values)
+    except ValueError as error:  # a file that is no heap, or a wrong query
+        raise UsageError(one_line(str(error))) from None
+
+
+# ---- what verbs share ----
+
+
+def _expect(words: Sequence[str], verb: str, least: int, most: int) -> None:
+    if not least <= len(words) <= most:
+        raise UsageError(f"expected kucha heap {_VERBS[verb]}; see kucha heap --help")
+
+
+def _open(path: str, values: dict[str, Any]) -> Heap:
+    try:
+        return Heap(path, _teller(values))
+    except OSError as error:
+        raise UsageError(f"can't read '{path}': {error.strerror or error}") from None
+
+
+def _teller(values: dict[str, Any]) -> Callable[[str, float], None] | None:
+    """A line on standard error that says how far long work is, where that is a terminal."""
+    if values["quiet"] or sys.stderr is None or not sys.stderr.isatty():
+        return None
+
+    def tell(stage: str, done: float) -> None:
+        sys.stderr.write(f"\r{stage} {done:4.0%} \x1b[K" if done < 1 else "\r\x1b[K")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _node(file: Heap, text: str) -> Node:
+    """A node by its address (0x7f..) or its number (#12)."""
+    try:
+        if text.startswith("#"):
+            return file[int(text[1:])]
+        found = file.at(int(text, 16)) if text.startswith("0x") else None
+    except (ValueError, IndexError, OverflowError):
+        found = None
+    if found is None:
+        raise UsageError(f"no node '{text}' in this heap: expected an address such as 0x7f00, or a number such as #12")
+    return found
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES)
+
+
+def _table(title: str, columns: Sequence[str], last: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="right")
+    table.add_column(last, overflow="fold")
+    return table
+
+
+def _say(text: object) -> str:
+    return escape(one_line(str(text)))
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def _as_data(node: Node) -> dict[str, Any]:
+    return {
+        "number": node.number,
+        "address": hex(node.address),
+        "type": node.type,
+        "label": node.label,
+        "size": node.size,
+        "slack": node.slack,
+        "count": node.count,
+        "flags": node.flag_names,
+        "birthplace": [f"{function} ({file}:{line})" for function, file, line in node.birthplace],
+    }
+
+
+def _top(values: dict[str, Any]) -> int:
+    return TOP if values["top"] is None else int(values["top"])
+
+
+# ---- verbs ----
+
+
+def _do_top(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "top", 1, 1)
+    file = _open(words[0], values)
+    rows = file.top(values["by"], values["where"])
+    if values["json"]:
+        _print_json([row._asdict() for row in rows[: values["top"]]])
+        return 0
+    total = sum(row.bytes for row in rows)
+    console = _console()
+    title = f"{plural(sum(row.objects for row in rows), 'object')}, {size(total)}, by {values['by']}"
+    table = _table(title, ("share", "bytes", "objects", "slack", "largest", "kept free"), values["by"])
+    for row in rows[: _top(values)]:
+        kept = number(row.free_listed) if row.free_listed else ""
+        table.add_row(
+            percent(row.bytes, total),
+            size(row.bytes),
+            number(row.objects),
+            size(row.slack),
+            size(row.largest),
+            kept,
+            _say(row.name),
+        )
+    console.print(table)
+    if len(rows) > _top(values):
+        console.print(f"... and {number(len(rows) - _top(values))} more; see --top")
+    return 0
+
+
+def _do_tree(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "tree", 1, 2)
+    file = _open(words[0], values)
+    start = _node(file, words[1]) if len(words) > 1 else file[ROOT]
+    whole = start.retained
+    if values["json"]:
+        _print_json(_tree_data(start, values["depth"], whole))
+        return 0
+    tree = Tree(_branch_text(start, whole), guide_style="dim")
+    waiting: list[tuple[Tree, Node, int]] = [(tree, start, 0)]
+    while waiting:
+        branch, node, depth = waiting.pop()
+        shown = _large_children(node, whole) if depth < values["depth"] else []
+        waiting += [(branch.add(_branch_text(child, whole)), child, depth + 1) for child in shown]
+        rest = node.held - 1 - sum(child.held for child in shown)
+        if rest and shown:
+            branch.add(f"[dim]{plural(rest, 'smaller node')}[/]")
+    _console().print(tree)
+    return 0
+
+
+def _large_children(node: Node, whole: int) -> list[Node]:
+    return [child for child in node.dominated(TREE_BRANCHES) if child.retained >= LEAST_SHARE * whole]
+
+
+def _branch_text(node: Node, whole: int) -> str:
+    return f"{percent(node.retained, whole):>6} {size(node.retained)} in {number(node.held)}  [cyan]{_say(node)}[/]"
+
+
+def _tree_data(node: Node, depth: int, whole: int) -> dict[str, Any]:
+    data = _as_data(node) | {"retained": node.retained, "held": node.held}
+    if depth > 0:
+        data["children"] = [_tree_data(child, depth - 1, whole) for child in _large_children(node, whole)]
+    return data
+
+
+def _do_path(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "path", 1, 2)
+    if (len(words) == 2) == (values["where"] is not None):
+        raise UsageError("path takes a node, or --where QUERY for the merged paths of many; see kucha heap --help")
+    file = _open(words[0], values)
+    if values["where"] is not None:
+        return _show_merged(file, values)
+    node = _node(file, words[1])
+    paths = node.paths(PATHS if values["top"] is None else values["top"])
+    if values["json"]:
+        _print_json([[_as_data(step) | {"by": by} for step, by in _steps(path)] for path in paths])
+        return 0
+    console = _console()
+    if not paths:
+        console.print(f"nothing that is alive leads to {_say(node)}")
+    for path in paths:
+        for depth, (step, by) in enumerate(_steps(path)):
+            console.print(f"{'  ' * depth}[dim]{_say(by)}[/]{' ' if by else ''}[cyan]{_say(step)}[/]")
+        console.print()
+    return 0
+
+
+def _steps(path: list[Node]) -> list[tuple[Node, str]]:
+    """Each node with the name of the reference that leads to it."""
+    steps = [(path[0], "")]
+    for holder, node in pairwise(path):
+        names = (name for other, name in node.holders(1_000_000) if other.number == holder.number)
+        steps.append((node, next(names, "")))
+    return steps
+
+
+def _show_merged(file: Heap, values: dict[str, Any]) -> int:
+    rows = file.merged(values["where"])
+    if values["json"]:
+        _print_json([row._asdict() for row in rows])
+        return 0
+    console = _console()
+    if not rows:
+        console.print("nothing that is alive answers to the query")
+        return 0
+    children: dict[int, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.parent is not None:
+            children.setdefault(row.parent, []).append(index)
+    tree = Tree(_merged_text(file, rows[0], rows[0]), guide_style="dim")
+    waiting = [(tree, 0, 0)]
+    while waiting:
+        branch, index, depth = waiting.pop()
+        if depth == values["depth"]:
+            continue
+        inner = sorted(children.get(index, ()), key=lambda child: -rows[child].nodes)
+        large = [child for child in inner[:TREE_BRANCHES] if rows[child].nodes >= LEAST_SHARE * rows[0].nodes]
+        waiting += [(branch.add(_merged_text(file, rows[child], rows[0])), child, depth + 1) for child in large]
+    console.print(tree)
+    return 0
+
+
+def _merged_text(file: Heap, row: Merged, whole: Merged) -> str:
+    example = file[row.example]
+    name = row.name if example.is_object else str(example)
+    many = f" through {number(row.through)}" if row.through > 1 else ""
+    return f"{percent(row.nodes, whole.nodes):>6} {number(row.nodes)}, {size(row.bytes)}{many}  [cyan]{_say(name)}[/]"
+
+
+def _do_holders(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "holders", 2, 2)
+    file = _open(words[0], values)
+    node = _node(file, words[1])
+    count = file.analysis.referrers(node.number, 0)[0]
+    holders = node.holders(_top(values))
+    if values["json"]:
+        _print_json({"node": _as_data(node), "holders": [_as_data(by) | {"by": name} for by, name in holders]})
+        return 0
+    console = _console()
+    console.print(f"[cyan]{_say(node)}[/], {size(node.size)}, is held by {plural(count, 'reference')}")
+    table = _table("", ("address", "bytes"), "holder")
+    for holder, name in holders:
+        table.add_row(hex(holder.address), size(holder.size), f"[cyan]{_say(holder)}[/]  {_say(name)}")
+    console.print(table)
+    return 0
+
+
+def _do_query(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "query", 2, 2)
+    file = _open(words[0], values)
+    by = values["sort"]
+    selection = file.analysis.select(words[1])
+    count, total, numbers = file.analysis.nodes(selection, by, _top(values))
+    nodes = [file[index] for index in numbers]
+    if values["json"]:
+        _print_json({"count": count, "bytes": total, "nodes": [_as_data(node) for node in nodes]})
+        return 0
+    console = _console()
+    columns = ("address", "bytes", "retained") if by == "retained" else ("address", "bytes")
+    table = _table(f"{plural(count, 'node')}, {size(total)}", columns, "what")
+    for node in nodes:
+        retained = (size(node.retained),) if by == "retained" else ()
+        where = node.birthplace[:1]
+        born = f"  [dim]born in {_say(where[0][0])} ({_say(where[0][1])}:{where[0][2]})[/]" if where else ""
+        table.add_row(hex(node.address), size(node.size), *retained, f"[cyan]{_say(node)}[/]{born}")
+    console.print(table)
+    return 0
+
+
+def _do_diff(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "diff", 2, 3)
+    if values["by"] not in ("type", "module", "site"):
+        raise UsageError("heaps are compared --by type, module or site")
+    oldest, *newer = (_open(path, values) for path in words)
+    changes = [change for change in oldest.diff(*newer, by=values["by"]) if change.born or change.gone]
+    if values["json"]:
+        _print_json([change._asdict() for change in changes[: values["top"]]])
+        return 0
+    console = _console()
+    table = _table("", ("bytes", "objects", "born", "gone", "kept", "grew"), values["by"])
+    for change in changes[: _top(values)]:
+        table.add_row(
+            _signed(change.bytes[-1] - change.bytes[0], size),
+            _signed(change.counts[-1] - change.counts[0], number),
+            number(change.born),
+            number(change.gone),
+            number(change.kept),
+            "each time" if change.grew and len(words) == 3 else "yes" if change.grew else "",
+            _say(change.name),
+        )
+    console.print(table)
+    return 0
+
+
+def _signed(value: int, show: Callable[[int], str]) -> str:
+    return f"+{show(value)}" if value > 0 else f"-{show(-value)}" if value < 0 else "0"
+
+
+def _do_export(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "export", 1, 1)
+    if values["output"] is None:
+        raise UsageError("export writes to --output OUT; its ending says what: .heapsnapshot, .csv, .parquet, .dot ...")
+    from kucha.export import heap_files
+
+    heap_files.export(_open(words[0], values), values)
+    return 0
+
+
+_DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
+    "top": _do_top,
+    "tree": _do_tree,
+    "path": _do_path,
+    "holders": _do_holders,
+    "query": _do_query,
+    "diff": _do_diff,
+    "export": _do_export,
+}
