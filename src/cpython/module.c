@@ -334,9 +334,7 @@ static int execute(PyObject *module) {
                    PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0 ||
                    PyModule_AddObjectRef(module, "Snapshot", state->snapshot_type) != 0 ||
                    PyModule_AddObjectRef(module, "LineRecorder", state->recorder_type) != 0 ||
-                   PyModule_AddStringConstant(module, "version", KU_VERSION) !=
-                       0 PyModule_AddStringConstant(module, "version", KU_VERSION) != 0 ||
-                   add_analysis(module) != 0
+                   PyModule_AddStringConstant(module, "version", KU_VERSION) != 0 || add_analysis(module) != 0
                ? -1
                : 0;
 }
