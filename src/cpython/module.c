@@ -251,6 +251,7 @@ PyDoc_STRVAR(
     "waits.");
 PyDoc_STRVAR(gil_stop_doc, "gil_stop() -> None\n\nStop looking. What was seen can still be read.");
 PyDoc_STRVAR(gil_read_doc, "gil_read() -> dict\n\nWhat was seen of the GIL since gil_start(), by thread, in seconds.");
+PyDoc_STRVAR(
     heap_build_doc,
     "heap_build(path, types, sites, nodes, edges, program, runtime, taken) -> None\n\n"
     "Write a heap file. types: (module, name); sites: lists of (function, file, line); nodes: (address, type,\n"
