@@ -111,11 +111,11 @@ static __attribute__((noinline)) void mark_others(ku__run *run, model_object *ob
     }
 }
 
-/* Of a collection in steps: whether the object was there when it was noted, and still is. A block that was freed, or is
- * of a new object, is unknown to the generations. */
+/* Of a collection in steps: whether the object was there when it began, and still is. Blocks are freed meanwhile, and
+ * pools taken for blocks of other sizes, so that an entry may point into the middle of a new object. */
 static inline bool is_there(const ku__run *run, const model_object *object) {
     uint64_t number = ku__space_number(run->space, object);
-    return number != KU__NOWHERE && (ku__bit(run->space->low, number) || ku__bit(run->space->high, number));
+    return number != KU__NOWHERE && ku__bit(run->space->stood, number);
 }
 
 __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_t entry) {

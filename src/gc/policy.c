@@ -64,8 +64,12 @@ int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes) {
     if (policy->thresholds[0] <= 0 || young <= policy->distance) {
         return -1;
     }
-    if (is_full_due(policy, policy->pending + young)) {
-        return 2;
+    return is_full_due(policy, policy->pending + young) ? 2 : ku__policy_choose_young(policy, young);
+}
+
+int ku__policy_choose_young(const ku__policy *policy, size_t young) {
+    if (young <= policy->distance) {
+        return -1;
     }
     return policy->counts[1] > policy->thresholds[1] ? 1 : 0;
 }
@@ -104,7 +108,7 @@ void ku__policy_note(ku__policy *policy, int generation, const ku__yield *yield,
     if (automatic && yield->candidates != 0) {
         policy->share = (policy->share + (double)yield->found / (double)yield->candidates) / 2;
     }
-    policy->pending = generation == 2 ? 0 : pending_after(policy, yield->young, yield->found);
+    policy->pending = generation == 2 ? yield->later : pending_after(policy, yield->young, yield->found);
     if (generation == 2) {
         policy->lived = yield->candidates > yield->found ? yield->candidates - yield->found : 0;
         policy->bytes_most = yield->bytes + at_least(BYTES_LEAST, (double)yield->bytes * growth(policy));

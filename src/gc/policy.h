@@ -62,6 +62,9 @@ int32_t ku__policy_young_most(const ku__policy *policy);
 /* The generation that is due with so many young objects and bytes of large buffers; -1 for none. */
 int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes);
 
+/* The same while a full collection is under way in steps: only the younger generations are in question. */
+int ku__policy_choose_young(const ku__policy *policy, size_t young);
+
 /* Objects that may be outstanding: most(L, s). */
 size_t ku__policy_most(const ku__policy *policy);
 
@@ -71,6 +74,7 @@ typedef struct ku__yield {
     size_t candidates; /* objects that it looked at */
     size_t found;      /* of them dead */
     size_t bytes;      /* left in large buffers */
+    size_t later;      /* of A, what was made after it began and is not young any more: of a collection in steps */
 } ku__yield;
 
 /* After a collection. `automatic`: it was due, and its yield counts for the next. */

@@ -23,6 +23,7 @@ static const struct table {
     {offsetof(ku__space, high), BITMAP_BYTES},
     {offsetof(ku__space, candidates), BITMAP_BYTES},
     {offsetof(ku__space, standing), BITMAP_BYTES},
+    {offsetof(ku__space, stood), BITMAP_BYTES},
     {offsetof(ku__space, rest), KU__BLOCKS_MAX},
     {offsetof(ku__space, marks), sizeof(uint8_t)},
     {offsetof(ku__space, slots), sizeof(ku__slot)},
@@ -30,7 +31,7 @@ static const struct table {
     {offsetof(ku__space, aged.slots), sizeof(uint32_t)},
     {offsetof(ku__space, scope.slots), sizeof(uint32_t)},
 };
-enum { TABLES = sizeof tables / sizeof *tables, STANDING = 3 };
+enum { TABLES = sizeof tables / sizeof *tables, STANDING = 3, STOOD = 4, REST = 5 };
 
 static void *table_get(const ku__space *space, size_t i) {
     void *table;
@@ -42,9 +43,9 @@ static void table_set(ku__space *space, size_t i, void *table) {
     memcpy((char *)space + tables[i].at, &table, sizeof table);
 }
 
-/* `standing` is there only while it is needed. */
+/* Those of a collection in steps are there only while one is under way. */
 static bool is_absent(const ku__space *space, size_t i) {
-    return i == STANDING && space->standing == NULL;
+    return (i == STANDING || i == STOOD) && space->standing == NULL;
 }
 
 static bool map_tables(const ku__space *space, void *larger[TABLES], size_t wanted) {
@@ -60,6 +61,7 @@ static bool map_tables(const ku__space *space, void *larger[TABLES], size_t want
     return true;
 }
 
+/* `rest` has no meaning while code of the program runs, and only then tables grow: it is the largest, and new. */
 static bool grow(ku__space *space) {
     size_t wanted = space->slot_capacity != 0 ? (size_t)space->slot_capacity * 2 : SLOTS_LEAST;
     void *larger[TABLES];
@@ -69,7 +71,7 @@ static bool grow(ku__space *space) {
     for (size_t i = 0; i < TABLES; i++) {
         size_t bytes = space->slot_capacity * tables[i].each;
         if (larger[i] != NULL && bytes != 0) {
-            memcpy(larger[i], table_get(space, i), bytes);
+            memcpy(larger[i], table_get(space, i), i == REST ? 0 : bytes);
             ku__pages_unmap(table_get(space, i), bytes);
         }
         table_set(space, i, larger[i]);
@@ -169,6 +171,7 @@ void ku__space_forget_known(ku__space *space, const void *block, uint32_t entry)
     ku__bit_clear(space->candidates, number);
     if (space->standing != NULL) {
         ku__bit_clear(space->standing, number);
+        ku__bit_clear(space->stood, number);
     }
     list_slot(space, &space->dirty, entry >> 5, KU__SLOT_DIRTY);
 }
@@ -275,11 +278,15 @@ void ku__space_end(ku__space *space) {
 /* ---- a collection in steps ---- */
 
 bool ku__space_stand(ku__space *space) {
-    space->standing = (uint64_t *)ku__pages_map(space->slot_capacity * (size_t)BITMAP_BYTES);
-    if (space->standing == NULL) {
+    size_t bytes = space->slot_capacity * (size_t)BITMAP_BYTES;
+    space->standing = (uint64_t *)ku__pages_map(bytes);
+    space->stood = (uint64_t *)ku__pages_map(bytes);
+    if (space->standing == NULL || space->stood == NULL) {
+        ku__space_fall(space);
         return false;
     }
     memcpy(space->standing, space->candidates, space->slot_count * (size_t)BITMAP_BYTES);
+    memcpy(space->stood, space->candidates, space->slot_count * (size_t)BITMAP_BYTES);
     return true;
 }
 
@@ -309,7 +316,8 @@ size_t ku__space_resume(ku__space *space) {
 
 void ku__space_fall(ku__space *space) {
     ku__pages_unmap(space->standing, space->slot_capacity * (size_t)BITMAP_BYTES);
-    space->standing = NULL;
+    ku__pages_unmap(space->stood, space->slot_capacity * (size_t)BITMAP_BYTES);
+    space->standing = space->stood = NULL;
 }
 
 /* ---- freezing, counting, listing ---- */
@@ -394,6 +402,7 @@ void ku__space_free_slot(ku__space *space, uint32_t slot) {
         space->high[at] &= ~dead[word];
         if (space->standing != NULL) {
             space->standing[at] &= ~dead[word];
+            space->stood[at] &= ~dead[word];
         }
         any |= dead[word];
     }
@@ -411,7 +420,8 @@ static void check_slot(const ku__space *space, uint32_t slot) {
         uint64_t known = space->low[at] | space->high[at];
         uint64_t taken = word < of->words ? taken_word(space, of, word) : 0;
         KU__CHECK((known & ~taken) == 0);
-        KU__CHECK(space->standing == NULL || (space->standing[at] & ~taken) == 0);
+        KU__CHECK(space->standing == NULL || (space->stood[at] & ~taken) == 0);
+        KU__CHECK(space->standing == NULL || (space->standing[at] & ~space->stood[at]) == 0);
     }
 }
 

@@ -69,6 +69,7 @@ typedef struct ku__space {
     uint64_t *low, *high;
     uint64_t *candidates;
     uint64_t *standing; /* a second set of candidates, of a collection in steps; NULL: none is under way */
+    uint64_t *stood;    /* what was in it at the beginning and was not freed since */
     uint8_t *rest;
     uint8_t *marks; /* KU__SLOT_*, by slot */
     ku__slot *slots;
@@ -91,13 +92,14 @@ size_t ku__space_begin(ku__space *space, int generation);
 /* Drops what is left of the candidates. */
 void ku__space_end(ku__space *space);
 
-/* A collection in steps begins: `standing` becomes a copy of the candidates (of everything: ku__space_begin(space, 2)
- * before), and blocks that are freed leave it. False without memory. */
+/* A collection in steps begins: `standing` and `stood` become copies of the candidates (of everything:
+ * ku__space_begin(space, 2) before), and blocks that are freed leave them. Younger collections may run meanwhile. False
+ * without memory. */
 bool ku__space_stand(ku__space *space);
 /* It comes to its end: candidates become what is left of `standing`, as far as it is not frozen, and the scope all
  * slots with some. Returns how many. */
 size_t ku__space_resume(ku__space *space);
-/* Gives `standing` up. */
+/* Gives both up. */
 void ku__space_fall(ku__space *space);
 
 /* Moves all objects into the permanent generation, and back into the oldest. */

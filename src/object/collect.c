@@ -119,6 +119,7 @@ void ku__gc_episode_end(ku_isolate *isolate, ku__episode *episode) {
     ku__yield yield = {.young = episode->young,
                        .candidates = episode->candidates,
                        .found = episode->found,
+                       .later = episode->later,
                        .bytes = isolate->buffers->large_bytes};
     ku__policy_note(&gc->policy, episode->generation, &yield, episode->automatic);
     if ((gc->debug & KU_GC_STATS) != 0) {
@@ -205,9 +206,18 @@ static int generation_due(ku_isolate *isolate) {
     }
     return round % AGED_EACH == 0 ? 1 : 0;
 }
+
+static int young_due(ku_isolate *isolate) {
+    return (int)(++isolate->gc->due_rounds % 2);
+}
 #else
 static int generation_due(ku_isolate *isolate) {
     return ku__policy_choose(&isolate->gc->policy, (size_t)isolate->young, isolate->buffers->large_bytes);
+}
+
+/* While a full collection is under way in steps or by a child: it is in no hurry for what is young. */
+static int young_due(const ku_isolate *isolate) {
+    return ku__policy_choose_young(&isolate->gc->policy, (size_t)isolate->young);
 }
 #endif
 
@@ -256,6 +266,10 @@ static bool step_due(ku_isolate *isolate) {
     }
     bool begins = !gc->stepping && gc->mode == KU_GC_FORKED && forked_begin(isolate, true);
     if (begins || !go_on(isolate)) {
+        int generation = young_due(isolate);
+        if (generation >= 0) {
+            ku__gc_whole(isolate, generation, true);
+        }
         isolate->young_most = isolate->young + PACE_OBJECTS;
     }
     return true;

@@ -44,8 +44,9 @@ struct ku__gc {
     bool is_automatic; /* it was due, and nobody asked for it */
     size_t step_young; /* isolate->young when it began */
     size_t step_candidates;
-    int child;    /* that marks an image (forked.h); 0: none */
-    void *answer; /* in memory shared with it */
+    size_t step_pending; /* policy.pending when it began */
+    int child;           /* that marks an image (forked.h); 0: none */
+    void *answer;        /* in memory shared with it */
 };
 
 /* Tells the collector of a tracked object that its block is about to be given back. */
@@ -73,8 +74,8 @@ size_t ku__gc_whole(ku_isolate *isolate, int generation, bool automatic);
 typedef struct ku__episode {
     int generation;
     bool automatic;
-    size_t young, candidates, found;
-    uint64_t began, pause; /* when; nanoseconds spent in it, while the program stood still */
+    size_t young, candidates, found, later; /* as in ku__yield */
+    uint64_t began, pause;                  /* when; nanoseconds spent in it, while the program stood still */
     ku__pending pending;
 } ku__episode;
 void ku__gc_episode_begin(ku_isolate *isolate, ku__episode *episode);

@@ -76,6 +76,7 @@ static bool forked_begin(ku_isolate *isolate, bool automatic) {
     }
     gc->is_automatic = automatic;
     gc->step_young = (size_t)isolate->young;
+    gc->step_pending = gc->policy.pending;
     gc->step_candidates = ku__space_begin(&gc->space, 2);
     bool works = ku__space_stand(&gc->space) && child_start(isolate);
     ku__space_end(&gc->space);

@@ -5,6 +5,8 @@
  *               makes is none; what it changes may escape the marking, one way or the other
  *     end       what was not reached is looked at by trial deletion, at one go, and only that decides (gc/collector.h)
  *
+ * Younger collections run meanwhile, when they are due: what they look at is in no way part of this one.
+ *
  * So the pauses are the steps, and at the end as much as there are candidates left: mostly what is dead.
  *
  * Pace. Automatic steps come with every PACE_OBJECTS new objects, and each does as much as lets the marking end before
@@ -24,6 +26,7 @@ static bool steps_begin(ku_isolate *isolate, bool automatic) {
     }
     gc->is_automatic = automatic;
     gc->step_young = (size_t)isolate->young;
+    gc->step_pending = gc->policy.pending;
     gc->step_candidates = ku__space_begin(&gc->space, 2);
     bool stands = ku__space_stand(&gc->space);
     ku__space_end(&gc->space);
@@ -40,8 +43,12 @@ static bool steps_begin(ku_isolate *isolate, bool automatic) {
 /* The last step. */
 static size_t steps_end(ku_isolate *isolate) {
     ku__gc *gc = isolate->gc;
-    ku__episode episode = {
-        .generation = 2, .automatic = gc->is_automatic, .young = gc->step_young, .candidates = gc->step_candidates};
+    size_t pending = gc->policy.pending;
+    ku__episode episode = {.generation = 2,
+                           .automatic = gc->is_automatic,
+                           .young = gc->step_young,
+                           .candidates = gc->step_candidates,
+                           .later = pending > gc->step_pending ? pending - gc->step_pending : 0};
     ku__run_close(&gc->steps);
     gc->stepping = false;
     ku__gc_episode_begin(isolate, &episode);
@@ -56,10 +63,9 @@ static size_t steps_end(ku_isolate *isolate) {
     return episode.found;
 }
 
-/* Marks for some time; true when nothing is left to mark. */
-static bool steps_mark(ku_isolate *isolate, uint64_t nanoseconds) {
+/* Marks for some time, in a pause that began at `began`; true when nothing is left to mark. */
+static bool steps_mark(ku_isolate *isolate, uint64_t began, uint64_t nanoseconds) {
     ku__gc *gc = isolate->gc;
-    uint64_t began = ku__clock_nanoseconds();
     gc->steps.bits = gc->space.standing; /* tables may have moved since */
     gc->steps.deadline = began + nanoseconds;
     bool done = mark_all(&gc->steps);
@@ -69,6 +75,7 @@ static bool steps_mark(ku_isolate *isolate, uint64_t nanoseconds) {
 
 bool ku__gc_step(ku_isolate *isolate, uint64_t nanoseconds, bool automatic, size_t *found) {
     ku__gc *gc = isolate->gc;
+    uint64_t began = ku__clock_nanoseconds();
     if (gc->child != 0) {
         ku__gc_steps_drop(isolate); /* it was begun in the other way */
     }
@@ -76,7 +83,7 @@ bool ku__gc_step(ku_isolate *isolate, uint64_t nanoseconds, bool automatic, size
         *found = ku__gc_whole(isolate, 2, automatic);
         return true;
     }
-    if (!steps_mark(isolate, nanoseconds)) {
+    if (!steps_mark(isolate, began, nanoseconds)) {
         return false;
     }
     if (gc->steps.stack.failed) {

@@ -439,6 +439,48 @@ static void what_is_freed_between_steps_is_no_matter(void **state) {
     assert_int_equal(ku_gc_collect(isolate, 2), 0);
 }
 
+/* Blocks of what was to be marked are taken by new objects, of other sizes too, which a younger collection moves up. */
+static void younger_collections_run_between_steps(void **state) {
+    (void)state;
+    enum { NODES = 20000, PAIRS = 3000 };
+    ku_object *live = NULL, *kept = NULL;
+    for (int i = 0; i < NODES; i++) {
+        ku_object *item = make_node(isolate);
+        as_node(item)->left = live;
+        live = item;
+    }
+    assert_true(ku_root_add(isolate, &live));
+    assert_true(ku_root_add(isolate, &kept));
+    size_t found = 0;
+    assert_false(ku_gc_step(isolate, 1e-6, &found));
+    for (int round = 0; round < 5; round++) {
+        ku_replace(isolate, &live, ku_new_reference(as_node(live)->left));
+        for (int i = 0; i < PAIRS; i++) {
+            ku_decref(isolate, pair(make_node));
+            ku_object *item = i % 2 != 0 ? new_shelf(4) : make_node(isolate);
+            ku_replace(isolate, &kept, item);
+        }
+        assert_int_equal(ku_gc_collect(isolate, round % 2), 2 * PAIRS);
+        for (int i = 0; i < NODES / 8; i++) {
+            ku_replace(isolate, &live, ku_new_reference(as_node(live)->left));
+        }
+        if (ku_gc_step(isolate, 1e-6, &found)) {
+            break;
+        }
+    }
+    while (isolate->gc->stepping && !ku_gc_step(isolate, 1e-6, &found)) {}
+    size_t length = 0;
+    for (ku_object *at = live; at != NULL; at = as_node(at)->left) {
+        length++;
+    }
+    assert_in_range(length, NODES / 4, NODES);
+    assert_int_equal(ku_gc_collect(isolate, 2), 0);
+    ku_clear(isolate, &live);
+    ku_clear(isolate, &kept);
+    ku_root_remove(isolate, &live);
+    ku_root_remove(isolate, &kept);
+}
+
 /* Builds a heap with garbage until full collections by children, or in steps, have run. */
 static void collects_beside_the_program(ku_gc_mode mode) {
     ku_object *live = NULL;
@@ -620,6 +662,7 @@ int main(void) {
         EACH(large_buffers_collect_by_their_bytes),
         EACH(a_collection_in_steps_finds_the_same),
         EACH(what_is_freed_between_steps_is_no_matter),
+        EACH(younger_collections_run_between_steps),
         EACH(automatic_collections_in_steps_keep_what_lives),
         EACH(automatic_collections_by_a_child_keep_what_lives),
         EACH(a_child_that_is_killed_loses_nothing),
