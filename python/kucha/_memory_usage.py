@@ -74,8 +74,10 @@ def start_tracemalloc() -> None:
     try:
         tracemalloc.start()
     except RuntimeError as error:
-        import tracemalloc as stock
+        from kucha.dropin import originals
 
+        with originals("tracemalloc"):
+            import tracemalloc as stock
         warnings.warn(f"{error}; the standard library's tracemalloc is used instead", stacklevel=3)
         stock.start()
 

@@ -76,9 +76,12 @@ def original() -> Any:
         return found  # None, too: that is how imports are forbidden
     import importlib
 
+    from kucha.dropin import originals
+
     dropped_in = sys.modules.pop("psutil", None)
     try:
-        return importlib.import_module("psutil")
+        with originals("psutil"):
+            return importlib.import_module("psutil")
     except ImportError:
         return None
     finally:

@@ -74,6 +74,11 @@ RUN = Command(
             None,
             "Also trace Python programs that this one starts, each with a capture of its own, FILE.PID.",
         ),
+        Option(
+            "--drop-in",
+            None,
+            "Imports of tracemalloc, memory_profiler, psutil and resource give kucha's modules, installed or not.",
+        ),
         Option("--append-pid", None, "Name the capture FILE.PID."),
         Option(
             "--tracemalloc",

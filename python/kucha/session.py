@@ -34,6 +34,7 @@ class Wishes:
     __slots__ = (
         "allocator_only",
         "append_pid",
+        "drop_in",
         "follow_fork",
         "follow_subprocesses",
         "force",
@@ -65,6 +66,7 @@ class Wishes:
         self.follow_fork: bool = values["follow_fork"]
         self.follow_subprocesses: bool = values["follow_subprocesses"]
         self.append_pid: bool = values["append_pid"]
+        self.drop_in: bool = values["drop_in"]
         self.map: str | None = values["map"]
         self.stats: bool = values["stats"]
         self.timeline: str | None = values["timeline"]
@@ -83,6 +85,7 @@ class Wishes:
         words += ["--sample", str(self.sample)] if self.sample else []
         words += ["--gc", self.gc] if self.gc != "stock" else []
         words += ["--follow-fork"] if self.follow_fork else []
+        words += ["--drop-in"] if self.drop_in else []
         words += ["--tracemalloc"] if self.tracemalloc else []
         return words
 
@@ -177,6 +180,10 @@ class Session:
             self._go_on_without(str(refusal), insisted=self.wishes.swap or self.wishes.gc != "stock")
         if self.installed and self.wishes.gc == "kucha":
             self._install_collector()
+        if self.wishes.drop_in:
+            from kucha import dropin
+
+            dropin.install()
         if self.wishes.follow_subprocesses and self.capture is not None:
             self._prepare_children()
 

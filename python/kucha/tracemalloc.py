@@ -32,6 +32,7 @@ from itertools import accumulate, repeat
 from typing import Any, Literal, overload
 
 from kucha import _core
+from kucha.dropin import originals
 
 __all__ = [
     "BaseFilter",
@@ -658,7 +659,8 @@ def _original() -> Iterator[Any]:
     if replaced:
         del sys.modules["tracemalloc"]
     try:
-        import tracemalloc
+        with originals("tracemalloc"):
+            import tracemalloc
 
         yield tracemalloc
     finally:

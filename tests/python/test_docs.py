@@ -25,6 +25,7 @@ DOCUMENTS = (
     "environment.md",
     "tracemalloc.md",
     "memory_profiler.md",
+    "dropin.md",
     "gc-hosted.md",
     "gil.md",
     "heap.md",
