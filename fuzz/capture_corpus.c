@@ -1,5 +1,6 @@
 /* capture_corpus.c: see capture_corpus.h. */
 #include "capture_corpus.h"
+#include "target.h"
 
 #include "trace/format.h"
 
@@ -255,3 +256,32 @@ int corpus_use(const uint8_t *bytes, size_t size) {
     ku_capture_close(capture);
     return 1;
 }
+
+/* ---- replayed ---- */
+
+/* A few bytes changed, or a word set to a number that is often one too far. */
+static size_t mutate(uint8_t *bytes, size_t size) {
+    static const uint64_t far[] = {
+        0, 1, 7, 255, 256, 511, 512, 513, 4095, 65536, UINT32_MAX, INT64_MAX, UINT64_MAX - 7, UINT64_MAX};
+    for (uint64_t changes = 1 + fuzz_random() % 4; changes > 0; changes--) {
+        size_t at = fuzz_random() % 3 == 0 ? 512 + fuzz_random() % 700 : fuzz_random() % size;
+        if (fuzz_random() % 2)
+            bytes[at] = (uint8_t)fuzz_random();
+        else if ((at &= ~(size_t)7) + 8 <= size)
+            memcpy(bytes + at, &far[fuzz_random() % (sizeof far / sizeof far[0])], 8);
+    }
+    return size;
+}
+
+static bool accepts(const uint8_t *seed, size_t size) {
+    static uint8_t bytes[CORPUS_SIZE_MOST];
+    return corpus_use(bytes, corpus_extend(seed, size, bytes)) != 0;
+}
+
+const fuzz_corpus corpus = {.what = "capture",
+                            .seeds = CORPUS_SEEDS,
+                            .mutations = 1500,
+                            .size_most = CORPUS_SIZE_MOST,
+                            .seed = corpus_seed,
+                            .accepts = accepts,
+                            .mutate = mutate};

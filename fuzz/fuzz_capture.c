@@ -1,8 +1,7 @@
 /* fuzz_capture.c: libFuzzer's entry to the reader of captures: the bytes as they are, and again with checksums made
  * right, so that what lies behind them is reached. Seeds: replay_capture --write FOLDER. */
 #include "capture_corpus.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+#include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     static uint8_t bytes[CORPUS_SIZE_MOST];

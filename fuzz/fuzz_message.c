@@ -1,10 +1,9 @@
 /* fuzz_message.c: whatever the bytes, reading a message gives a graph or an error. The input is the body of a message.
  *
- * make fuzz runs this under libFuzzer; replay_message runs it over seeds and mutations.
+ * make fuzz runs this under libFuzzer; replay_message (replay.c) runs it over seeds and mutations.
  */
 #include "message_corpus.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static unsigned runs;

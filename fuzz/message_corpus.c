@@ -1,5 +1,6 @@
 /* message_corpus.c: seeds of messages, and what is done with every input. See message_corpus.h. */
 #include "message_corpus.h"
+#include "target.h"
 
 #include "isolate/wire.h"
 
@@ -199,3 +200,34 @@ bool message_use(const uint8_t *body, size_t size) {
     ku_clear_error(isolate);
     return object != NULL;
 }
+
+/* ---- replayed ---- */
+
+/* Changes bytes, cuts, and repeats a part: numbers, lengths and tags all get wrong this way. */
+static size_t mutate(uint8_t *bytes, size_t size) {
+    for (uint64_t changes = 1 + fuzz_random() % 4; changes > 0; changes--) {
+        size_t at = fuzz_random() % size;
+        switch (fuzz_random() % 6) {
+        case 0: size = at + 1; break;
+        case 1: bytes[at] = 255; break;
+        case 2: bytes[at] ^= (uint8_t)(1u << fuzz_random() % 8); break;
+        case 3: memmove(bytes + at / 2, bytes + at, size - at); break;
+        default: bytes[at] = (uint8_t)(fuzz_random() % 20); break;
+        }
+    }
+    return size;
+}
+
+static bool end(void) {
+    ku_gc_collect(message_isolate(), 2);
+    return ku_isolate_delete(message_isolate()) == 0;
+}
+
+const fuzz_corpus corpus = {.what = "message",
+                            .seeds = MESSAGE_SEEDS,
+                            .mutations = 20000,
+                            .size_most = MESSAGE_SIZE_MOST,
+                            .seed = message_seed,
+                            .accepts = message_use,
+                            .mutate = mutate,
+                            .end = end};

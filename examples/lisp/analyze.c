@@ -301,7 +301,9 @@ static ku_object *binding_parts(interpreter *lisp, ku_object *bindings, int part
 /* A call: parts are taken over. */
 static ku_object *call(interpreter *lisp, ku_object *function, ku_object *arguments) {
     KU_FRAME(lisp->isolate, frame, 2);
-    bool whole = ku_hold(&frame, 0, function) != NULL && ku_hold(&frame, 1, arguments) != NULL;
+    ku_hold(&frame, 0, function);
+    ku_hold(&frame, 1, arguments);
+    bool whole = function != NULL && arguments != NULL;
     return whole ? node_of(lisp, NODE_CALL, ku_escape(&frame, 0), ku_escape(&frame, 1), NULL) : NULL;
 }
 

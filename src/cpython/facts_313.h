@@ -15,36 +15,11 @@
 #define KU__FACTS_SUPPORTED 1
 #define KU__FACTS_LEAST_MICRO 0
 
-typedef struct _PyInterpreterFrame ku__frame_of_python;
-
-static inline bool ku__fact_holds_lock(void) {
-    return ku__fact_thread() != NULL;
-}
-
-static inline const ku__frame_of_python *ku__fact_top(const PyThreadState *thread) {
-    return thread->current_frame;
-}
-
-static inline void ku__fact_set_top(PyThreadState *thread, const ku__frame_of_python *frame) {
-    thread->current_frame = (ku__frame_of_python *)(uintptr_t)frame;
-}
-
-static inline const ku__frame_of_python *ku__fact_bottom(const PyThreadState *thread) {
-    (void)thread;
-    return NULL;
-}
-
-static inline const ku__frame_of_python *ku__fact_back(const ku__frame_of_python *frame) {
-    return frame->previous;
-}
-
-static inline bool ku__fact_has_code(const ku__frame_of_python *frame) {
-    return frame->owner != FRAME_OWNED_BY_CSTACK;
-}
-
-static inline uintptr_t ku__fact_instruction(const ku__frame_of_python *frame) {
-    return (uintptr_t)frame->instr_ptr;
-}
+#define KU__FACT_TOP(thread) (thread)->current_frame
+#define KU__FACT_BOTTOM(thread) NULL
+#define KU__FACT_HAS_CODE(frame) ((frame)->owner != FRAME_OWNED_BY_CSTACK)
+#define KU__FACT_INSTRUCTION(frame) (frame)->instr_ptr
+#include "cpython/facts_frames.h"
 
 static inline PyCodeObject *ku__fact_code(const ku__frame_of_python *frame) {
     return (PyCodeObject *)frame->f_executable;
