@@ -41,7 +41,7 @@ static int replay_seeds(void) {
     }
     free(seed);
     free(bytes);
-    return whole && (corpus.end == NULL || corpus.end()) ? 0 : 1;
+    return whole ? 0 : 1;
 }
 
 static int write_seeds(const char *folder) {

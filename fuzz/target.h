@@ -20,8 +20,6 @@ typedef struct fuzz_corpus {
     bool (*accepts)(const uint8_t *bytes, size_t size);
     /* Changes an input, which has at least a byte; returns its new size. */
     size_t (*mutate)(uint8_t *bytes, size_t size);
-    /* When all is done: whether nothing is left behind. NULL: nothing to do. */
-    bool (*end)(void);
 } fuzz_corpus;
 
 extern const fuzz_corpus corpus;

@@ -144,23 +144,20 @@ __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_
     marker_take(by);
 }
 
-/* The next entry to be looked at: what left the ring, which is filled from the stack as long as there is something.
- * False when both are empty. */
+/* The next entry to be looked at: what left the ring, which is filled from the stack as long as there is something; it
+ * may be full already, where the next piece of an array took the place of the last one. False when both are empty. */
 __attribute__((always_inline)) static inline bool mark_next(marker *by, uint64_t *entry) {
     uint64_t *bottom = by->run->stack.entries, *ring = by->run->ring;
-    do {
-        if (by->top == bottom) {
-            if (by->ring_end == by->ring_first) {
-                return false;
-            }
-            break;
-        }
+    while (by->top != bottom && by->ring_end - by->ring_first < KU__AHEAD) {
         uint64_t next = *--by->top;
         const char *object = (const char *)ku__entry_object(by->lens.base, next);
         __builtin_prefetch(object);
         __builtin_prefetch(object + SECOND_LINE);
         ring[by->ring_end++ % KU__AHEAD] = next;
-    } while (by->ring_end - by->ring_first < KU__AHEAD);
+    }
+    if (by->ring_end == by->ring_first) {
+        return false;
+    }
     *entry = ring[by->ring_first++ % KU__AHEAD];
     return true;
 }
