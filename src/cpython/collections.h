@@ -1,4 +1,4 @@
-/* collections.h: what the interpreter's collections cost: how many there were of each generation, and how long they took.
+/* collections.h: what the interpreter's collections cost: how many of each generation, and how long they took.
  *
  * Two functions in gc.callbacks see every collection of the main interpreter begin and end: the first of the list and
  * the last, so that what others do in theirs counts as the collection's. Each takes the clock; nothing is allocated but

@@ -27,7 +27,7 @@ enum {
 #define CONFIDENCE 1.96                  /* standard errors on each side of 95 % of a normal distribution */
 #define THREAD_STACK ((size_t)256 << 10) /* the table of one look is 24 KiB */
 
-/* Seconds of something: in all, in the batch that is being filled, and sums of the batches' shares and their squares. */
+/* Seconds of something: in all, in the batch that is being filled; sums of the batches' shares and their squares. */
 typedef struct tally {
     double seconds, batch, shares, squares;
 } tally;

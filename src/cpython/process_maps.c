@@ -192,15 +192,20 @@ static PyObject *list_groups(const ku__process_module *state, collected *all) {
     return list;
 }
 
+static void walk_unlocked(ku_process *process, collected *all, ku_error *failed) {
+    PyThreadState *thread = PyEval_SaveThread();
+    ku_process_maps_walk(process, collect, all, failed);
+    PyEval_RestoreThread(thread);
+}
+
 PyObject *ku__memory_maps(const ku__process_module *state, ku_process *process, bool is_grouped, ku_error *failed) {
     collected all = {0};
     PyObject *list = NULL;
     ku_process borrowed = ku__process_borrow(process);
-    Py_BEGIN_ALLOW_THREADS ku_process_maps_walk(&borrowed, collect, &all, failed);
-    Py_END_ALLOW_THREADS if (all.no_memory) {
+    walk_unlocked(&borrowed, &all, failed);
+    if (all.no_memory) {
         PyErr_NoMemory();
-    }
-    else if (failed->code == KU_OK) {
+    } else if (failed->code == KU_OK) {
         list = is_grouped ? list_groups(state, &all) : list_each(state, &all);
     }
     PyMem_RawFree(all.maps);

@@ -1,8 +1,8 @@
-/* types.h: all types of the interpreter, found by their address: how a block is told to be an object, and of which type.
+/* types.h: all types of the interpreter, found by their address: how a block is told to be an object, and of which.
  *
  * A block of the obj domain is an object where a type stands in the place in which an object that has this type would
  * have it: behind what the type puts in front of its objects (two words of the collector, two for attributes and weak
- * references). Blocks of the mem domain never share a pool with it and are never asked. The answer is good for counting:
+ * references). Blocks of the mem domain never share a pool with it and are never asked. The answer is good for counts:
  * a block whose words say "list" may still be something that no object is; whoever wants to follow its references asks
  * for more (graph_blocks.h).
  *

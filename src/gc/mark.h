@@ -16,7 +16,7 @@ enum {
         16, /* bytes into an object: one of 32 bytes may begin 48 bytes into a cache line, and half of them do */
 };
 
-/* What marking works with. Kept in a structure of its own, that a compiler holds in registers, because stores to bitmaps
+/* What marking works with. Kept in a structure of its own, which a compiler holds in registers: stores to bitmaps
  * could otherwise be to the run. Stack and ring are the marker's between marker_take() and marker_leave(). */
 typedef struct marker {
     ku__lens lens;

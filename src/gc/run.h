@@ -21,8 +21,8 @@
 #include "gc/space.h"
 
 enum {
-    KU__AHEAD = 16,    /* entries on their way into the cache; 24 and 32 were no quicker, as far as a busy machine told */
-    KU__PIECE = 256,   /* items of an array looked at together: some microseconds */
+    KU__AHEAD = 16,  /* entries on their way into the cache; 24 and 32 were no quicker, as far as a busy machine told */
+    KU__PIECE = 256, /* items of an array looked at together: some microseconds */
     KU__UNIT_BITS = 4, /* blocks lie at multiples of 16 bytes */
     KU__PIECE_SHIFT = 34,
     KU__FEW = 512, /* objects held from outside that are looked at by themselves: an empty isolate has some 60 */

@@ -274,7 +274,7 @@ static void give_back_place(model_object **place, void *argument) {
     }
 }
 
-/* Whether some of the dead may refer to one of the few that are exempt, or were held. What trial deletion took off, less
+/* Whether some of the dead may refer to one of the few that are exempt, or held. What trial deletion took off, less
  * the references from the few that were held, came from the dead. Bytes tell that of counts that fit; who never dies
  * need not be told. */
 static bool is_few_referred(ku__run *run) {

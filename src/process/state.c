@@ -135,7 +135,7 @@ ku_code ku_process_command_line(ku_process *process, char *text, size_t capacity
     *size = (size_t)got;
     if (got > 0) return KU_OK;
     /* Empty: a thread of the kernel, or a process without memory. */
-    ku_process_state state;
+    ku_process_state state = {0};
     ku_code code = ku_process_state_read(process, &state, error);
     if (code != KU_OK || state.state != 'Z') return code;
     return ku__process_failed(process, ESRCH, "command line", error);
@@ -144,7 +144,7 @@ ku_code ku_process_command_line(ku_process *process, char *text, size_t capacity
 ku_code ku_process_link(ku_process *process, const char *name, char *path, size_t capacity, ku_error *error) {
     ssize_t got = ku__proc_link(process->root, process->pid, name, path, capacity);
     int why = errno;
-    ku_process_state state;
+    ku_process_state state = {0};
     if (got < 0 && why != ENOENT && why != ESRCH) return ku__process_failed(process, why, name, error);
     /* Read by its path, so the look at who it is comes after; and a link that is not there is a kernel's thread's. */
     ku_code code = ku_process_state_read(process, &state, error);
