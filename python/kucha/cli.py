@@ -36,6 +36,7 @@ def _overview() -> str:
     from kucha.commands import COMMANDS
 
     lines = [f"  {name:<10}{command.brief}" for name, command in COMMANDS.items()]
+    lines.append(f"  {'mprof':<10}the memory of a program over time: run, list, plot, peak, rm, clean")
     return _HEAD + "\n".join(lines) + "\n" + _FOOT
 
 
@@ -91,6 +92,10 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"kucha {_core.version}")
         return 0
+    if verb == "mprof":
+        from kucha.mprof import main as mprof
+
+        return mprof(rest)
     command = COMMANDS.get(verb)
     if command is None:
         what = "option" if verb.startswith("-") else "command"
