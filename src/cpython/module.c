@@ -257,6 +257,11 @@ PyDoc_STRVAR(
     "Write a heap file. types: (module, name); sites: lists of (function, file, line); nodes: (address, type,\n"
     "size, site, count, flags, age, label), numbered from 1, as 0 is the root; edges: (from, to, kind, text,\n"
     "number).");
+PyDoc_STRVAR(
+    heap_dump_doc,
+    "heap_dump(path, reason=0, program='', wait=True) -> dict\n\nWrite a heap file, from a copy of the process.\n"
+    "Without wait the file appears by itself when it is whole.");
+PyDoc_STRVAR(heap_open_doc, "heap_open(path) -> Graph\n\nOpen a heap file. ValueError: it is none, or damaged.");
 
 PyDoc_STRVAR(call_program_doc,
              "call_program(call, arguments, /) -> int\n\nCall a program with this process's frames set aside. 0: it\n"
@@ -293,6 +298,8 @@ static PyMethodDef methods[] = {
     {"object_site", ku__object_site_call, METH_O, object_site_doc},
     {"snapshot", ku__snapshot_call, METH_NOARGS, snapshot_doc},
     {"census", ku__census_call, METH_NOARGS, census_doc},
+    {"heap_dump", WITH_KEYWORDS(ku__heap_dump_call), METH_VARARGS | METH_KEYWORDS, heap_dump_doc},
+    {"heap_open", ku__heap_open_call, METH_O, heap_open_doc},
     {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
     {"gc_install", WITH_KEYWORDS(ku__gc_install_call), METH_VARARGS | METH_KEYWORDS, gc_install_doc},
     {"gc_uninstall", ku__gc_uninstall_call, METH_NOARGS, gc_uninstall_doc},
@@ -326,8 +333,9 @@ static int execute(PyObject *module) {
     state->capture_type = ku__capture_type_new(module);
     state->snapshot_type = ku__snapshot_type_new(module);
     state->recorder_type = ku__line_recorder_type_new(module);
+    state->graph_type = ku__graph_type_new(module);
     if (state->refused == NULL || state->capture_error == NULL || state->capture_type == NULL ||
-        state->snapshot_type == NULL || state->recorder_type == NULL) {
+        state->snapshot_type == NULL || state->recorder_type == NULL || state->graph_type == NULL) {
         return -1;
     }
     return PyModule_AddObjectRef(module, "Refused", state->refused) != 0 ||
@@ -335,6 +343,7 @@ static int execute(PyObject *module) {
                    PyModule_AddObjectRef(module, "Capture", state->capture_type) != 0 ||
                    PyModule_AddObjectRef(module, "Snapshot", state->snapshot_type) != 0 ||
                    PyModule_AddObjectRef(module, "LineRecorder", state->recorder_type) != 0 ||
+                   PyModule_AddObjectRef(module, "Graph", state->graph_type) != 0 ||
                    PyModule_AddStringConstant(module, "version", KU_VERSION) != 0 || add_analysis(module) != 0
                ? -1
                : 0;
@@ -347,6 +356,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->capture_type);
     Py_VISIT(state->snapshot_type);
     Py_VISIT(state->recorder_type);
+    Py_VISIT(state->graph_type);
     return 0;
 }
 
@@ -357,6 +367,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->capture_type);
     Py_CLEAR(state->snapshot_type);
     Py_CLEAR(state->recorder_type);
+    Py_CLEAR(state->graph_type);
     return 0;
 }
 

@@ -14,6 +14,7 @@ typedef struct ku__module_state {
     PyObject *capture_type;  /* kucha._core.Capture */
     PyObject *snapshot_type; /* kucha._core.Snapshot */
     PyObject *recorder_type; /* kucha._core.LineRecorder */
+    PyObject *graph_type;    /* kucha._core.Graph */
 } ku__module_state;
 
 static inline ku__module_state *ku__state_of(PyObject *module) {
@@ -67,6 +68,10 @@ PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored);
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
 
 PyObject *ku__census_call(PyObject *module, PyObject *ignored); /* census.c */
+
+PyObject *ku__heap_open_call(PyObject *module, PyObject *path); /* graph_object.c */
+PyObject *ku__heap_dump_call(PyObject *module, PyObject *arguments, PyObject *keywords);
+PyObject *ku__graph_type_new(PyObject *module);
 
 PyObject *ku__snapshot_call(PyObject *module, PyObject *ignored); /* snapshot_object.c */
 PyObject *ku__snapshot_type_new(PyObject *module);

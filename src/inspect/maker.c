@@ -62,8 +62,8 @@ bool ku__maker_open(ku__maker *maker, uint32_t nodes, bool with_sites) {
     bool begun = end != NULL && push_word(&maker->sections[KU__SECTION_TEXTS], 0) &&
                  push_word(&maker->sections[KU__SECTION_SITES], 0) && push_word(&maker->sections[KU__SECTION_SITES], 0);
     maker->sites = 1;
-    if (!begun || !reserve_nodes(maker, nodes) || !ku__index_init(NULL, &maker->text_index, INDEX_LEAST) ||
-        !ku__index_init(NULL, &maker->shape_index, INDEX_LEAST)) {
+    if (!begun || !reserve_nodes(maker, nodes) || !ku__by_hash_open(&maker->text_index, INDEX_LEAST) ||
+        !ku__by_hash_open(&maker->shape_index, INDEX_LEAST)) {
         ku__maker_close(maker);
         return false;
     }
@@ -78,12 +78,8 @@ void ku__maker_close(ku__maker *maker) {
         ku__growing_release(&maker->wides[what]);
     }
     ku__growing_release(&maker->line);
-    if (maker->text_index.slots != NULL) {
-        ku__index_release(NULL, &maker->text_index);
-    }
-    if (maker->shape_index.slots != NULL) {
-        ku__index_release(NULL, &maker->shape_index);
-    }
+    ku__by_hash_close(&maker->text_index);
+    ku__by_hash_close(&maker->shape_index);
 }
 
 /* ---- types and birthplaces ---- */

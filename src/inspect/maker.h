@@ -12,12 +12,12 @@
 
 #include "inspect/graph.h"
 #include "inspect/growing.h"
-#include "trace/tables.h"
+#include "inspect/index.h"
 
 typedef struct ku__maker {
     ku__growing sections[KU__SECTIONS];
     ku__growing wides[KU__WIDES]; /* joined at the end */
-    ku__index text_index, shape_index;
+    ku__by_hash text_index, shape_index;
     ku__growing line; /* runs of the node whose edges are being added */
     uint32_t nodes, edges, types, sites;
     uint32_t node;       /* whose edges are being added; KU_GRAPH_NONE before the first */

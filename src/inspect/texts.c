@@ -23,14 +23,16 @@ static uint32_t add_text(ku__maker *maker, const char *bytes, size_t size, uint6
     }
     char *room = ku__growing_push(all, size + 1);
     uint32_t *end = room == NULL ? NULL : ku__growing_push(table, sizeof *end);
-    if (end == NULL || !ku__index_reserve(NULL, &maker->text_index)) {
+    if (end == NULL) {
         return ku__maker_fail(maker, KU_NO_MEMORY, "no memory for the names of a heap's graph");
     }
     memcpy(room, bytes, size);
     room[size] = '\0';
     *end = (uint32_t)all->used;
     uint32_t number = (uint32_t)KU__GROWING_COUNT(table, uint32_t) - 2;
-    ku__index_insert(&maker->text_index, hash, number + 1);
+    if (!ku__by_hash_add(&maker->text_index, hash, number + 1)) {
+        return ku__maker_fail(maker, KU_NO_MEMORY, "no memory for the names of a heap's graph");
+    }
     return number;
 }
 
@@ -40,7 +42,7 @@ uint32_t ku__maker_text(ku__maker *maker, const char *bytes, size_t size) {
     }
     size = size < TEXT_MOST ? size : TEXT_MOST;
     uint64_t hash = XXH3_64bits(bytes, size), position = (uint32_t)hash;
-    for (uint32_t found; (found = ku__index_next(&maker->text_index, hash, &position)) != 0;) {
+    for (uint32_t found; (found = ku__by_hash_next(&maker->text_index, hash, &position)) != 0;) {
         if (is_text(maker, found - 1, bytes, size)) {
             return found - 1;
         }
@@ -63,7 +65,7 @@ static uint32_t add_shape(ku__maker *maker, uint32_t type, const ku__growing *ru
     uint32_t number = (uint32_t)KU__GROWING_COUNT(table, ku__shape) - 1;
     char *room = ku__growing_push(all, runs->used);
     ku__shape *end = ku__growing_push(table, sizeof *end);
-    if (end == NULL || (room == NULL && runs->used != 0) || !ku__index_reserve(NULL, &maker->shape_index)) {
+    if (end == NULL || (room == NULL && runs->used != 0)) {
         return ku__maker_fail(maker, KU_NO_MEMORY, "no memory for the names of a heap's references");
     }
     if (runs->used != 0) {
@@ -71,14 +73,16 @@ static uint32_t add_shape(ku__maker *maker, uint32_t type, const ku__growing *ru
     }
     end[-1].type = type;
     *end = (ku__shape){.first_run = (uint32_t)KU__GROWING_COUNT(all, ku__run)};
-    ku__index_insert(&maker->shape_index, hash, number + 1);
+    if (!ku__by_hash_add(&maker->shape_index, hash, number + 1)) {
+        return ku__maker_fail(maker, KU_NO_MEMORY, "no memory for the names of a heap's graph");
+    }
     return number;
 }
 
 uint32_t ku__shape_intern(ku__maker *maker, uint32_t type, const ku__growing *runs) {
     uint64_t hash = type * 0x9E3779B97F4A7C15u ^ (runs->used == 0 ? 0 : XXH3_64bits(runs->bytes, runs->used));
     uint64_t position = (uint32_t)hash;
-    for (uint32_t found; (found = ku__index_next(&maker->shape_index, hash, &position)) != 0;) {
+    for (uint32_t found; (found = ku__by_hash_next(&maker->shape_index, hash, &position)) != 0;) {
         if (is_shape(maker, found - 1, type, runs)) {
             return found - 1;
         }

@@ -1,0 +1,246 @@
+/* graph_dump.c: see graph_dump.h.
+ *
+ * The program stops while magazines are emptied, types are collected and the process is copied (os/clone.h); then it
+ * goes on. The copy, called the keeper, touches nothing: it makes a copy of itself, the worker, which reads the heap and
+ * writes the file. Reading runs tp_traverse of types that other people wrote, on a heap that was stopped at some moment:
+ * where that ends the worker, the keeper knows by a word in shared memory which type was being asked, forbids that type
+ * and starts another worker, from the same untouched heap. So nothing that happens while reading can reach the program.
+ *
+ * A copy that is not waited for is reaped when the next one is made; until then nothing but its entry in the table of
+ * processes is left of it.
+ */
+#include "cpython/graph_facts.h"
+
+#include "cpython/graph_dump.h"
+
+#include "cpython/bridge.h"
+#include "cpython/graph_make.h"
+#include "cpython/many.h"
+#include "cpython/tracing.h"
+#include "inspect/graph.h"
+#include "os/clock.h"
+#include "os/clone.h"
+#include "os/pages.h"
+#include "os/shared.h"
+
+#include <errno.h>
+#include <kucha/heap_file.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if KU__FACTS_SUPPORTED
+
+enum {
+    WORKERS_MOST = 64,    /* types that are forbidden before the keeper gives up */
+    WORKER_SECONDS = 600, /* a heap of 100 million objects takes about one minute */
+};
+
+/* What the program and its copies share. */
+typedef struct common {
+    volatile uint32_t running; /* number of the type that is being asked */
+    volatile uint32_t finished;
+    volatile double stopped; /* written by the program, when it goes on */
+    double began;            /* monotonic */
+    ku__dump_outcome outcome;
+} common;
+
+static pid_t unreaped; /* a copy that nobody waited for; 0 */
+
+/* ---- in the copies ---- */
+
+static bool work(ku__graph_order *order, common *shared, const char *path, ku_error *error) {
+    order->info.stopped = shared->stopped;
+    ku_graph *graph = ku__graph_make(order, error);
+    if (graph == NULL) {
+        return false;
+    }
+    ((ku_graph_info *)(uintptr_t)graph->info)->lasted = ku__clock_monotonic() - shared->began;
+    shared->outcome.nodes = graph->nodes;
+    shared->outcome.edges = graph->edges;
+    return ku_heap_file_write(graph, path, error) == KU_OK;
+}
+
+static void run_worker(ku__graph_order *order, common *shared, const char *path) {
+    ku_error error = {0};
+    bool done = work(order, shared, path, &error);
+    shared->outcome.error = done ? (ku_error){.code = KU_OK} : error;
+    shared->finished = 1;
+    _exit(0);
+}
+
+/* True: the worker came to its end, whatever it found. */
+static bool run_once(ku__graph_order *order, common *shared, const char *path) {
+    pid_t worker = ku__clone_again();
+    int status = 0;
+    if (worker == 0) {
+        run_worker(order, shared, path);
+    }
+    if (worker < 0) {
+        shared->outcome.error = (ku_error){.code = KU_IO, .os_error = errno, .message = "no second copy could be made"};
+        return true;
+    }
+    if (!ku__clone_wait(worker, WORKER_SECONDS, &status)) {
+        kill(worker, SIGKILL);
+        ku__clone_wait(worker, -1, &status);
+    }
+    return shared->finished != 0;
+}
+
+static void keep(ku__graph_order *order, common *shared, const char *path) {
+    for (int i = 0; i < WORKERS_MOST && !run_once(order, shared, path); i++) {
+        uint32_t type = shared->running;
+        if (type >= ku__types_count(&order->types) || order->banned[type] != 0) {
+            break; /* it died elsewhere: another one would, too */
+        }
+        order->banned[type] = 1;
+        shared->outcome.banned++;
+    }
+    if (shared->finished == 0 && shared->outcome.error.code == KU_OK) {
+        shared->outcome.error = (ku_error){.code = KU_CORRUPT,
+                                           .message =
+                                               "the heap could not be read: the copy of the "
+                                               "process that reads it was ended"};
+        shared->finished = 1;
+    }
+    _exit(0);
+}
+
+/* ---- in the program ---- */
+
+static void collect_threads(ku__graph_order *order) {
+    for (PyThreadState *thread = PyInterpreterState_ThreadHead(order->interpreter); thread != NULL;
+         thread = PyThreadState_Next(thread)) {
+        PyThreadState **room = ku__growing_push(&order->threads, sizeof *room);
+        if (room != NULL) {
+            *room = thread;
+        }
+    }
+}
+
+static void describe(ku__graph_order *order, ku_graph_reason reason, const char *program) {
+    order->info =
+        (ku_graph_info){.taken = ku__clock_calendar(), .process = (uint32_t)getpid(), .reason = (uint32_t)reason};
+    snprintf(order->program, sizeof order->program, "%s", program);
+    snprintf(order->runtime, sizeof order->runtime, "CPython %s", ku__tracing_state.python);
+    order->interpreter = PyInterpreterState_Get();
+    order->modules = PyImport_GetModuleDict();
+    order->held[0].name = "sys.modules";
+    order->held[0].object = order->modules;
+    order->held[1].name = "builtins";
+    order->held[1].object = PyEval_GetBuiltins();
+    order->held[2].name = "sys";
+    order->held[2].object = PyDict_GetItemString(order->modules, "sys");
+    order->held[3].name = "interpreter's dict";
+    order->held[3].object = PyInterpreterState_GetDict(order->interpreter);
+}
+
+static bool prepare(ku__graph_order *order, common *shared, ku_graph_reason reason, const char *program) {
+    if (!ku__types_open(&order->types)) {
+        return false;
+    }
+    order->banned = ku__pages_map(ku__types_count(&order->types) + 1);
+    if (order->banned == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    order->running = &shared->running;
+    order->objects = ku__bridge_state.main_house->objects;
+    order->buffers = ku__bridge_state.main_house->buffers;
+    describe(order, reason, program);
+    collect_threads(order);
+    return true;
+}
+
+static void release(ku__graph_order *order) {
+    ku__pages_unmap(order->banned, ku__types_count(&order->types) + 1);
+    ku__growing_release(&order->threads);
+    ku__types_close(&order->types);
+}
+
+/* Locks that the copy needs are held while it is made, so that no thread that is missing there holds them. */
+static pid_t make_copy(const ku__graph_order *order) {
+    ku__heap_flush(order->objects);
+    ku__heap_flush(order->buffers);
+    ku__large_lock_for_fork(order->objects->large);
+    pid_t copy = ku__clone_copy();
+    ku__large_unlock_after_fork(order->objects->large);
+    return copy;
+}
+
+static void reap_earlier(void) {
+    int status;
+    if (unreaped != 0 && ku__clone_wait(unreaped, 0, &status)) {
+        unreaped = 0;
+    }
+}
+
+static void wait_for(pid_t copy, common *shared, const char *path, ku__dump_outcome *outcome) {
+    int status = 0;
+    struct stat facts;
+    Py_BEGIN_ALLOW_THREADS;
+    ku__clone_wait(copy, -1, &status);
+    Py_END_ALLOW_THREADS;
+    *outcome = shared->outcome;
+    if (shared->finished == 0) {
+        outcome->error =
+            (ku_error){.code = KU_STATE, .message = "the copy of the process that reads its heap was killed"};
+    }
+    outcome->bytes = stat(path, &facts) == 0 ? (uint64_t)facts.st_size : 0;
+}
+
+static bool dump(ku__graph_order *order, common *shared, const char *path, bool wait, ku__dump_outcome *outcome) {
+    pid_t copy = make_copy(order);
+    if (copy == 0) {
+        keep(order, shared, path);
+    }
+    double stopped = ku__clock_monotonic() - shared->began;
+    shared->stopped = stopped;
+    if (copy < 0) {
+        outcome->error = (ku_error){.code = KU_IO, .os_error = errno, .message = "the process could not be copied"};
+        return false;
+    }
+    if (wait) {
+        wait_for(copy, shared, path, outcome);
+    } else {
+        unreaped = copy;
+    }
+    outcome->stopped = stopped;
+    outcome->lasted = ku__clock_monotonic() - shared->began;
+    return true;
+}
+
+bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait,
+                   ku__dump_outcome *outcome) {
+    ku__graph_order order = {0};
+    common *shared = ku__shared_map(sizeof *shared);
+    *outcome = (ku__dump_outcome){0};
+    if (shared == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    reap_earlier();
+    shared->began = ku__clock_monotonic();
+    bool done = prepare(&order, shared, reason, program) && dump(&order, shared, path, wait, outcome);
+    release(&order);
+    ku__pages_unmap(shared, sizeof *shared);
+    return done;
+}
+
+#else
+
+bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait,
+                   ku__dump_outcome *outcome) {
+    (void)path;
+    (void)reason;
+    (void)program;
+    (void)wait;
+    *outcome = (ku__dump_outcome){
+        .error = {.code = KU_STATE, .message = "objects of this version of CPython cannot be read by kucha"}};
+    return false;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* graph_make.h: a graph of CPython's heap, made where the heap stands still: in the child of a clone. */
+#ifndef KU__GRAPH_MAKE_H
+#define KU__GRAPH_MAKE_H
+
+#include "cpython/graph_heap.h"
+
+#include <kucha/graph.h>
+
+/* What the parent knows and the child needs; filled in by the holder of the GIL. */
+typedef struct ku__graph_order {
+    ku__types types;
+    ku_heap *objects, *buffers;
+    PyInterpreterState *interpreter;
+    PyObject *modules;   /* sys.modules */
+    ku__growing threads; /* PyThreadState *, all of the interpreter's */
+    struct {
+        const char *name;
+        PyObject *object;
+    } held[4]; /* what the interpreter itself holds */
+    ku_graph_info info;
+    char program[512], runtime[64];
+    volatile uint32_t *running; /* see graph_read.h */
+    uint8_t *banned;
+} ku__graph_order;
+
+/* The graph; NULL with `error` filled. Uses the order up: memory is the child's. */
+ku_graph *ku__graph_make(ku__graph_order *order, ku_error *error);
+
+#endif

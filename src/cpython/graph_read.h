@@ -1,0 +1,50 @@
+/* graph_read.h: the references of one object, and what they are called.
+ *
+ * Exact lists, tuples, dicts, sets and strings are read by their lay-out, with the memory that they own; code objects
+ * too, which the collector does not know. Everything else that the collector's lists lead to is asked by its type's
+ * tp_traverse, which is what gc.get_referents() asks; names are then found by comparing addresses with the places that
+ * the type's members, its dict and its attributes are known to lie in. What nothing explains is "unknown N".
+ *
+ * Before a type's code is run, its number stands in `running`, in memory that the parent sees: where the child dies, the
+ * next one leaves that type alone.
+ */
+#ifndef KU__GRAPH_READ_H
+#define KU__GRAPH_READ_H
+
+#include "cpython/graph_heap.h"
+
+#include <kucha/graph.h>
+
+typedef struct ku__reference {
+    uintptr_t target;
+    uint32_t kind; /* ku_edge_kind */
+    uint32_t number;
+    PyObject *string;  /* the name: a str, */
+    const char *chars; /* or text; or neither */
+    bool counted;      /* the target's count knows of it */
+} ku__reference;
+
+typedef struct ku__reading {
+    ku__still *still;
+    void (*see)(void *argument, const ku__reference *reference);
+    void (*own)(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind);
+    void *argument;
+    bool named; /* names are wanted */
+    volatile uint32_t *running;
+    const uint8_t *banned; /* by number of type: not to be asked */
+    ku__growing expected;  /* ku__reference: where references of the object at hand are known to lie */
+    size_t cursor;
+    uint32_t unknown;
+    uint32_t type_number;
+} ku__reading;
+
+/* `type` is the object's; `tracked`: one of the collector's lists leads to it. False: it cannot be read. */
+bool ku__read_object(ku__reading *reading, PyObject *object, uint32_t type, bool tracked);
+
+/* Bytes that were asked for, header included; 0: unknown. */
+size_t ku__object_bytes(PyObject *object, uint32_t front);
+
+/* A str's text as UTF-8, cut to `size`; returns its bytes. */
+size_t ku__utf8_of(const PyObject *text, char *out, size_t size);
+
+#endif

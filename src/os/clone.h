@@ -1,0 +1,28 @@
+/* clone.h: a copy of the process that the program does not notice: for an instrument that reads memory at rest.
+ *
+ * The copy is a child without an exit signal: no SIGCHLD comes when it ends, and wait(2) and waitpid(-1) do not see it
+ * (clone(2), "__WCLONE"). No handler of pthread_atfork(3) runs. In the copy only the calling thread exists, and locks
+ * that others held stay locked for ever: so it must take no lock of libc's (no malloc, no stdio), and run no code that
+ * might. Its descriptors are closed at once, so that nobody who waits for the end of a pipe waits for the copy; its
+ * signals are blocked, and those of a crash end it quietly, without a core file. Where memory runs out, the system
+ * shall take the copy first.
+ *
+ * Sources: clone(2), waitpid(2), close_range(2), prctl(2) (PR_SET_DUMPABLE), proc_pid_oom_score_adj(5).
+ */
+#ifndef KU__CLONE_H
+#define KU__CLONE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* 0 in the copy, its process id in the program; -1 with errno set. */
+pid_t ku__clone_copy(void);
+
+/* The same for a copy that makes a copy of itself, which keeps its descriptors and signals as they are. */
+pid_t ku__clone_again(void);
+
+/* Waits until the copy has ended, at most so long (negative: for ever; 0: not at all); one that takes longer goes on.
+ * Returns whether it has ended, with how in `status` as waitpid(2) tells it. */
+bool ku__clone_wait(pid_t copy, double seconds, int *status);
+
+#endif
