@@ -37,6 +37,7 @@
 #include <kucha/scope.h>
 #include <kucha/selection.h>
 #include <kucha/stats.h>
+#include <kucha/suspects.h>
 #include <kucha/system.h>
 #include <kucha/text.h>
 #include <kucha/type.h>

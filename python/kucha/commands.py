@@ -261,12 +261,13 @@ HEAP = Command(
     "show what is in a heap file, and who holds it",
     "heap top [options] FILE\nheap tree [options] FILE [NODE]\nheap path [options] FILE [NODE]\n"
     "heap holders [options] FILE NODE\nheap query [options] FILE QUERY\nheap diff [options] OLD [BETWEEN] NEW\n"
-    "heap export [options] FILE",
+    "heap suspects [options] FILE\nheap export [options] FILE",
     "Shows what was alive in a heap file, who held it, and how much would go with it.",
     "top: objects by type and more. tree: what would go if a node went, largest first; without a NODE from the roots "
     "on. path: the shortest chains of references from the roots to a node; with --where those of many, merged. "
     "holders: who refers to a node. query: the nodes that answer to a QUERY. diff: what changed between two or three "
-    "heaps. export: a file for another tool.\n\nA NODE is an address (0x7f00) or a number (#12).",
+    "heaps. suspects: what keeps a tenth of the heap or more, in words. export: a file for "
+    "another tool.\n\nA NODE is an address (0x7f00) or a number (#12).",
     (
         Option(
             "--by",

@@ -79,6 +79,17 @@ class Merged(NamedTuple):
     bytes: int
 
 
+class Suspect(NamedTuple):
+    """What keeps a large share of a heap: one object that many hang from, or all of a type or birthplace."""
+
+    kind: str  # point, type or site
+    name: str
+    example: int  # the node that retains most
+    old: int  # nodes of a group that are of age 2 or more
+    nodes: int  # nodes of the group; those that would go with a point
+    retained: int
+
+
 class Node:
     """One node of a heap; its numbers are read when it is made, relations when they are asked for."""
 
@@ -196,6 +207,11 @@ class Heap:
     def diff(self, *newer: Heap, by: str = "type") -> list[Change]:
         """What changed up to one or two newer heaps, by type, module or site; most growth first."""
         return [Change(*row) for row in self.analysis.diff(tuple(heap.analysis for heap in newer), by)]
+
+    def suspects(self, share: float = 0.1) -> tuple[int, list[Suspect]]:
+        """Bytes of all that lives, and what retains at least this share of them, most first."""
+        whole, rows = self.analysis.suspects(share)
+        return whole, [Suspect(*row) for row in rows]
 
     def _selected(self, where: str | None) -> bytes | None:
         return None if where is None else self.analysis.select(where)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from kucha.heap import Merged
+    from kucha.heap import Merged, Suspect
 
 TOP = 25
 WIDTH_IN_PIPES = 160
@@ -36,6 +36,7 @@ _VERBS = {
     "holders": "holders FILE NODE",
     "query": "query FILE QUERY",
     "diff": "diff OLD [BETWEEN] NEW",
+    "suspects": "suspects FILE",
     "export": "export FILE",
 }
 
@@ -328,6 +329,34 @@ def _signed(value: int, show: Callable[[int], str]) -> str:
     return f"+{show(value)}" if value > 0 else f"-{show(-value)}" if value < 0 else "0"
 
 
+def _do_suspects(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "suspects", 1, 1)
+    file = _open(words[0], values)
+    whole, suspects = file.suspects()
+    suspects = suspects[: _top(values)]
+    if values["json"]:
+        _print_json([suspect._asdict() | {"verdict": _verdict(file, suspect, whole)} for suspect in suspects])
+        return 0
+    console = _console()
+    if not suspects:
+        console.print(f"Nothing keeps a tenth of these {size(whole)} alive: they are spread out.")
+    for place, suspect in enumerate(suspects, 1):
+        console.print(f"{place}. {_say(_verdict(file, suspect, whole))}")
+    return 0
+
+
+def _verdict(file: Heap, suspect: Suspect, whole: int) -> str:
+    """What was found about a suspect, in words."""
+    share = f"{size(suspect.retained)}, {percent(suspect.retained, whole)} of what lives"
+    example = file[suspect.example]
+    way = " -> ".join(str(node) for path in example.paths(1) for node in path[1:])
+    if suspect.kind == "point":
+        return f"{suspect.name} keeps {share}, alive in {plural(suspect.nodes, 'object')}. It is reached by {way}."
+    what = suspect.name if suspect.kind == "type" else f"objects born in {suspect.name}"
+    old = f" {number(suspect.old)} of them are old: they outlived collections." if suspect.old else ""
+    return f"{number(suspect.nodes)} {what} keep {share}.{old} The largest is reached by {way}."
+
+
 def _do_export(words: list[str], values: dict[str, Any]) -> int:
     _expect(words, "export", 1, 1)
     if values["output"] is None:
@@ -345,5 +374,6 @@ _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "holders": _do_holders,
     "query": _do_query,
     "diff": _do_diff,
+    "suspects": _do_suspects,
     "export": _do_export,
 }

@@ -58,6 +58,7 @@ KU__ANALYSIS_METHOD(paths_to);
 KU__ANALYSIS_METHOD(between);
 KU__ANALYSIS_METHOD(merged);
 KU__ANALYSIS_METHOD(diff);
+KU__ANALYSIS_METHOD(suspects);
 
 /* A function of the module (analysis_build.c): a heap file out of Python's lists. */
 PyObject *ku__heap_build_call(PyObject *module, PyObject *arguments);

@@ -4,6 +4,7 @@
 #include <kucha/diff.h>
 #include <kucha/histogram.h>
 #include <kucha/query.h>
+#include <kucha/suspects.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -415,4 +416,40 @@ PyObject *ku__analysis_diff(PyObject *self, PyObject *arguments) {
     PyObject *list = diff_rows(graphs, key, made);
     ku_diff_delete(made);
     return list;
+}
+
+/* ---- suspects ---- */
+
+static PyObject *suspect_row(const ku_graph *graph, const ku_suspect *one) {
+    static const char *const kinds[] = {"point", "type", "site"};
+    char text[KU__NODE_TEXT];
+    switch (one->kind) {
+    case KU_SUSPECT_TYPE: ku_graph_type_text(graph, one->key, text, sizeof text); break;
+    case KU_SUSPECT_SITE: ku_graph_site_text(graph, one->key, text, sizeof text); break;
+    default: ku_graph_node_text(graph, one->key, text, sizeof text); break;
+    }
+    return Py_BuildValue("(sNIIKK)", kinds[one->kind], ku__analysis_text(text), (unsigned)one->example,
+                         (unsigned)one->old, (wide)one->count, (wide)one->retained);
+}
+
+PyObject *ku__analysis_suspects(PyObject *self, PyObject *arguments) {
+    double share;
+    ku_error error = {0};
+    const ku_dominators *tree;
+    if (!PyArg_ParseTuple(arguments, "d:suspects", &share) || (tree = ku__analysis_dominators(of(self))) == NULL) {
+        return NULL;
+    }
+    ku_suspects *made = ku_suspects_new(of(self)->graph, tree, share, &error);
+    if (made == NULL) {
+        return ku__analysis_raise(&error);
+    }
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < made->count; i++) {
+        if (!append(list, suspect_row(of(self)->graph, &made->list[i]))) {
+            Py_CLEAR(list);
+        }
+    }
+    PyObject *result = list == NULL ? NULL : Py_BuildValue("(KN)", (wide)made->whole, list);
+    ku_suspects_delete(made);
+    return result;
 }

@@ -193,6 +193,9 @@ PyMethodDef ku__analysis_methods[] = {
     METHOD(diff,
            "diff(others, key) -> list[tuple]\n\nThis heap and one or two newer ones: (text, counts, bytes, born, "
            "gone, kept, born bytes, grew)."),
+    METHOD(suspects,
+           "suspects(share) -> (whole, list[(kind, name, example, old, count, retained)])\n\nWhat retains at "
+           "least this share: kind is point, type or site."),
     {NULL, NULL, 0, NULL},
 };
 

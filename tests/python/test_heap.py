@@ -13,6 +13,7 @@ from kucha import heap
 from kucha.export import heapsnapshot
 from kucha.heap import FLAGS, KINDS, Heap
 
+SITE = "parse (feeds.py:12)"
 TYPES = [("builtins", "dict"), ("builtins", "str"), ("app", "Feed")]
 SITES = [[("parse", "feeds.py", 12), ("<module>", "app.py", 3)], [("<module>", "app.py", 9)]]
 
@@ -151,6 +152,16 @@ def test_progress_is_told_and_can_stop_the_work(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="stopped"):
         Heap(tmp_path / "a.heap", stop)[1].retained  # noqa: B018
+
+
+def test_suspects_are_told_in_words(kucha: Runner, tmp_path: Path) -> None:
+    whole, suspects = build(tmp_path / "a.heap", strings=50).suspects(0.3)
+    assert (suspects[0].kind, suspects[0].name, suspects[0].nodes) == ("point", "dict cache", 52)
+    assert [(one.kind, one.name) for one in suspects[1:]] == [("type", "str"), ("site", SITE)]
+    assert whole == suspects[0].retained
+    done = kucha("heap", "suspects", "a.heap")
+    assert "1. dict cache keeps 8.1 KiB, 100.0% of what lives, alive in 52 objects." in done.stdout
+    assert f"50 objects born in {SITE} keep" in done.stdout
 
 
 # ---- exports ----

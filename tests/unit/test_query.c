@@ -3,6 +3,7 @@
 
 #include <kucha/diff.h>
 #include <kucha/query.h>
+#include <kucha/suspects.h>
 
 #include <string.h>
 
@@ -207,6 +208,53 @@ static void test_graphs_are_compared_by_name_and_identity(void **unused) {
     for (int i = 0; i < 3; i++) ku_graph_close(made[i]);
 }
 
+/* ---- suspects ---- */
+
+/* The cache retains nearly all, and no child of it much: it is the point, not the module that only passes it on. */
+static void test_the_point_where_memory_piles_up_is_found(void **unused) {
+    (void)unused;
+    ku_graph *graph = small_graph(50, 0);
+    ku_dominators *tree = ku_dominators_new(graph, NULL, NULL);
+    ku_suspects *found = ku_suspects_new(graph, tree, 0.5, NULL);
+    uint64_t strings = 0;
+    for (uint64_t i = 0; i < 50; i++) strings += 100 + i;
+    assert_int_equal(found->whole, 80 + 2048 + 64 + strings);
+    assert_int_equal(found->count, 2);
+    assert_int_equal(found->list[0].kind, KU_SUSPECT_POINT);
+    assert_int_equal(found->list[0].key, 2);
+    assert_int_equal(found->list[0].count, 52);
+    assert_int_equal(found->list[1].kind, KU_SUSPECT_TYPE);
+    assert_int_equal(found->list[1].retained, strings);
+    assert_int_equal(found->list[1].count, 50);
+    assert_int_equal(found->list[1].old, 50);
+    ku_suspects_delete(found);
+    assert_null(ku_suspects_new(graph, tree, 0, NULL));
+    ku_dominators_delete(tree);
+    ku_graph_close(graph);
+}
+
+/* A chain of nodes of one type: each retains the next, and the group retains what the first does, once. */
+static void test_a_group_inside_itself_counts_once(void **unused) {
+    (void)unused;
+    ku_graph_builder *b = ku_graph_builder_new(NULL);
+    uint32_t type = ku_graph_builder_type(b, "app", "Link", 0), last = 0;
+    for (uint32_t i = 1; i <= 100; i++) {
+        uint32_t one = add_node(b, i, type, 10, 0, NULL);
+        add_edge(b, last, one);
+        last = one;
+    }
+    ku_graph *graph = ku_graph_builder_finish(b, NULL);
+    ku_dominators *tree = ku_dominators_new(graph, NULL, NULL);
+    ku_suspects *found = ku_suspects_new(graph, tree, 0.9, NULL);
+    assert_int_equal(found->count, 1);
+    assert_int_equal(found->list[0].kind, KU_SUSPECT_TYPE);
+    assert_int_equal(found->list[0].retained, 1000);
+    assert_int_equal(found->list[0].count, 100);
+    ku_suspects_delete(found);
+    ku_dominators_delete(tree);
+    ku_graph_close(graph);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queries_find_what_they_describe),
@@ -214,6 +262,8 @@ int main(void) {
         cmocka_unit_test(test_endless_queries_are_refused),
         cmocka_unit_test(test_a_query_says_what_it_needs),
         cmocka_unit_test(test_graphs_are_compared_by_name_and_identity),
+        cmocka_unit_test(test_the_point_where_memory_piles_up_is_found),
+        cmocka_unit_test(test_a_group_inside_itself_counts_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
