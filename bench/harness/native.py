@@ -7,6 +7,7 @@ same binary as glibc, by LD_PRELOAD.
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import sysconfig
@@ -50,10 +51,12 @@ def compile_programs(top: Path, folder: Path, library: Path, builds: set[str]) -
 
 
 def run_program(folder: Path, allocator: Allocator, library: Path, program: str, arguments: list[str]) -> Any:
-    """One process; what it printed."""
+    """One process: what it printed, and its seconds in the kernel."""
     command = [str(folder / f"{program}-{allocator.build}"), *arguments]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     answer = subprocess.run(command, capture_output=True, text=True, env=allocator.environment(library), check=True)
-    return json.loads(answer.stdout)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return json.loads(answer.stdout) | {"system": after.ru_stime - before.ru_stime}
 
 
 def run_rounds(
@@ -120,6 +123,27 @@ def allow_tie(rows: list[Row]) -> None:
         behind[0].target += " (ties within 3 %)"
 
 
+def system_row(measure: str, results: dict[str, list[Any]]) -> Row:
+    """The kernel's part of whole processes, in milliseconds.
+
+    Minor faults are no measure of it: getrusage(2) counts each page that was taken by one call with many others, too.
+    """
+    system = {name: [run["system"] * 1e3 for run in runs] for name, runs in results.items()}
+    medians = {name: median(values) for name, values in system.items()}
+    ranked = sorted(others(system), key=lambda name: medians[name])
+    ratio = medians["kucha"] / max(medians[ranked[0]], 1)  # the clock may say that it was nothing at all
+    return Row(
+        measure=measure,
+        peers=", ".join(f"{name} {medians[name]:.0f}" for name in ranked) + " ms",
+        kucha=f"{medians['kucha']:.0f} ms" + beside(medians),
+        ratio=f"{ratio:.2f} of {ranked[0]}",
+        target="",
+        reached=None,
+        n=len(results["kucha"]),
+        data={"milliseconds": system},
+    )
+
+
 def resident_rows(results: dict[str, list[Any]]) -> list[Row]:
     """Resident size at the peak, without and with the process itself, and after 90 % were freed."""
 
@@ -182,6 +206,7 @@ def measure(options: NativeOptions) -> list[Row]:
         results = runs("lifo")
         timed.append(timed_row("C: 10^6 blocks of 64 bytes, last in first out", per_process(results), True))
         beside.append(timed_row("the same, first round of the process", per_process(results, first=True), False))
+        beside.append(system_row("the same, in the kernel, whole process", results))
     if wanted("churn"):
         timed.append(timed_row("C: random churn over 10^6 live blocks", per_process(runs("churn")), True))
         read = runs("churn", "4000000", "5", "1000000", "1")

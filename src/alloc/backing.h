@@ -1,16 +1,16 @@
 /* backing.h: how a heap's pools and arenas come by their pages.
  *
- * The system gives memory page by page as it is touched, and each first touch is a fault: 0.2 to 0.5 µs on an ordinary
- * machine, 2 µs in a virtual one, for 4 KiB. A heap that grows large pays that for a quarter of a million pages each
- * GiB. Two ways of paying less, both of which take memory before it is known to be needed, so both wait until the heap
- * is so large that what they take too much is a small share:
+ * The system gives memory page by page as it is touched, and each first touch is a fault: 2 µs for 4 KiB on the
+ * machine of docs/benchmarks.md. A heap that grows large pays that for a quarter of a million pages each GiB. Two ways
+ * of paying less, both of which take memory before it is known to be needed, so both wait until the heap is so large
+ * that what they take too much is a small share:
  *
  *     pools     A class that has KU__AHEAD_POOLS pools takes its next one whole, by one call (MADV_POPULATE_WRITE). At
  *               most one pool of each class is not used yet, so what is taken too much is at most 1/64 of the class.
  *     arenas    From KU__HUGE_FROM bytes of arenas on, new arenas may lie on huge pages. What is taken too much is at
  *               most one huge page, 2 MiB, or 3 % of the heap.
  *
- * Whether huge pages are cheaper is not known beforehand: a huge page costs a fifth of the same memory in small pages
+ * Whether huge pages are cheaper is not known beforehand: a huge page costs a third of the same memory in small pages
  * where the kernel has one ready, and five times as much where it must move other pages out of the way first, or where
  * a hypervisor must find the memory. So it is measured. Each pool and each huge page that is taken ahead is timed; huge
  * pages are tried once, go on while they are the cheaper of the two, and are tried again when the heap has doubled.
