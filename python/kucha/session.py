@@ -126,6 +126,12 @@ def check_plot(path: str) -> None:
             raise UsageError(NO_MATPLOTLIB)
 
 
+def _original_traces() -> bool:
+    import _tracemalloc
+
+    return bool(_tracemalloc.is_tracing())
+
+
 class Session:
     """A run with kucha. ``plan`` checks everything that can be checked beforehand and writes nothing."""
 
@@ -170,6 +176,8 @@ class Session:
         self.summary = summary
         self.version = _core.version
         self.started = perf_counter()
+        if self.wishes.drop_in and _original_traces():
+            self.wishes.tracemalloc = True  # the program was told to trace, by PYTHONTRACEMALLOC or -X tracemalloc
         older = self._end_original() if self.wishes.tracemalloc else 0
         try:
             _core.install()

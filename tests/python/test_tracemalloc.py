@@ -194,6 +194,12 @@ def test_what_the_interpreter_started_is_taken_over(kucha: Runner) -> None:
     assert "kucha.tracemalloc True 255" in kucha(*words, ASKED, PYTHONTRACEMALLOC="300").stdout
 
 
+def test_drop_in_respects_what_the_interpreter_was_told(kucha: Runner) -> None:
+    words = ("run", "--drop-in", "--no-trace", "--quiet", "--frames", "3", "-c", ASKED)
+    assert kucha(*words, PYTHONTRACEMALLOC="20").stdout == "kucha.tracemalloc True 20\n"
+    assert kucha(*words).stdout == "kucha.tracemalloc False 1\n"
+
+
 def test_the_original_goes_on_where_kucha_cannot(python: Runner) -> None:
     done = python(
         "-c",
