@@ -144,11 +144,11 @@ __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_
     marker_take(by);
 }
 
-/* The next entry to be looked at: what left the ring, which is filled from the stack as long as there is something; it
- * may be full already, where the next piece of an array took the place of the last one. False when both are empty. */
+/* The next entry to be looked at: what left the ring, which is filled from the stack as long as there is something; an
+ * array may have filled it already. False when both are empty. */
 __attribute__((always_inline)) static inline bool mark_next(marker *by, uint64_t *entry) {
     uint64_t *bottom = by->run->stack.entries, *ring = by->run->ring;
-    while (by->top != bottom && by->ring_end - by->ring_first < KU__AHEAD) {
+    while (by->ring_end - by->ring_first < KU__AHEAD && by->top != bottom) {
         uint64_t next = *--by->top;
         const char *object = (const char *)ku__entry_object(by->lens.base, next);
         __builtin_prefetch(object);
@@ -189,9 +189,11 @@ static void mark_few(ku__run *run) {
     marker by = marker_of(run);
     uint64_t entry;
     while (!run->leaves && mark_next(&by, &entry)) {
-        if (entry >> KU__PIECE_SHIFT == 0) {
-            run->leaves = run->few_count == KU__FEW - 1;
+        bool is_object = entry >> KU__PIECE_SHIFT == 0;
+        if (is_object && run->few_count < KU__FEW) {
             run->few[run->few_count++] = entry;
+        } else {
+            run->leaves = run->leaves || is_object;
         }
         mark_entry(&by, entry);
     }
