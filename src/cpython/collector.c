@@ -100,27 +100,74 @@ static bool is_ending(void) {
 #endif
 }
 
-static void collection_begins(ku__collector *collector, int generation) {
-    const ku__gc_state *state = ku__fact_gc(collector->interpreter);
-    collector->generation = generation;
+static size_t large_bytes(const ku__collector *collector) {
+    const ku_heap *heap = ku__collector_heap(collector);
+    return heap == NULL ? 0 : atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
+}
+
+static ku__when decide(ku__collector *collector, int generation) {
+    ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool prints = (state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0;
-    bool full = generation == KU__GENERATION_FULL || (collector->eager && generation >= 0);
-    if (full && !prints && !is_ending()) {
-        ku__collector_take(collector, generation);
+    ku__when when = ku__pacer_decide(&collector->pacer, state, generation, large_bytes(collector));
+    if (prints || is_ending()) {
+        return KU__WHEN_AS_IT_IS;
+    }
+    return generation == KU__GENERATION_FULL || collector->eager ? KU__WHEN_ALL : when;
+}
+
+static void collection_begins(ku__collector *collector, int generation) {
+    collector->generation = generation;
+    collector->full = collector->put_by = collector->sample = false;
+    if (generation < 0) {
+        return;
+    }
+    ku__when when = decide(collector, generation);
+    switch (when) {
+    case KU__WHEN_ALL: ku__collector_take(collector, generation); break;
+    case KU__WHEN_NOT_YET:
+    case KU__WHEN_SAMPLE:
+        ku__pacer_put_by(&collector->pacer, ku__fact_gc(collector->interpreter), generation, when == KU__WHEN_SAMPLE);
+        collector->put_by = true;
+        collector->sample = when == KU__WHEN_SAMPLE;
+        break;
+    case KU__WHEN_AS_IT_IS: break;
     }
 }
 
-static void collection_ends(ku__collector *collector) {
-    bool was_taken = collector->weak != NULL;
-    ku__collector_done(collector);
-    if (collector->generation >= 0) {
-        ku__pause_note(&collector->pauses[collector->generation], ku__clock_nanoseconds() - collector->began);
-        collector->generation = -1;
+/* What is remembered of a collection that took place: its pause, and what it found. */
+static void take_note(ku__collector *collector, size_t found) {
+    bool full = collector->full || collector->generation == KU__GENERATION_FULL;
+    int generation = full ? KU__GENERATION_FULL : collector->generation;
+    size_t lived = (size_t)ku__fact_gc(collector->interpreter)->long_lived_total;
+    if (full && collector->generation != KU__GENERATION_FULL) {
+        lived -= lived > found ? found : lived; /* counted before they were known to be dead */
     }
-    collector->taken_count += was_taken;
-    if (was_taken && collector->candidates > STATICS_WORTH && collector->taken_count % STATICS_EVERY == 0) {
+    ku__pacer_note(&collector->pacer, generation, lived, found, large_bytes(collector));
+    ku__pause_note(&collector->pauses[generation], ku__clock_nanoseconds() - collector->began);
+}
+
+/* Static types that came with extension modules are looked for where there seem to be some. */
+static void look_for_statics(ku__collector *collector) {
+    collector->taken_count += collector->full;
+    if (collector->full && collector->candidates > STATICS_WORTH && collector->taken_count % STATICS_EVERY == 0) {
         refresh_statics(collector);
     }
+}
+
+static void collection_ends(ku__collector *collector, size_t found) {
+    ku__collector_done(collector);
+    if (collector->put_by) {
+        ku__pacer_put_back(&collector->pacer, ku__fact_gc(collector->interpreter), collector->generation);
+        if (collector->sample) {
+            ku__pacer_note_sample(&collector->pacer, found);
+            ku__pause_note(&collector->pauses[0], ku__clock_nanoseconds() - collector->began);
+        }
+    } else if (collector->generation >= 0) {
+        take_note(collector, found);
+        look_for_statics(collector);
+    }
+    collector->put_by = false;
+    collector->generation = -1;
 }
 
 /* What came into our list goes where the program expects it. */
@@ -149,11 +196,20 @@ static void call_theirs(ku__collector *collector, PyObject *const *arguments) {
     }
 }
 
-/* The generation that a collection is of; -1 if the call is none that the interpreter makes. */
+/* A number that the interpreter tells of a collection; -1 if the call is none that it makes. */
+static long number_of(PyObject *info, const char *name) {
+    PyObject *number = PyDict_Check(info) ? PyDict_GetItemString(info, name) : NULL;
+    return number != NULL && PyLong_Check(number) ? PyLong_AsLong(number) : -1;
+}
+
 static int generation_of(PyObject *info) {
-    PyObject *number = PyDict_Check(info) ? PyDict_GetItemString(info, "generation") : NULL;
-    long generation = number != NULL && PyLong_Check(number) ? PyLong_AsLong(number) : -1;
+    long generation = number_of(info, "generation");
     return generation >= 0 && generation <= KU__GENERATION_FULL ? (int)generation : -1;
+}
+
+static size_t found_of(PyObject *info) {
+    long collected = number_of(info, "collected"), uncollectable = number_of(info, "uncollectable");
+    return (size_t)(collected > 0 ? collected : 0) + (size_t)(uncollectable > 0 ? uncollectable : 0);
 }
 
 /* The entry of our list: what the interpreter calls. */
@@ -169,7 +225,7 @@ static PyObject *on_collection(PyObject *self, PyObject *const *arguments, Py_ss
         call_theirs(collector, arguments);
         collection_begins(collector, generation);
     } else {
-        collection_ends(collector);
+        collection_ends(collector, found_of(arguments[1]));
         call_theirs(collector, arguments);
     }
     Py_RETURN_NONE;
@@ -232,6 +288,7 @@ static ku__collector *collector_new(bool eager) {
     collector->eager = eager;
     collector->installed = ku__clock_nanoseconds();
     ku__sentinel_open(&collector->sentinel, collector);
+    ku__pacer_open(&collector->pacer);
     collector->statics = ku__pages_map(STATICS_MOST * sizeof(PyTypeObject *));
     collector->shower = hidden_function(&on_found_method, collector, NULL);
     if (collector->statics == NULL || collector->shower == NULL) {

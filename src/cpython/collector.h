@@ -19,7 +19,8 @@
  * a candidate that something marked refers to would have been marked itself, so references from elsewhere are real
  * roots. A root that is not known costs time and never an object.
  *
- * Young collections are the interpreter's own. Collections that print what they find (DEBUG_STATS, DEBUG_COLLECTABLE)
+ * Young collections are the interpreter's own; those that are not worth it are left out, and a full one may take place
+ * where the interpreter begins a young one (collector_when.h). Collections that print what they find (DEBUG_STATS, DEBUG_COLLECTABLE)
  * and those of an interpreter that is ending are left to it as they are, and so is every collection for which memory
  * cannot be had.
  *
@@ -35,6 +36,7 @@
 
 #include "cpython/bridge.h"
 #include "cpython/collector_marks.h"
+#include "cpython/collector_when.h"
 #include "gc/pauses.h"
 
 #if KU__FACTS_SUPPORTED
@@ -69,8 +71,13 @@ struct ku__collector {
     PyTypeObject **statics;  /* types that no list leads to, and whose dicts are roots */
     size_t statics_count;
 
+    ku__pacer pacer;
+
     /* a collection that runs */
     int generation; /* -1: none */
+    bool put_by;    /* it is not to take place: what is young is hidden */
+    bool sample;    /* but for a sample */
+    bool full;      /* all generations were looked at */
     uint64_t began; /* nanoseconds */
     bool taken;     /* the candidates alone are in the interpreter's list */
     PyGC_Head hidden;
@@ -99,6 +106,9 @@ bool ku__collector_uninstall(void);
 
 /* ---- collector_mark.c ---- */
 
+/* The heap that most objects of the interpreter come from; NULL when there is none. */
+const ku_heap *ku__collector_heap(const ku__collector *collector);
+
 /* Makes every tracked object a candidate. The number of them; SIZE_MAX when memory was refused (the marks are clear
  * then). */
 size_t ku__collector_enter(ku__collector *collector);
@@ -116,7 +126,7 @@ int ku__sentinel_ready(void);
 void ku__sentinel_open(ku__sentinel *sentinel, ku__collector *collector);
 
 /* A collection of `generation` is about to begin: takes what lives, of all generations, out of the list that the
- * interpreter is going to look at, if it can. What lives is hidden where that list is the oldest one; else it is in the
+ * interpreter is going to look at, if it can; `full` says whether it could. What lives is hidden where that list is the oldest one; else it is in the
  * oldest list already, where the interpreter does not look. */
 void ku__collector_take(ku__collector *collector, int generation);
 

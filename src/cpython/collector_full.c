@@ -138,10 +138,13 @@ void ku__collector_take(ku__collector *collector, int generation) {
     collector->sentinel.node = (PyGC_Head){0}; /* not finalized */
     collector->candidates = splice(collector, objects, generation);
     collector->marked = objects - collector->candidates;
+    collector->full = true;
     if (generation == KU__GENERATION_FULL) {
         collector->hidden_count = collector->marked;
     } else {
         ku__collector_show(collector);
+        ku__fact_gc(collector->interpreter)->long_lived_total = (Py_ssize_t)objects;
+        ku__fact_gc(collector->interpreter)->long_lived_pending = 0;
     }
 }
 

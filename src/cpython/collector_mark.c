@@ -9,6 +9,11 @@
  * arrays are prefetched. That hides most of the time of memory. (Cher, Hosking and Vitek, "Software prefetching for
  * mark-sweep garbage collection", ASPLOS 2004.) Large arrays are looked at in pieces, so that the stack stays short.
  *
+ * Guesses. What a running frame has on its evaluation stack is not known where the interpreter keeps the end of that
+ * stack in a register: a list that a comprehension is filling, with the whole heap behind it. So the words that may
+ * belong to such a stack are looked at, and those that are candidates still are counted: whoever has more references
+ * than the candidates together explain is held from outside, as the interpreter itself would find, and is a root.
+ *
  * Exact lists, tuples and dicts are read here; every other object by its type's tp_traverse.
  */
 #include "cpython/collector.h"
@@ -25,6 +30,8 @@ enum {
     PIECE = 1024,          /* references of an array that are looked at in one go */
     PIECES_MOST = 64,      /* arrays that wait for their next piece; beyond, they are looked at whole */
     STACK_LEAST = 1 << 16, /* entries */
+    GUESSES_MOST = 64,     /* objects */
+    GUESS_PLACES = 256,    /* of the table that says which they are: sparse, and small enough for the first cache */
 };
 
 typedef struct ring {
@@ -247,6 +254,85 @@ static void mark_statics(marker *by, const ku__collector *collector) {
     }
 }
 
+/* ---- guesses ---- */
+
+typedef struct guesses {
+    const ku__marks *marks;
+    size_t count;
+    PyObject *items[GUESSES_MOST];
+    Py_ssize_t found[GUESSES_MOST]; /* references from candidates */
+    uint8_t table[GUESS_PLACES];    /* number of the item + 1, by address; 0 is none */
+} guesses;
+
+static uint8_t *guess_place(guesses *all, const PyObject *item) {
+    size_t at = (uintptr_t)item >> 4;
+    for (;; at++) {
+        uint8_t *place = &all->table[at % GUESS_PLACES];
+        if (*place == 0 || all->items[*place - 1] == item) {
+            return place;
+        }
+    }
+}
+
+static void guess(guesses *all, uintptr_t word) {
+    PyObject *item = (PyObject *)(word & ~(uintptr_t)7);
+    if (item == NULL || all->count == GUESSES_MOST || !ku__marks_has(all->marks, item)) {
+        return;
+    }
+    uint8_t *place = guess_place(all, item);
+    if (*place == 0) {
+        all->items[all->count++] = item;
+        *place = (uint8_t)all->count;
+    }
+}
+
+static void guess_thread(guesses *all, const PyThreadState *thread) {
+    const ku__frame_of_python *frame = ku__fact_top(thread);
+    for (; frame != NULL; frame = ku__fact_back(frame)) {
+        int count = 0;
+        const uintptr_t *words = ku__fact_has_code(frame) ? ku__fact_frame_guess(frame, &count) : NULL;
+        for (int i = 0; words != NULL && i < count; i++) {
+            guess(all, words[i]);
+        }
+    }
+}
+
+static int count_guess(PyObject *item, void *argument) {
+    guesses *all = argument;
+    uint8_t number = *guess_place(all, item);
+    if (number != 0) {
+        all->found[number - 1]++;
+    }
+    return 0;
+}
+
+static void count_from(void *item, void *argument) {
+    traverseproc traverse = Py_TYPE((PyObject *)item)->tp_traverse;
+    if (traverse != NULL) {
+        traverse(item, count_guess, argument);
+    }
+}
+
+static void mark_guesses(marker *by, PyInterpreterState *interpreter) {
+    guesses all = {.marks = by->marks};
+    ku__interpreters_lock();
+    PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
+    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
+        guess_thread(&all, thread);
+    }
+    ku__interpreters_unlock();
+    if (all.count == 0) {
+        return;
+    }
+    ku__marks_each(by->marks, count_from, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        if (Py_REFCNT(all.items[i]) > all.found[i]) {
+            mark(by, all.items[i]);
+        }
+    }
+    mark_all(by);
+}
+
 bool ku__collector_mark(ku__collector *collector) {
     marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
     by.stack->refused = by.doubtful->refused = false;
@@ -258,6 +344,7 @@ bool ku__collector_mark(ku__collector *collector) {
     mark_statics(&by, collector);
     mark_frozen(&by, ku__fact_gc(collector->interpreter));
     mark_all(&by);
+    mark_guesses(&by, collector->interpreter);
     return !by.stack->refused && !by.doubtful->refused;
 }
 
@@ -303,9 +390,8 @@ static size_t enter_list(ku__marks *marks, const PyGC_Head *list) {
     return count;
 }
 
-/* The heap that most objects of the interpreter come from; NULL when there is none. */
-static const ku_heap *heap_of(PyInterpreterState *interpreter) {
-    int64_t id = ku__fact_interpreter_id(interpreter);
+const ku_heap *ku__collector_heap(const ku__collector *collector) {
+    int64_t id = ku__fact_interpreter_id(collector->interpreter);
     const ku__house *house = atomic_load(&ku__bridge_state.houses);
     while (house != NULL && atomic_load(&house->owner) != id) {
         house = house->next;
@@ -315,7 +401,7 @@ static const ku_heap *heap_of(PyInterpreterState *interpreter) {
 
 size_t ku__collector_enter(ku__collector *collector) {
     size_t sum = 0;
-    if (!ku__marks_open(&collector->marks, heap_of(collector->interpreter))) {
+    if (!ku__marks_open(&collector->marks, ku__collector_heap(collector))) {
         return SIZE_MAX;
     }
     for (int generation = KU__GENERATION_FULL; generation >= 0; generation--) {

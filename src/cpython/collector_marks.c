@@ -141,19 +141,21 @@ bool ku__marks_has(const ku__marks *marks, const void *item) {
     return (marks->bits[offset / 64] >> (offset % 64) & 1) != 0;
 }
 
-void ku__marks_take_all(ku__marks *marks, ku__marks_visitor *found, void *argument) {
+void ku__marks_each(const ku__marks *marks, ku__marks_visitor *found, void *argument) {
     for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
         for (uint64_t word = marks->bits[i]; word != 0; word &= word - 1) {
             size_t unit = i * 64 + (size_t)__builtin_ctzll(word);
             found((void *)(marks->base + (unit << KU__MARK_UNIT_BITS)), argument);
         }
-        marks->bits[i] = 0;
     }
     for (size_t i = 0; i <= marks->others_mask; i++) {
         if (marks->others[i] != 0 && (marks->others[i] & TAKEN) == 0) {
             found((void *)marks->others[i], argument);
         }
     }
-    memset(marks->others, 0, marks->others_bytes);
-    marks->others_count = 0;
+}
+
+void ku__marks_take_all(ku__marks *marks, ku__marks_visitor *found, void *argument) {
+    ku__marks_each(marks, found, argument);
+    ku__marks_clear(marks);
 }

@@ -73,8 +73,12 @@ static inline bool ku__marks_take(ku__marks *marks, const void *item) {
 /* Whether the object is a candidate. */
 bool ku__marks_has(const ku__marks *marks, const void *item);
 
-/* Takes all candidates, in the order of addresses, those outside of the bits last, and calls found() for each. */
 typedef void ku__marks_visitor(void *item, void *argument);
+
+/* Calls found() for each candidate. */
+void ku__marks_each(const ku__marks *marks, ku__marks_visitor *found, void *argument);
+
+/* Takes all candidates, in the order of addresses, those outside of the bits last, and calls found() for each. */
 void ku__marks_take_all(ku__marks *marks, ku__marks_visitor *found, void *argument);
 
 #endif

@@ -33,6 +33,14 @@ static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
 /* Include/internal/pycore_stackref.h: the tag of an entry that is a number; the lower bit alone is a borrowed one's. */
 enum { KU__STACK_INT = 3 };
 
+/* The words of a frame that may be its evaluation stack, where nobody knows how much of it is in use: NULL where the end
+ * was saved. Some may be left over from before. */
+static inline const uintptr_t *ku__fact_frame_guess(const ku__frame_of_python *frame, int *count) {
+    const PyCodeObject *code = ku__fact_code(frame);
+    *count = code->co_stacksize;
+    return frame->stackpointer == NULL ? (const uintptr_t *)&frame->localsplus[code->co_nlocalsplus] : NULL;
+}
+
 /* Calls visit(object, argument) for what a frame of a thread refers to: function, code, locals, and the evaluation
  * stack where its end was saved (stackpointer, NULL while the frame runs). */
 static inline void ku__fact_frame_each(const ku__frame_of_python *frame, visitproc visit, void *argument) {

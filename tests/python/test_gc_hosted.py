@@ -427,3 +427,61 @@ def test_the_command_puts_it_in_charge(kucha: Runner) -> None:
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
     done = kucha("run", "--gc=other", "-c", "0")
     assert done.returncode == 2 and "must be one of stock, kucha" in done.stderr
+
+
+def test_building_a_heap_is_hardly_ever_interrupted() -> None:
+    passes(
+        BEGIN
+        + """
+_core.gc_install()
+calls = []
+gc.callbacks.append(lambda phase, info: calls.append(info["generation"]))
+keep = [{"number": i, "list": [i]} for i in range(200000)]
+assert len(calls) > 2 * 200000 * 2 / 2100, "the interpreter's own chances are all announced"
+told = _core.gc_pauses()["generations"]
+assert told[1]["count"] + told[2]["count"] <= 8, told
+"""
+    )
+
+
+def test_garbage_outstanding_is_bounded() -> None:
+    passes(
+        BEGIN
+        + """
+class Node: pass
+_core.gc_install()
+def outstanding(live):
+    keep = [Node() for _ in range(live)]
+    most, alive = 0, weakref.WeakSet()
+    for i in range(60000):
+        node = Node(); node.me = node
+        alive.add(node)
+        most = max(most, len(alive))
+    return most
+for live in (0, 60000):
+    most = outstanding(live)
+    assert most < max(10000, live / 4) + 2100, (live, most)
+"""
+    )
+
+
+def test_thresholds_that_were_set_are_obeyed() -> None:
+    passes(
+        BEGIN
+        + """
+_core.gc_install()
+seen = []
+gc.callbacks.append(lambda phase, info: seen.append(info["collected"]) if phase == "stop" else None)
+gc.set_threshold(100, 10, 10)
+class Node: pass
+for _ in range(2000):
+    node = Node(); node.me = node
+assert len(seen) >= 19 and sum(seen) >= 1800, seen
+gc.disable()
+count = len(seen)
+keep = [[] for _ in range(5000)]
+assert len(seen) == count and gc.get_count()[0] >= 5000
+gc.collect(0)
+assert len(seen) == count + 1 and not gc.get_objects(generation=0)[5000:]
+"""
+    )
