@@ -1,8 +1,8 @@
 /* graph_dump.c: see graph_dump.h.
  *
  * The program stops while magazines are emptied, types are collected and the process is copied (os/clone.h); then it
- * goes on. The copy, called the keeper, touches nothing: it makes a copy of itself, the worker, which reads the heap and
- * writes the file. Reading runs tp_traverse of types that other people wrote, on a heap that was stopped at some moment:
+ * goes on. The copy, called the keeper, touches nothing: it makes a copy of itself, the worker, which reads the heap
+ * and writes the file. Reading runs tp_traverse of types that other people wrote, on a heap stopped at some moment:
  * where that ends the worker, the keeper knows by a word in shared memory which type was being asked, forbids that type
  * and starts another worker, from the same untouched heap. So nothing that happens while reading can reach the program.
  *

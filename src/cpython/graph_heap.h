@@ -4,8 +4,8 @@
  * comes from pages.
  *
  * A *slot* stands for a block of our pools, or for something that lies elsewhere: a large block, an object that was
- * born before kucha was installed, a static type. Slots of pools are numbered pool by pool, so that an address finds its
- * slot by two reads; those elsewhere follow, in the order they were met, and are found by a hash table.
+ * born before kucha was installed, a static type. Slots of pools are numbered pool by pool, so that an address finds
+ * its slot by two reads; those elsewhere follow, in the order they were met, and are found by a hash table.
  *
  * What may be followed. That a block looks like an object counts it. An object's references are read only if one of the
  * collector's lists leads to it, or if it is of an exact builtin type whose lay-out is known; an address that comes out

@@ -5,8 +5,8 @@
  * tp_traverse, which is what gc.get_referents() asks; names are then found by comparing addresses with the places that
  * the type's members, its dict and its attributes are known to lie in. What nothing explains is "unknown N".
  *
- * Before a type's code is run, its number stands in `running`, in memory that the parent sees: where the child dies, the
- * next one leaves that type alone.
+ * Before a type's code is run, its number stands in `running`, in memory that the parent sees: where the child dies,
+ * the next one leaves that type alone.
  */
 #ifndef KU__GRAPH_READ_H
 #define KU__GRAPH_READ_H

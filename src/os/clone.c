@@ -18,7 +18,7 @@ enum {
     NAP = 1000000,            /* nanoseconds between two looks at a copy that runs */
 };
 
-/* All arguments are 0, the signal at the end among them: their order, which differs between machines, does not matter. */
+/* All arguments are 0, the signal at the end among them: their order, which differs by machine, does not matter. */
 static pid_t raw_clone(void) {
     return (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
 }
