@@ -20,9 +20,9 @@
  * roots. A root that is not known costs time and never an object.
  *
  * Young collections are the interpreter's own; those that are not worth it are left out, and a full one may take place
- * where the interpreter begins a young one (collector_when.h). Collections that print what they find (DEBUG_STATS, DEBUG_COLLECTABLE)
- * and those of an interpreter that is ending are left to it as they are, and so is every collection for which memory
- * cannot be had.
+ * where the interpreter begins a young one (collector_when.h). Collections that print what they find (DEBUG_STATS,
+ * DEBUG_COLLECTABLE) and those of an interpreter that is ending are left to it as they are, and so is every collection
+ * for which memory cannot be had.
  *
  * The program does not see that it is called: the interpreter's list of callbacks is one of ours, untracked, with one
  * entry, which calls those in the list that the program knows as gc.callbacks.
@@ -126,8 +126,8 @@ int ku__sentinel_ready(void);
 void ku__sentinel_open(ku__sentinel *sentinel, ku__collector *collector);
 
 /* A collection of `generation` is about to begin: takes what lives, of all generations, out of the list that the
- * interpreter is going to look at, if it can; `full` says whether it could. What lives is hidden where that list is the oldest one; else it is in the
- * oldest list already, where the interpreter does not look. */
+ * interpreter is going to look at, if it can; `full` says whether it could. What lives is hidden where that list is the
+ * oldest one; else it is in the oldest list already, where the interpreter does not look. */
 void ku__collector_take(ku__collector *collector, int generation);
 
 /* The lists are whole again. Can be called at any time. */

@@ -8,12 +8,13 @@
  *                   many of these are dead the program has begun to make garbage, and what was put off is collected at
  *                   the next chance
  *     young         the interpreter collects what it was about to
- *     all           every generation is looked at, as in a full collection, and the candidates are decided on as part of
- *                   the collection that the interpreter has begun
+ *     all           every generation is looked at, as in a full collection, and the candidates are decided on as part
+ *                   of the collection that the interpreter has begun
  *
  * What gathers is limited as gc/policy.h says: the garbage expected stays below a quarter of what lives, or 10,000
- * objects; and samples tell soon when more comes than was expected. A collection that the program asks for (gc.collect()) is always made. A program that sets thresholds is
- * taken at its word: then every collection takes place as the interpreter has it.
+ * objects; and samples tell soon when more comes than was expected. A collection that the program asks for
+ * (gc.collect()) is always made. A program that sets thresholds is taken at its word: then every collection takes place
+ * as the interpreter has it.
  */
 #ifndef KU__COLLECTOR_WHEN_H
 #define KU__COLLECTOR_WHEN_H

@@ -49,8 +49,8 @@ static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
     return (uintptr_t)code->co_code_adaptive;
 }
 
-/* The words of a frame that may be its evaluation stack, where nobody knows how much of it is in use: NULL where the end
- * was saved. Some may be left over from before. */
+/* The words of a frame that may be its evaluation stack, where nobody knows how much of it is in use: NULL where the
+ * end was saved. Some may be left over from before. */
 static inline const uintptr_t *ku__fact_frame_guess(const ku__frame_of_python *frame, int *count) {
     const PyCodeObject *code = ku__fact_code(frame);
     *count = code->co_stacksize;

@@ -33,8 +33,8 @@ static inline uintptr_t ku__fact_bytecode(const PyCodeObject *code) {
 /* Include/internal/pycore_stackref.h: the tag of an entry that is a number; the lower bit alone is a borrowed one's. */
 enum { KU__STACK_INT = 3 };
 
-/* The words of a frame that may be its evaluation stack, where nobody knows how much of it is in use: NULL where the end
- * was saved. Some may be left over from before. */
+/* The words of a frame that may be its evaluation stack, where nobody knows how much of it is in use: NULL where the
+ * end was saved. Some may be left over from before. */
 static inline const uintptr_t *ku__fact_frame_guess(const ku__frame_of_python *frame, int *count) {
     const PyCodeObject *code = ku__fact_code(frame);
     *count = code->co_stacksize;
