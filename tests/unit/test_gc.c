@@ -392,6 +392,22 @@ static void large_buffers_collect_by_their_bytes(void **state) {
     ku_gc_collect(isolate, 2);
 }
 
+/* More of them on the way to be looked at than are fetched ahead (KU__AHEAD), held by this function alone. */
+static void many_arrays_at_once_lose_nothing(void **state) {
+    (void)state;
+    enum { SHELVES = 200, EACH_HAS = 20 };
+    ku_object *all = new_shelf(SHELVES);
+    for (int i = 0; i < SHELVES; i++) {
+        ku_object *inner = ((shelf *)all)->items[i] = new_shelf(EACH_HAS);
+        for (int j = 0; j < EACH_HAS; j++) {
+            ((shelf *)inner)->items[j] = make_node(isolate);
+        }
+    }
+    assert_int_equal(ku_gc_collect(isolate, 2), 0);
+    assert_int_equal(ku_gc_collect(isolate, 2), 0);
+    ku_decref(isolate, all);
+}
+
 /* ---- steps ---- */
 
 static void a_collection_in_steps_finds_the_same(void **state) {
@@ -661,6 +677,7 @@ int main(void) {
         EACH(outstanding_garbage_stays_bounded),
         EACH(large_buffers_collect_by_their_bytes),
         EACH(a_collection_in_steps_finds_the_same),
+        EACH(many_arrays_at_once_lose_nothing),
         EACH(what_is_freed_between_steps_is_no_matter),
         EACH(younger_collections_run_between_steps),
         EACH(automatic_collections_in_steps_keep_what_lives),
