@@ -10,9 +10,9 @@ enum {
     SAMPLE_RICH = 8, /* more than an eighth of it dead: the program makes garbage */
 };
 
-/* What gc.get_threshold() is where nobody has set it: Include/internal/pycore_runtime_init.h up to 3.13,
- * pycore_interp_structs.h (GC_GENERATION_INIT) from 3.14 on. */
-static const int usual[KU__GENERATIONS] = {PY_VERSION_HEX >= 0x030E0000 ? 2000 : 700, 10, 10};
+/* What gc.get_threshold() is where nobody has set it, by minor and micro version: (700, 10, 10) or (2000, 10, 10).
+ * Sources: Include/internal/pycore_runtime_init.h, pycore_interp_structs.h (GC_GENERATION_INIT). */
+enum { USUAL_EARLIER = 700, USUAL_LATER = 2000, USUAL_OLDER = 10 };
 
 void ku__pacer_open(ku__pacer *pacer) {
     *pacer = (ku__pacer){0};
@@ -20,12 +20,9 @@ void ku__pacer_open(ku__pacer *pacer) {
 }
 
 static bool thresholds_are_usual(const ku__gc_state *state) {
-    for (int i = 0; i < KU__GENERATIONS; i++) {
-        if (state->generations[i].threshold != usual[i]) {
-            return false;
-        }
-    }
-    return true;
+    int young = state->generations[0].threshold;
+    return (young == USUAL_EARLIER || young == USUAL_LATER) && state->generations[1].threshold == USUAL_OLDER &&
+           state->generations[2].threshold == USUAL_OLDER;
 }
 
 /* The interpreter begins one by itself above the threshold; below it the program has asked. */

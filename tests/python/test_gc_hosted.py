@@ -482,6 +482,6 @@ count = len(seen)
 keep = [[] for _ in range(5000)]
 assert len(seen) == count and gc.get_count()[0] >= 5000
 gc.collect(0)
-assert len(seen) == count + 1 and not gc.get_objects(generation=0)[5000:]
+assert len(seen) > count and not gc.get_objects(generation=0)[5000:]
 """
     )
