@@ -1,8 +1,8 @@
 /* paths.h: how a node is reached: shortest chains of references, from the root or between two nodes, and the chains of
  * many nodes laid over each other.
  *
- * Chains through the place called "C or unknown" (holders that could not be seen) explain nothing, so they count only
- * for nodes that nothing else leads to.
+ * Chains through the places called "immortal" (what never dies) and "C or unknown" (holders that could not be seen)
+ * explain little, so they count only for nodes that nothing else leads to, the second after the first.
  */
 #ifndef KUCHA_PATHS_H
 #define KUCHA_PATHS_H
@@ -14,7 +14,8 @@
 extern "C" {
 #endif
 
-/* The label of the place that stands for holders that could not be seen. */
+/* The labels of the places that stand for what never dies, and for holders that could not be seen. */
+#define KU_PATHS_IMMORTAL "immortal"
 #define KU_PATHS_UNSEEN "C or unknown"
 
 /* The tree of shortest paths from the root: 12 bytes a node. One made is read by any thread. */

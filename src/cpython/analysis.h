@@ -44,6 +44,7 @@ KU__ANALYSIS_METHOD(info); /* analysis_read.c */
 KU__ANALYSIS_METHOD(node);
 KU__ANALYSIS_METHOD(references);
 KU__ANALYSIS_METHOD(referrers);
+KU__ANALYSIS_METHOD(edge);
 KU__ANALYSIS_METHOD(node_at);
 KU__ANALYSIS_METHOD(site);
 KU__ANALYSIS_METHOD(column);

@@ -171,6 +171,7 @@ PyMethodDef ku__analysis_methods[] = {
     METHOD(node, "node(number) -> tuple\n\n(address, type, size, slack, count, flags, age, site, label, text)."),
     METHOD(references, "references(number, most) -> list[(name, node)]\n\nWhat a node holds, in order."),
     METHOD(referrers, "referrers(number, most) -> (how many, list[(node, name)])\n\nWho holds a node."),
+    METHOD(edge, "edge(holder, held) -> str\n\nThe name of the first reference from one node to another, or ''."),
     METHOD(node_at, "node_at(address) -> int | None"),
     METHOD(site, "site(number) -> list[(function, file, line)]\n\nA birthplace, innermost first."),
     METHOD(column,

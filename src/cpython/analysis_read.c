@@ -119,6 +119,16 @@ PyObject *ku__analysis_referrers(PyObject *self, PyObject *arguments) {
     return list == NULL ? NULL : Py_BuildValue("(IN)", (unsigned)count, list);
 }
 
+PyObject *ku__analysis_edge(PyObject *self, PyObject *arguments) {
+    PyObject *first, *second;
+    uint32_t from, to, position = 0;
+    if (!PyArg_ParseTuple(arguments, "OO:edge", &first, &second) || !ku__analysis_node_of(of(self), first, &from) ||
+        !ku__analysis_node_of(of(self), second, &to)) {
+        return NULL;
+    }
+    return name_between(of(self)->graph, from, to, &position);
+}
+
 PyObject *ku__analysis_node_at(PyObject *self, PyObject *arguments) {
     unsigned long long address;
     if (!PyArg_ParseTuple(arguments, "K:node_at", &address)) {

@@ -220,7 +220,7 @@ static void add_node(ku__making *making, const met *what) {
                     .size = bytes,
                     .slack = what->size > bytes ? what->size - bytes : 0,
                     .count = what->object != NULL ? ku__fact_count(what->object) : 0,
-                    .label = what->object != NULL ? ku__label_of(making, what->object) : KU_GRAPH_NONE,
+                    .label = what->object != NULL ? ku__label_of(making, what->object, tracked) : KU_GRAPH_NONE,
                     .flags = flags_of(what),
                     .age = tracked ? (uint8_t)(what->marks >> KU__SLOT_GENERATION & 3) : KU_GRAPH_AGE_UNKNOWN};
     uint32_t number = ku__maker_node(&making->maker, &node);

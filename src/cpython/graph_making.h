@@ -39,8 +39,8 @@ uint32_t ku__name_of_text(ku__making *making, const PyObject *text);
 uint32_t ku__name_of_chars(ku__making *making, const char *chars);
 /* Types of the system's, and all of the interpreter's. */
 bool ku__make_types(ku__making *making);
-/* What an object is called, where it has a name of its own; KU_GRAPH_NONE. */
-uint32_t ku__label_of(ku__making *making, PyObject *object);
+/* What an object is called, where it has a name of its own; KU_GRAPH_NONE. `tracked`: as ku__read_object() has it. */
+uint32_t ku__label_of(ku__making *making, PyObject *object, bool tracked);
 /* "f at file:line". */
 uint32_t ku__name_of_frame(ku__making *making, const void *frame);
 /* The maker's site for a block's slot of the site table. */

@@ -59,19 +59,25 @@ static bool text_is(const PyObject *text, const char *chars) {
     return size == strlen(chars) && memcmp(bytes, chars, size) == 0;
 }
 
-/* What the type's dict says of its module; NULL where it says nothing. */
-static const PyObject *module_of(const PyTypeObject *type) {
-    const PyDictObject *dict = (const PyDictObject *)(const void *)type->tp_dict;
+/* What a namespace has under a name; NULL. */
+static PyObject *value_of(const PyObject *namespace, const char *name) {
+    const PyDictObject *dict = (const PyDictObject *)(const void *)namespace;
     if (dict == NULL || dict->ma_values != NULL) {
         return NULL;
     }
     for (Py_ssize_t i = 0; i < dict->ma_keys->dk_nentries; i++) {
         PyObject *value, *key = ku__fact_key(dict->ma_keys, (size_t)i, &value);
-        if (key != NULL && value != NULL && PyUnicode_Check(key) && text_is(key, "__module__")) {
-            return PyUnicode_Check(value) ? value : NULL;
+        if (key != NULL && value != NULL && PyUnicode_Check(key) && text_is(key, name)) {
+            return value;
         }
     }
     return NULL;
+}
+
+/* What the type's dict says of its module; NULL where it says nothing. */
+static const PyObject *module_of(const PyTypeObject *type) {
+    PyObject *module = value_of(type->tp_dict, "__module__");
+    return module != NULL && PyUnicode_Check(module) ? module : NULL;
 }
 
 /* A static type's name has its module in front; one without is a builtin. */
@@ -105,17 +111,51 @@ bool ku__make_types(ku__making *making) {
 
 /* ---- labels ---- */
 
-uint32_t ku__label_of(ku__making *making, PyObject *object) {
-    const PyObject *name = NULL;
+static uint32_t label_of_text(ku__making *making, PyObject *name) {
+    return name != NULL && PyUnicode_Check(name) ? ku__name_of_text(making, name) : KU_GRAPH_NONE;
+}
+
+/* Where it has got to; its name alone when it is at its end. */
+static uint32_t label_of_generator(ku__making *making, PyObject *object) {
+    const PyGenObject *generator = (const PyGenObject *)(const void *)object;
+    return ku__fact_generator_runs(object) ? ku__name_of_frame(making, &generator->gi_iframe)
+                                           : label_of_text(making, generator->gi_qualname);
+}
+
+static uint32_t label_of_frame(ku__making *making, PyObject *object) {
+    const ku__frame_of_python *frame = ((const PyFrameObject *)(const void *)object)->f_frame;
+    return frame != NULL && ku__fact_has_code(frame) ? ku__name_of_frame(making, frame) : KU_GRAPH_NONE;
+}
+
+/* Objects that only the collector's lists make sure of: what merely looks like one has fields of any value. */
+static uint32_t label_of_tracked(ku__making *making, PyObject *object) {
+    if (PyModule_Check(object)) {
+        return label_of_text(making, value_of(PyModule_GetDict(object), "__name__"));
+    }
+    if (PyMethod_Check(object)) {
+        PyObject *function = PyMethod_GET_FUNCTION(object);
+        return PyFunction_Check(function) ? ku__label_of(making, function, true) : KU_GRAPH_NONE;
+    }
+    if (PyCFunction_Check(object)) {
+        return ku__name_of_chars(making, ((const PyCFunctionObject *)(const void *)object)->m_ml->ml_name);
+    }
+    if (PyGen_Check(object) || PyCoro_CheckExact(object) || PyAsyncGen_CheckExact(object)) {
+        return label_of_generator(making, object);
+    }
+    return PyFrame_Check(object) ? label_of_frame(making, object) : KU_GRAPH_NONE;
+}
+
+uint32_t ku__label_of(ku__making *making, PyObject *object, bool tracked) {
     if (PyFunction_Check(object)) {
-        name = ((const PyFunctionObject *)(const void *)object)->func_qualname;
-    } else if (PyCode_Check(object)) {
-        name = ((const PyCodeObject *)(const void *)object)->co_qualname;
-    } else if (PyType_Check(object)) {
+        return label_of_text(making, ((const PyFunctionObject *)(const void *)object)->func_qualname);
+    }
+    if (PyCode_Check(object)) {
+        return label_of_text(making, ((const PyCodeObject *)(const void *)object)->co_qualname);
+    }
+    if (PyType_Check(object)) {
         return ku__name_of_chars(making, ((const PyTypeObject *)(const void *)object)->tp_name);
     }
-    return name != NULL && PyUnicode_Check((PyObject *)(uintptr_t)name) ? ku__name_of_text(making, name)
-                                                                        : KU_GRAPH_NONE;
+    return tracked ? label_of_tracked(making, object) : KU_GRAPH_NONE;
 }
 
 uint32_t ku__name_of_frame(ku__making *making, const void *address) {

@@ -1,7 +1,8 @@
 /* paths.c: shortest paths from the root, and between two nodes; see kucha/paths.h.
  *
- * Breadth-first search; the queue is the order in which nodes are met. The place of unseen holders waits until nothing
- * else is left to look at, and then leads to whatever was not met yet.
+ * Breadth-first search; the queue is the order in which nodes are met. Places that explain little wait until nothing
+ * else is left to look at, and then lead to whatever was not met yet: first that of what never dies, then that of unseen
+ * holders.
  */
 #include "inspect/paths.h"
 
@@ -40,12 +41,12 @@ static ku_paths *allocate(uint32_t nodes, ku_error *error) {
     return made;
 }
 
-static bool is_unseen(const ku_graph *graph, uint32_t node) {
+static bool is_place(const ku_graph *graph, uint32_t node, const char *name) {
     if ((graph->flags[node] & KU_NODE_PLACE) == 0) return false;
     ku_node read;
     ku_graph_node_read(graph, node, &read);
     ku_text label = ku_graph_text(graph, read.label);
-    return label.size == strlen(KU_PATHS_UNSEEN) && memcmp(label.bytes, KU_PATHS_UNSEEN, label.size) == 0;
+    return label.size == strlen(name) && memcmp(label.bytes, name, label.size) == 0;
 }
 
 static void meet(ku_paths *paths, uint32_t node, uint32_t parent) {
@@ -54,12 +55,11 @@ static void meet(ku_paths *paths, uint32_t node, uint32_t parent) {
     paths->order[paths->reached++] = node;
 }
 
-/* Meets everything that the queue from `at` on leads to. The node `waits`, when met, is not gone through. */
-static bool spread(ku_paths *paths, const ku_graph *graph, uint32_t at, uint32_t waits, const ku_progress *progress,
-                   ku_error *error) {
+/* Meets everything that the queue from `at` on leads to. Places that wait are met, and not gone through. */
+static bool spread(ku_paths *paths, const ku_graph *graph, uint32_t at, const ku_progress *progress, ku_error *error) {
     for (; at < paths->reached; at++) {
         uint32_t count, node = paths->order[at];
-        if (node == waits) continue;
+        if (ku__path_waits(paths, node)) continue;
         const uint32_t *targets = ku__graph_targets(graph, node, &count);
         for (uint32_t i = 0; i < count; i++) {
             if (i + AHEAD < count) __builtin_prefetch(&paths->distance[targets[i + AHEAD]]);
@@ -70,28 +70,35 @@ static bool spread(ku_paths *paths, const ku_graph *graph, uint32_t at, uint32_t
     return true;
 }
 
-/* Places lie next to the root: the unseen one is a target of it, if it is there. */
-static uint32_t find_unseen(const ku_graph *graph) {
+/* Meets what a place that waited holds and nothing else led to, and all that is behind it. */
+static bool resort_to(ku_paths *paths, const ku_graph *graph, uint32_t place, const ku_progress *progress,
+                      ku_error *error) {
+    uint32_t count, end = paths->reached;
+    if (place == KU_GRAPH_NONE) return true;
+    const uint32_t *targets = ku__graph_targets(graph, place, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (paths->distance[targets[i]] == KU_GRAPH_NONE) meet(paths, targets[i], place);
+    return spread(paths, graph, end, progress, error);
+}
+
+/* Places lie next to the root: the one of this name is a target of it, if it is there. */
+static uint32_t find_place(const ku_graph *graph, const char *name) {
     uint32_t count;
     const uint32_t *targets = ku__graph_targets(graph, KU_GRAPH_ROOT, &count);
     for (uint32_t i = 0; i < count; i++)
-        if (is_unseen(graph, targets[i])) return targets[i];
+        if (is_place(graph, targets[i], name)) return targets[i];
     return KU_GRAPH_NONE;
 }
 
 ku_paths *ku_paths_new(const ku_graph *graph, const ku_progress *progress, ku_error *error) {
+    static const char *const resorts[KU__PATH_RESORTS] = {KU_PATHS_IMMORTAL, KU_PATHS_UNSEEN};
     ku_paths *made = allocate(graph->nodes, error);
     if (made == NULL) return NULL;
-    uint32_t unseen = find_unseen(graph), count;
+    for (int i = 0; i < KU__PATH_RESORTS; i++) made->resorts[i] = find_place(graph, resorts[i]);
     meet(made, KU_GRAPH_ROOT, KU_GRAPH_NONE);
-    bool whole = spread(made, graph, 0, unseen, progress, error);
-    if (whole && unseen != KU_GRAPH_NONE) {
-        uint32_t end = made->reached;
-        const uint32_t *targets = ku__graph_targets(graph, unseen, &count);
-        for (uint32_t i = 0; i < count; i++)
-            if (made->distance[targets[i]] == KU_GRAPH_NONE) meet(made, targets[i], unseen);
-        whole = spread(made, graph, end, unseen, progress, error);
-    }
+    bool whole = spread(made, graph, 0, progress, error);
+    for (int i = 0; i < KU__PATH_RESORTS; i++)
+        whole = whole && resort_to(made, graph, made->resorts[i], progress, error);
     if (whole) return made;
     ku_paths_delete(made);
     return NULL;

@@ -89,6 +89,7 @@ static void extend(hunt *work, uint32_t number) {
     for (uint32_t i = 0; i < count && i < HOLDERS_MOST; i++) {
         uint32_t holder = referrers[i];
         if (holder == last || holder == best || work->paths->distance[holder] == KU_GRAPH_NONE) continue;
+        if (ku__path_waits(work->paths, holder)) continue;
         last = holder;
         if (work->taken[holder] < THROUGH_MOST && !was_met(work, number, holder)) start(work, holder, number);
     }

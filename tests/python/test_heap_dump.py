@@ -132,6 +132,35 @@ def test_roots_lead_to_modules_frames_and_what_c_holds(tmp_path: Path) -> None:
     )
 
 
+def test_what_has_a_name_is_called_by_it(tmp_path: Path) -> None:
+    in_folder(
+        tmp_path,
+        """
+        class Plain:
+            def act(self): pass
+        def produce():
+            yield 1
+        async def wait(): pass
+        running, ended, waiting = produce(), produce(), wait()
+        next(running)
+        list(ended)
+        def call():
+            return sys._getframe()
+        frame = call()
+        graph = dump()
+        def label(obj):
+            return graph.node(graph.find(id(obj)))["label"]
+        assert label(sys) == "sys" and label(os) == "os"
+        act = Plain().act
+        graph = dump()
+        assert label(act) == "Plain.act"
+        assert label(running).startswith("produce at <string>:") and label(ended) == "produce"
+        assert label(waiting).startswith("wait at <string>:") and label(frame).startswith("call at <string>:")
+        waiting.close()
+        """,
+    )
+
+
 def test_the_dead_are_told_apart(tmp_path: Path) -> None:
     in_folder(
         tmp_path,

@@ -319,6 +319,13 @@ static void test_unseen_holders_are_asked_last(void **unused) {
     assert_int_equal(ku_paths_parent(paths, 3), 2);
     assert_int_equal(ku_paths_distance(paths, 3), 3);
     assert_int_equal(ku_paths_parent(paths, 4), 5);
+    ku_path_list *list = ku_paths_to(paths, graph, 3, PATHS, NULL);
+    assert_int_equal(list->count, 1);
+    assert_int_equal(list->paths[0].length, 4);
+    ku_path_list_delete(list);
+    list = ku_paths_to(paths, graph, 4, PATHS, NULL);
+    assert_int_equal(list->count, 1);
+    ku_path_list_delete(list);
     ku_paths_delete(paths);
     ku_graph_close(graph);
 }
