@@ -1,8 +1,8 @@
 /* paths.c: shortest paths from the root, and between two nodes; see kucha/paths.h.
  *
  * Breadth-first search; the queue is the order in which nodes are met. Places that explain little wait until nothing
- * else is left to look at, and then lead to whatever was not met yet: first that of what never dies, then that of unseen
- * holders.
+ * else is left to look at, and then lead to whatever was not met yet: first that of what never dies, then that of
+ * unseen holders.
  */
 #include "inspect/paths.h"
 
