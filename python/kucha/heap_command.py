@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from itertools import pairwise
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from kucha import heap_words
 from kucha.heap import ROOT, Heap, Node
 from kucha.options import UsageError
 from kucha.text import number, one_line, percent, plural, size
@@ -27,6 +29,8 @@ WIDTH_IN_PIPES = 160
 LEAST_SHARE = 0.01  # branches with less than this share of the whole are counted, not shown
 PATHS = 3
 TREE_BRANCHES = 10  # of one node, at most
+SUSPECTS = 5  # more are a list, and no answer
+LOOKED_INTO = 100  # nodes of a suspect that are looked at to say what hangs from it
 
 # What each verb takes beside options, as the usage says.
 _VERBS = {
@@ -168,13 +172,13 @@ def _do_tree(words: list[str], values: dict[str, Any]) -> int:
     if values["json"]:
         _print_json(_tree_data(start, values["depth"], whole))
         return 0
-    tree = Tree(_branch_text(start, whole), guide_style="dim")
+    tree = Tree(_branch_text(start, "", whole), guide_style="dim")
     waiting: list[tuple[Tree, Node, int]] = [(tree, start, 0)]
     while waiting:
         branch, node, depth = waiting.pop()
-        shown = _large_children(node, whole) if depth < values["depth"] else []
-        waiting += [(branch.add(_branch_text(child, whole)), child, depth + 1) for child in shown]
-        rest = node.held - 1 - sum(child.held for child in shown)
+        shown = _branches(node, whole) if depth < values["depth"] else []
+        waiting += [(branch.add(_branch_text(child, by, whole)), child, depth + 1) for child, by in shown]
+        rest = node.held - 1 - sum(child.held for child, _ in shown)
         if rest and shown:
             branch.add(f"[dim]{plural(rest, 'smaller node')}[/]")
     _console().print(tree)
@@ -185,8 +189,16 @@ def _large_children(node: Node, whole: int) -> list[Node]:
     return [child for child in node.dominated(TREE_BRANCHES) if child.retained >= LEAST_SHARE * whole]
 
 
-def _branch_text(node: Node, whole: int) -> str:
-    return f"{percent(node.retained, whole):>6} {size(node.retained)} in {number(node.held)}  [cyan]{_say(node)}[/]"
+def _branches(node: Node, whole: int) -> list[tuple[Node, str]]:
+    """What is shown below a node, with the reference to it where the node itself has it."""
+    inside = heap_words.children(node, _large_children(node, whole))
+    return [pair for pair in inside[:TREE_BRANCHES] if pair[0].retained >= LEAST_SHARE * whole]
+
+
+def _branch_text(node: Node, by: str, whole: int) -> str:
+    held = f"{_say(heap_words.reference(by))} " if by else ""
+    what = f"{held}[cyan]{_say(heap_words.described(node))}[/]"
+    return f"{percent(node.retained, whole):>6} {size(node.retained)} in {number(node.held)}  {what}"
 
 
 def _tree_data(node: Node, depth: int, whole: int) -> dict[str, Any]:
@@ -212,19 +224,17 @@ def _do_path(words: list[str], values: dict[str, Any]) -> int:
     if not paths:
         console.print(f"nothing that is alive leads to {_say(node)}")
     for path in paths:
-        for depth, (step, by) in enumerate(_steps(path)):
-            console.print(f"{'  ' * depth}[dim]{_say(by)}[/]{' ' if by else ''}[cyan]{_say(step)}[/]")
+        for depth, (step, by) in enumerate(heap_words.steps(path)):
+            where = f"  [dim]{step.address:#x}, {size(step.size)}[/]" if step.is_object else ""
+            console.print(f"{'  ' * depth}[cyan]{_say(heap_words.step(step, by))}[/]{where}")
         console.print()
     return 0
 
 
 def _steps(path: list[Node]) -> list[tuple[Node, str]]:
     """Each node with the name of the reference that leads to it."""
-    steps = [(path[0], "")]
-    for holder, node in pairwise(path):
-        names = (name for other, name in node.holders(1_000_000) if other.number == holder.number)
-        steps.append((node, next(names, "")))
-    return steps
+    names = [node.heap.analysis.edge(holder.number, node.number) for holder, node in pairwise(path)]
+    return list(zip(path, ["", *names], strict=True))
 
 
 def _show_merged(file: Heap, values: dict[str, Any]) -> int:
@@ -270,10 +280,12 @@ def _do_holders(words: list[str], values: dict[str, Any]) -> int:
         _print_json({"node": _as_data(node), "holders": [_as_data(by) | {"by": name} for by, name in holders]})
         return 0
     console = _console()
-    console.print(f"[cyan]{_say(node)}[/], {size(node.size)}, is held by {plural(count, 'reference')}")
+    console.print(
+        f"[cyan]{_say(heap_words.described(node))}[/], {size(node.size)}, is held by {plural(count, 'reference')}"
+    )
     table = _table("", ("address", "bytes"), "holder")
     for holder, name in holders:
-        table.add_row(hex(holder.address), size(holder.size), f"[cyan]{_say(holder)}[/]  {_say(name)}")
+        table.add_row(hex(holder.address), size(holder.size), f"[cyan]{_say(heap_words.holder_text(holder, name))}[/]")
     console.print(table)
     return 0
 
@@ -333,28 +345,62 @@ def _do_suspects(words: list[str], values: dict[str, Any]) -> int:
     _expect(words, "suspects", 1, 1)
     file = _open(words[0], values)
     whole, suspects = file.suspects()
-    suspects = suspects[: _top(values)]
+    suspects = _by_use(suspects)
     if values["json"]:
-        _print_json([suspect._asdict() | {"verdict": _verdict(file, suspect, whole)} for suspect in suspects])
+        kept = suspects[: _top(values)]
+        _print_json([suspect._asdict() | {"verdict": _verdict(file, suspect, whole)} for suspect in kept])
         return 0
     console = _console()
     if not suspects:
         console.print(f"Nothing keeps a tenth of these {size(whole)} alive: they are spread out.")
-    for place, suspect in enumerate(suspects, 1):
+    shown = suspects[: values["top"]] if values["top"] else _worth_a_look(suspects)
+    for place, suspect in enumerate(shown, 1):
         console.print(f"{place}. {_say(_verdict(file, suspect, whole))}")
+    if len(suspects) > len(shown):
+        console.print(f"... and {number(len(suspects) - len(shown))} more; see --top")
     return 0
 
 
+def _is_everywhere(suspect: Suspect) -> bool:
+    """Whether it is a builtin type, of which every heap is full; others have their module in front of their name."""
+    return suspect.kind == "type" and "." not in suspect.name
+
+
+def _worth_a_look(suspects: list[Suspect]) -> list[Suspect]:
+    """The first few, without builtin types unless there is nothing else."""
+    return [suspect for suspect in suspects if not _is_everywhere(suspect)][:SUSPECTS] or suspects[:SUSPECTS]
+
+
+def _by_use(suspects: list[Suspect]) -> list[Suspect]:
+    """The two largest points, birthplaces and types of the program's own, then the next two of each.
+
+    Types that every heap is full of (dict, str, list) come last.
+    """
+    order = ("point", "site", "type")
+    met: Counter[str] = Counter()
+    keys = []
+    for suspect in suspects:
+        keys.append((_is_everywhere(suspect), met[suspect.kind] // 2))
+        met[suspect.kind] += not keys[-1][0]
+    ranked = sorted(range(len(suspects)), key=lambda at: (keys[at], order.index(suspects[at].kind), at))
+    return [suspects[at] for at in ranked]
+
+
 def _verdict(file: Heap, suspect: Suspect, whole: int) -> str:
-    """What was found about a suspect, in words."""
+    """What was found about a suspect, in words: what, how much, where it was made, how it is reached."""
     share = f"{size(suspect.retained)}, {percent(suspect.retained, whole)} of what lives"
     example = file[suspect.example]
-    way = " -> ".join(str(node) for path in example.paths(1) for node in path[1:])
+    way = " -> ".join(heap_words.way(path) for path in example.paths(1))
+    born = "".join(f", made in {function} ({path}:{line})," for function, path, line in example.birthplace[:1])
     if suspect.kind == "point":
-        return f"{suspect.name} keeps {share}, alive in {plural(suspect.nodes, 'object')}. It is reached by {way}."
-    what = suspect.name if suspect.kind == "type" else f"objects born in {suspect.name}"
+        below = Counter(child.type for child in example.dominated(LOOKED_INTO))
+        most = [f", mostly of {name}" for name, count in below.most_common(1) if 2 * count > below.total()]
+        what = heap_words.described(example)
+        return f"{what}{born} keeps {share}: {plural(suspect.nodes, 'node')}{''.join(most)}. It is reached by {way}."
+    what = f"{suspect.name} objects" if suspect.kind == "type" else f"objects made in {suspect.name}"
     old = f" {number(suspect.old)} of them are old: they outlived collections." if suspect.old else ""
-    return f"{number(suspect.nodes)} {what} keep {share}.{old} The largest is reached by {way}."
+    made = born if suspect.kind == "type" else f", a {heap_words.name(example)},"
+    return f"{number(suspect.nodes)} {what} keep {share}.{old} The largest{made} is reached by {way}."
 
 
 def _do_export(words: list[str], values: dict[str, Any]) -> int:

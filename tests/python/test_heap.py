@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Runner
-from kucha import heap
+from kucha import heap, heap_words
 from kucha.export import heapsnapshot
 from kucha.heap import FLAGS, KINDS, Heap
 
@@ -160,8 +160,59 @@ def test_suspects_are_told_in_words(kucha: Runner, tmp_path: Path) -> None:
     assert [(one.kind, one.name) for one in suspects[1:]] == [("type", "str"), ("site", SITE)]
     assert whole == suspects[0].retained
     done = kucha("heap", "suspects", "a.heap")
-    assert "1. dict cache keeps 8.1 KiB, 100.0% of what lives, alive in 52 objects." in done.stdout
-    assert f"50 objects born in {SITE} keep" in done.stdout
+    first, *others = done.stdout.splitlines()
+    assert first == (
+        "1. dict cache keeps 8.1 KiB, 100.0% of what lives: 52 nodes, mostly of str. It is reached by dict cache."
+    )
+    assert others[0].startswith(f"2. 50 objects made in {SITE} keep")
+    assert others[-1] == "... and 1 more; see --top"  # str, of which every heap is full
+    assert "3. 50 str objects" in kucha("heap", "suspects", "--top", "9", "a.heap").stdout
+    told = json.loads(kucha("heap", "suspects", "--json", "a.heap").stdout)
+    assert [one["kind"] for one in told] == ["point", "site", "type"]
+
+
+def build_namespaces(path: Path) -> Heap:
+    """Module -> its dict -> cache -> Feed -> its dict -> text; a frame's local holds the cache too."""
+    types = [("builtins", "module"), ("builtins", "dict"), ("app", "Feed"), ("builtins", "str"), (None, "<frame>")]
+    nodes = [
+        (4096, 0, 72, 0, 1, 1, 0, "app"),
+        (8192, 1, 64, 0, 1, 1, 0, None),
+        (12288, 1, 64, 0, 1, 1, 0, None),
+        (16384, 2, 48, 0, 1, 1, 0, None),
+        (20480, 1, 64, 0, 1, 1, 0, None),
+        (24576, 3, 100_000, 0, 1, 0, 0, None),
+        (28672, 4, 0, 0, 0, 32, 0, "work at app.py:3"),
+    ]
+    kinds = heap.KINDS.index
+    edges = [
+        (0, 1, kinds("root"), "module app", 0),
+        (1, 2, kinds("slot"), "__dict__", 0),
+        (2, 3, kinds("value"), "cache", 0),
+        (3, 4, kinds("value"), None, 7),
+        (4, 5, kinds("slot"), "__dict__", 0),
+        (5, 6, kinds("value"), "text", 0),
+        (0, 7, kinds("root"), "work at app.py:3", 0),
+        (7, 3, kinds("local"), "mine", 0),
+    ]
+    heap.write(path, types, nodes, edges)
+    return Heap(path)
+
+
+def test_namespaces_are_no_steps_of_their_own(kucha: Runner, tmp_path: Path) -> None:
+    last = build_namespaces(tmp_path / "n.heap")[6]
+    assert [heap_words.way(path) for path in last.paths(2)] == [
+        "local mine in work at app.py:3 -> dict [entry 7] -> app.Feed .text -> str",
+        "module app .cache -> dict [entry 7] -> app.Feed .text -> str",
+    ]
+    holders = kucha("heap", "holders", "n.heap", "0x6000").stdout
+    assert "app.Feed .text" in holders
+    shown = kucha("heap", "path", "n.heap", "0x6000", "--top", "2").stdout.split("\n\n")[1].splitlines()
+    steps = [line.split("  0x")[0].strip() for line in shown]
+    assert steps == ["module app .cache", "dict [entry 7]", "app.Feed .text", "str"]
+    assert len(json.loads(kucha("heap", "path", "--json", "n.heap", "0x6000").stdout)[1]) == 7
+    tree = kucha("heap", "tree", "n.heap").stdout
+    assert "[entry 7] app.Feed at 0x4000" in tree
+    assert ".text str at 0x6000" in tree
 
 
 # ---- exports ----
