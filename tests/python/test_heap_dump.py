@@ -60,15 +60,18 @@ def test_edges_are_those_that_the_collector_knows(tmp_path: Path) -> None:
         graph = dump()
         assert graph.info()["reason"] == "request"
         moving = {id(globals()), id(objects), id(wanted)}
-        counted = 0
-        for obj in objects:
-            # frames run on, the program's own names change, and a list that grows can come to stand in itself
-            if id(obj) in moving or id(obj) not in wanted or isinstance(obj, types.FrameType):
-                continue
-            missing = wanted[id(obj)] - Counter(targets(graph, obj))
-            assert not missing, (type(obj), obj, missing)
-            counted += 1
-        assert counted > 3000, counted
+        def check_all():
+            # a function's: on 3.15 a lazy import (PEP 810) turns into its module where a global with it is read
+            counted = 0
+            for obj in objects:
+                # frames run on, and the program's own names change
+                if id(obj) in moving or isinstance(obj, types.FrameType):
+                    continue
+                missing = wanted[id(obj)] - Counter(targets(graph, obj))
+                assert not missing, (type(obj), obj, missing)
+                counted += 1
+            return counted
+        assert check_all() > 3000
         assert names(graph, plain)[id(plain.cache)].endswith("cache")
         assert names(graph, slotted)[id(slotted.x)] == "attribute x"
         assert names(graph, keep)[id(plain)] == "item 0"
@@ -98,7 +101,7 @@ def test_sizes_are_those_of_the_interpreter_and_add_up(tmp_path: Path) -> None:
             facts = graph.node(node)
             size = facts["size"]
             for target, name in graph.edges(node):
-                if name == "buffer":
+                if name == "buffer" or isinstance(value, bytearray) and name == "slot contents":  # 3.15: a bytes
                     size += graph.node(target)["size"]
             wanted = sys.getsizeof(value)
             if isinstance(value, bytearray): wanted = size if abs(size - wanted) <= 1 else wanted
