@@ -134,6 +134,13 @@ void ku__gc_episode_end(ku_isolate *isolate, ku__episode *episode) {
 
 /* ---- the dead ---- */
 
+/* Lets go of the objects of an array, the last come first: new ones may come meanwhile. */
+static void drop_items(ku_isolate *isolate, ku__array *array) {
+    while (array->count != 0) {
+        ku_decref(isolate, ((ku_object **)array->items)[--array->count]);
+    }
+}
+
 static void print_collectable(ku__run *run, ku_isolate *isolate, ku_object *object) {
     (void)run;
     (void)isolate;
@@ -154,7 +161,9 @@ size_t ku__gc_end_dead(ku_isolate *isolate, ku__run *run) {
     if ((debug & KU_GC_COLLECTABLE) != 0) {
         each_dead(run, isolate, 0, print_collectable);
     }
-    return end_dead(run, isolate, (debug & KU_GC_SAVEALL) != 0 ? save : NULL);
+    size_t found = end_dead(run, isolate, (debug & KU_GC_SAVEALL) != 0 ? save : NULL);
+    drop_items(isolate, &isolate->gc->types);
+    return found;
 }
 
 /* Immortal objects that trial deletion came upon. What they hold is then marked from the start, and where only they
@@ -312,13 +321,6 @@ bool ku__gc_open(ku_isolate *isolate, ku_error *error) {
     return true;
 }
 
-static void drop_saved(ku_isolate *isolate) {
-    ku__array *saved = &isolate->gc->saved;
-    while (saved->count != 0) {
-        ku_decref(isolate, ((ku_object **)saved->items)[--saved->count]);
-    }
-}
-
 void ku__gc_finish(ku_isolate *isolate) {
     ku__gc *gc = isolate->gc;
     if (gc == NULL) {
@@ -328,7 +330,7 @@ void ku__gc_finish(ku_isolate *isolate) {
     gc->debug = 0;
     gc->mode = KU_GC_WHOLE;
     gc->immortals.count = 0; /* they end with the isolate, before the collector */
-    drop_saved(isolate);
+    drop_items(isolate, &gc->saved);
     ku_clear(isolate, &gc->garbage);
     ku__space_unfreeze(&gc->space);
 }
@@ -338,6 +340,7 @@ void ku__gc_close(ku_isolate *isolate) {
     ku__gc_steps_drop(isolate);
     ku__array_close(&gc->callbacks, sizeof(ku__gc_callback));
     ku__array_close(&gc->saved, sizeof(ku_object *));
+    ku__array_close(&gc->types, sizeof(ku_object *));
     ku__array_close(&gc->immortals, sizeof(ku_object *));
     ku__space_close(&gc->space);
     isolate->gc = NULL;

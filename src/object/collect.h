@@ -32,6 +32,7 @@ struct ku__gc {
     ku__array callbacks;         /* of ku__gc_callback */
     ku__weak_queue weak;         /* callbacks of weak references, to be called */
     ku__array saved;             /* of ku_object *, owned: what KU_GC_SAVEALL keeps and is not in the list yet */
+    ku__array types;             /* of ku_object *, owned: types that end when their instances have (native_model.h) */
     ku__array immortals;         /* of ku_object *: those that no root led to in a full collection, roots of the next */
     ku_object *garbage;          /* the list; NULL: nobody has asked */
     size_t due_rounds, due_full; /* hostile build: collections so far; the number of the next full one */

@@ -29,10 +29,9 @@ static inline bool model_is_exempt(const ku_object *object) {
     return ku__number_of(object) == 0;
 }
 
-/* Those whose end has more to do than a bitmap can: the type lives as long as its instances, and hooks may do
- * anything. */
+/* Those whose end has more to do than a bitmap can: hooks may do anything. */
 static inline bool ends_singly(const ku_object *object, const ku__type_map *map) {
-    return (map->flags & KU__MAP_RUN_TIME) != 0 || map->traverse != NULL || ku_is_exactly(object, KU_BUILTIN_TYPE);
+    return map->traverse != NULL || ku_is_exactly(object, KU_BUILTIN_TYPE);
 }
 
 static unsigned traits_of_others(const ku_object *object, const ku__type_map *map) {
@@ -130,7 +129,8 @@ static inline ku_object **model_array(ku_object *object, size_t *length) {
     return ku__shared_values(shared);
 }
 
-/* What frames and scopes hold, places that the program named, and what the library itself keeps. */
+/* What frames and scopes hold, places that the program named, and immortals that were met. Not types made at run time:
+ * they die with the cycles that they are in. */
 static void model_roots(ku_isolate *isolate, ku__model_visit *visit, void *argument) {
     for (size_t i = 0; i < isolate->root_count; i++) {
         if (*isolate->roots[i] != NULL) {
@@ -143,12 +143,6 @@ static void model_roots(ku_isolate *isolate, ku__model_visit *visit, void *argum
     ku_object **immortals = (ku_object **)isolate->gc->immortals.items;
     for (size_t i = 0; i < isolate->gc->immortals.count; i++) {
         visit(&immortals[i], argument);
-    }
-    for (uint32_t i = 0; isolate->classes != NULL && i < isolate->classes->capacity; i++) {
-        ku_object *type = (ku_object *)isolate->classes->by_number[i];
-        if (type != NULL) {
-            visit(&type, argument);
-        }
     }
 }
 
@@ -189,8 +183,23 @@ static inline void model_hold(ku_isolate *isolate, ku_object *object) {
     ku_incref(object);
 }
 
+/* A type's instances are asked what they own when their references are given up already, so the last reference to a type
+ * waits for the end of the collection. Where there is no memory to note it, the type stays as long as the isolate. */
+static __attribute__((noinline)) void drop_type(ku_isolate *isolate, ku_object *type) {
+    ku__array *types = &isolate->gc->types;
+    if (type->count != 1) {
+        ku_decref(isolate, type);
+    } else if (ku__array_reserve(types, sizeof type)) {
+        ((ku_object **)types->items)[types->count++] = type;
+    }
+}
+
 static inline void model_drop(ku_isolate *isolate, ku_object *object) {
-    ku_decref(isolate, object);
+    if (KU__UNLIKELY(ku_is_exactly(object, KU_BUILTIN_TYPE))) {
+        drop_type(isolate, object);
+    } else {
+        ku_decref(isolate, object);
+    }
 }
 
 static inline void model_clear(ku_isolate *isolate, ku_object *object) {

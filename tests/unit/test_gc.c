@@ -408,6 +408,53 @@ static void many_arrays_at_once_lose_nothing(void **state) {
     ku_decref(isolate, all);
 }
 
+/* Instances of types made at run time end together, and their types after them; `same` collects both at once. */
+static void run_time_instances_end(bool same) {
+    enum { TYPES = 3, INSTANCES = 600 };
+    ku_object *types[TYPES];
+    for (int t = 0; t < TYPES; t++) {
+        types[t] = ku_type_new(isolate, &(ku_type_spec){.name = "made", .flags = KU_TYPE_DICT}, NULL, 0);
+    }
+    for (int i = 0; i < INSTANCES; i++) {
+        ku_type *type = ku_type_from(types[i % TYPES]);
+        ku_object *a = ku_new(isolate, type), *b = ku_new(isolate, type), *text = ku_str(isolate, "of the world");
+        assert_true(ku_set(isolate, a, "other", b));
+        assert_true(ku_set(isolate, b, "other", a));
+        assert_true(ku_set(isolate, a, "text", text));
+        if (i % 7 == 0) {
+            assert_true(ku_set(isolate, types[i % TYPES], "instance", a)); /* the type in a cycle with it */
+        }
+        ku_decref(isolate, text);
+        ku_decref(isolate, a);
+        ku_decref(isolate, b);
+    }
+    if (!same) {
+        assert_true(ku_gc_collect(isolate, 2) >= 2 * (INSTANCES - TYPES));
+    }
+    for (int t = 0; t < TYPES; t++) {
+        ku_decref(isolate, types[t]);
+    }
+    assert_true(ku_gc_collect(isolate, 2) >= (same ? 2 * INSTANCES + TYPES : TYPES));
+}
+
+/* The first time makes what an isolate keeps. */
+static void run_time_instances_end_twice(bool same) {
+    run_time_instances_end(same);
+    size_t before = tracked_blocks();
+    run_time_instances_end(same);
+    assert_int_equal(tracked_blocks(), before);
+}
+
+static void instances_of_run_time_types_end_before_their_types(void **state) {
+    (void)state;
+    run_time_instances_end_twice(true);
+}
+
+static void run_time_types_outlive_their_instances(void **state) {
+    (void)state;
+    run_time_instances_end_twice(false);
+}
+
 /* ---- steps ---- */
 
 static void a_collection_in_steps_finds_the_same(void **state) {
@@ -678,6 +725,8 @@ int main(void) {
         EACH(large_buffers_collect_by_their_bytes),
         EACH(a_collection_in_steps_finds_the_same),
         EACH(many_arrays_at_once_lose_nothing),
+        EACH(instances_of_run_time_types_end_before_their_types),
+        EACH(run_time_types_outlive_their_instances),
         EACH(what_is_freed_between_steps_is_no_matter),
         EACH(younger_collections_run_between_steps),
         EACH(automatic_collections_in_steps_keep_what_lives),
