@@ -8,6 +8,9 @@ enum {
     SAMPLE_EVERY =
         5000,        /* objects from one to the next: a tenth of them are looked at, and the bound of 10,000 holds */
     SAMPLE_RICH = 8, /* more than an eighth of it dead: the program makes garbage */
+    SMALL = 100000,  /* objects that live in a small heap: looking at what is young takes a fraction of a millisecond */
+    SMALL_YOUNG =
+        7500, /* so few wait in one, whatever the samples say: with thresholds of 2000, a chance before 10,000 */
 };
 
 /* What gc.get_threshold() is where nobody has set it, by minor and micro version: (700, 10, 10) or (2000, 10, 10).
@@ -30,6 +33,18 @@ static bool is_automatic(const ku__gc_state *state) {
     return state->enabled && state->generations[0].count > state->generations[0].threshold;
 }
 
+/* A small heap is collected whether or not that is likely to find anything: what a program waits for then comes soon. */
+static bool is_small_and_due(const ku__pacer *pacer) {
+    return pacer->young >= SMALL_YOUNG && pacer->policy.lived < SMALL;
+}
+
+static ku__when put_off(const ku__pacer *pacer, int generation) {
+    if (is_small_and_due(pacer)) {
+        return KU__WHEN_AS_IT_IS;
+    }
+    return generation == 0 && pacer->young - pacer->sampled >= SAMPLE_EVERY ? KU__WHEN_SAMPLE : KU__WHEN_NOT_YET;
+}
+
 ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int generation, size_t bytes) {
     pacer->young += (size_t)(state->generations[0].count > 0 ? state->generations[0].count : 0);
     pacer->automatic = is_automatic(state);
@@ -37,8 +52,7 @@ ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int gener
         return KU__WHEN_AS_IT_IS;
     }
     switch (ku__policy_choose(&pacer->policy, pacer->young, bytes)) {
-    case -1:
-        return generation == 0 && pacer->young - pacer->sampled >= SAMPLE_EVERY ? KU__WHEN_SAMPLE : KU__WHEN_NOT_YET;
+    case -1: return put_off(pacer, generation);
     case KU__GENERATION_FULL: return KU__WHEN_ALL;
     default: return KU__WHEN_AS_IT_IS;
     }

@@ -465,6 +465,27 @@ for live in (0, 60000):
     )
 
 
+def test_small_heaps_are_collected_among_what_lives() -> None:
+    """Garbage that no sample meets, because only what lives is made after it."""
+    passes(
+        BEGIN
+        + """
+import weakref
+class Node: pass
+_core.gc_install()
+gc.collect()
+node = Node()
+node.me = node
+alive = weakref.ref(node)
+del node
+kept = []
+while alive() is not None:
+    kept.append([])
+    assert len(kept) <= 10000, "it was not collected"
+"""
+    )
+
+
 def test_thresholds_that_were_set_are_obeyed() -> None:
     passes(
         BEGIN
