@@ -21,6 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 MODES = ("stock", "plain", "traced", "started", "gc", "eager")
 PASSED, FAILED, SKIPPED, CRASHED, MISSING, STOPPED = "passed", "failed", "skipped", "crashed", "missing", "stopped"
+# What an interpreter is asked before its tests: which parts of kucha are in charge.
+TELL = "from kucha import _core; print(_core.installed(), _core.tracing(), _core.gc_status() is not None)"
 # What is wrong with a module as a whole is told under this name, beside its tests.
 WHOLE = "(module)"
 # A module is run again without the test in which it stood still, so that this one does not take the others with it; one
@@ -69,9 +71,10 @@ class Runner:
         """Refuses to compare an interpreter with itself: kucha must be where it is said to be, or must have refused."""
         for mode in modes:
             (self.out / "captures").mkdir(parents=True, exist_ok=True)
-            told = self.ask(mode, "-c", "from kucha import _core; print(_core.installed(), _core.tracing())")
-            if told != f"{not refused} {mode in ('traced', 'started') and not refused}":
-                raise SystemExit(f"run.py: in mode {mode}, installed and tracing are: {told}")
+            told = self.ask(mode, "-c", TELL)
+            wanted = (True, mode in ("traced", "started"), mode in ("gc", "eager"))
+            if told != " ".join(str(part and not refused) for part in wanted):
+                raise SystemExit(f"run.py: in mode {mode}, installed, tracing and collecting are: {told}")
 
     def cases(self, module: str) -> list[str]:
         """The tests that a module has, by name; none for one that cannot be imported here."""
