@@ -5,7 +5,8 @@
  * no type explains is counted apart (a dict's table of keys lies in the obj domain, too). Objects that were born before
  * kucha was installed are in no pool of ours and are not counted: whoever wants them takes a heap file.
  *
- * A walk costs one read or two of a block's first cache line; nothing is allocated in the heaps meanwhile.
+ * A walk costs one read or two of a block's first cache line; nothing is allocated in the heaps meanwhile. Blocks of
+ * one pool are mostly of one type: what the last one was is tried first, in a way that gives the same answer.
  */
 #include "cpython/module.h"
 
@@ -16,6 +17,9 @@
 #include "os/pages.h"
 
 typedef unsigned long long wide; /* what "K" of Py_BuildValue takes */
+
+/* How far ahead memory is fetched, in bytes: over the border of a page, where the machine's own prefetching ends. */
+enum { AHEAD = 2048 };
 
 typedef struct tally {
     uint64_t objects, bytes; /* blocks, and their bytes */
@@ -28,8 +32,7 @@ typedef struct census {
     tally buffers;
 } census;
 
-static void count_block(census *work, const char *block, size_t size) {
-    ku__sighting seen = ku__sight(&work->types, block, size);
+static void count_sighted(census *work, const char *block, size_t size, ku__sighting seen) {
     bool known = seen.type != KU__NO_TYPE;
     tally *of = &work->tallies[known ? seen.type : ku__types_count(&work->types)];
     if (ku__is_kept(block + seen.front) && known) {
@@ -41,17 +44,39 @@ static void count_block(census *work, const char *block, size_t size) {
     }
 }
 
+/* What was seen last in a pool. */
+typedef struct recent {
+    ku__sighting seen;
+    uintptr_t type; /* its address; 0: no object was seen yet */
+} recent;
+
+static void count_next(census *work, const char *block, size_t size, recent *last) {
+    if (last->type == 0 || !ku__sight_again(&work->types, block, last->seen, last->type)) {
+        ku__sighting seen = ku__sight(&work->types, block, size);
+        if (seen.type == KU__NO_TYPE) {
+            count_sighted(work, block, size, seen);
+            return;
+        }
+        *last = (recent){seen, (uintptr_t)ku__types_at(&work->types, seen.type)->type};
+    }
+    count_sighted(work, block, size, last->seen);
+}
+
 static void count_pool(const ku__pool_view *pool, void *argument) {
+    recent last = {.type = 0};
     for (size_t word = 0; word * 64 < pool->capacity; word++) {
         for (uint64_t left = ku__pool_view_taken(pool, word); left != 0; left &= left - 1) {
-            count_block(argument, pool->first + (word * 64 + (size_t)__builtin_ctzll(left)) * pool->size, pool->size);
+            const char *block = pool->first + (word * 64 + (size_t)__builtin_ctzll(left)) * pool->size;
+            __builtin_prefetch(block + AHEAD);
+            count_next(argument, block, pool->size, &last);
         }
     }
 }
 
 static bool count_large(const ku__large_entry *entry, uint32_t site, void *argument) {
     (void)site;
-    count_block(argument, (const char *)entry->address, entry->size);
+    const char *block = (const char *)entry->address;
+    count_sighted(argument, block, entry->size, ku__sight(&((census *)argument)->types, block, entry->size));
     return true;
 }
 

@@ -12,6 +12,8 @@
 
 #define SLOTS_LEAST 4096u /* an interpreter starts with some hundred types; a large program has some ten thousand */
 
+#define FILTER_BYTES ((size_t)1 << KU__TYPES_FILTER_BITS >> 3)
+
 static bool table_open(ku__types *types, size_t slots) {
     types->slots = ku__pages_map(slots * sizeof *types->slots);
     types->numbers = ku__pages_map(slots * sizeof *types->numbers);
@@ -28,6 +30,8 @@ static void table_close(ku__types *types) {
 
 static void enter(ku__types *types, uint32_t number) {
     uintptr_t address = (uintptr_t)ku__types_at(types, number)->type;
+    uint64_t bit = ku__types_hash(address) >> (64 - KU__TYPES_FILTER_BITS);
+    types->filter[bit / 64] |= (uint64_t)1 << bit % 64;
     size_t at = ku__types_home(types, address);
     while (types->slots[at] != 0) {
         at = (at + 1) & types->mask;
@@ -101,8 +105,8 @@ static bool fill(ku__types *types) {
 }
 
 bool ku__types_open(ku__types *types) {
-    *types = (ku__types){0};
-    if (!table_open(types, SLOTS_LEAST)) {
+    *types = (ku__types){.filter = ku__pages_map(FILTER_BYTES)};
+    if (!table_open(types, SLOTS_LEAST) || types->filter == NULL) {
         ku__types_close(types);
         PyErr_NoMemory();
         return false;
@@ -119,5 +123,7 @@ bool ku__types_open(ku__types *types) {
 
 void ku__types_close(ku__types *types) {
     table_close(types);
+    ku__pages_unmap(types->filter, FILTER_BYTES);
+    types->filter = NULL;
     ku__growing_release(&types->entries);
 }

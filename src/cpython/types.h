@@ -39,7 +39,12 @@ typedef struct ku__types {
     uintptr_t *slots;    /* open addressing by address, at most half full: a type */
     uint32_t *numbers;   /* its number */
     size_t mask;
+    uint64_t *filter; /* a bit for each type, by hash: what has none is no type */
 } ku__types;
+
+/* Bits of the filter: 4 KiB, which stay in the first cache. A thousand types leave one in 30 words that are no type to
+ * be looked for in the table. */
+enum { KU__TYPES_FILTER_BITS = 15 };
 
 /* Fills the table; false with an exception set. Runs no code of the program's. Ends with ku__types_close(). */
 bool ku__types_open(ku__types *types);
@@ -54,8 +59,18 @@ static inline uint32_t ku__types_count(const ku__types *types) {
 }
 
 /* Types are at least 16 bytes apart, and mostly much further. */
+static inline uint64_t ku__types_hash(uintptr_t address) {
+    return (address >> 4) * 0x9E3779B97F4A7C15u; /* 2^64 / golden ratio */
+}
+
 static inline size_t ku__types_home(const ku__types *types, uintptr_t address) {
-    return (address >> 4) * 0x9E3779B97F4A7C15u >> 20 & types->mask; /* 2^64 / golden ratio */
+    return ku__types_hash(address) >> 20 & types->mask;
+}
+
+/* False: no type lies at this address. */
+static inline bool ku__types_may(const ku__types *types, uintptr_t address) {
+    uint64_t bit = ku__types_hash(address) >> (64 - KU__TYPES_FILTER_BITS);
+    return (types->filter[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 /* The number of the type at this address; KU__NO_TYPE. The address is not followed. */
@@ -80,12 +95,28 @@ typedef struct ku__sighting {
 static inline ku__sighting ku__sight(const ku__types *types, const void *block, size_t size) {
     const uintptr_t *words = block;
     for (uint32_t front = 0; front <= KU__FRONT_MOST && front + KU__FRONT_PART <= size; front += KU__FRONT_PART) {
-        uint32_t type = ku__types_find(types, words[front / sizeof(uintptr_t) + 1]);
+        uintptr_t word = words[front / sizeof(uintptr_t) + 1];
+        uint32_t type = ku__types_may(types, word) ? ku__types_find(types, word) : KU__NO_TYPE;
         if (type != KU__NO_TYPE && ku__types_at(types, type)->front == front) {
             return (ku__sighting){type, front};
         }
     }
     return (ku__sighting){KU__NO_TYPE, 0};
+}
+
+/* Whether ku__sight() says of a block what it said of another one of the same size, of which `address` is the type. It
+ * takes the first place in which a type stands that has it there, so the places before must hold none at all. */
+static inline bool ku__sight_again(const ku__types *types, const void *block, ku__sighting last, uintptr_t address) {
+    const uintptr_t *words = block;
+    if (words[last.front / sizeof(uintptr_t) + 1] != address) {
+        return false;
+    }
+    for (uint32_t front = 0; front < last.front; front += KU__FRONT_PART) {
+        if (ku__types_may(types, words[front / sizeof(uintptr_t) + 1])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Whether a free list keeps the object for the next of its type: its count is 0, or (from 3.14 on) a link to another,

@@ -100,3 +100,24 @@ def test_without_the_allocator_it_is_refused() -> None:
     done = run_child("import kucha; kucha.census()")
     assert done.returncode == 1
     assert "kucha is not installed" in done.stderr
+
+
+def test_a_block_that_holds_a_types_address_is_no_object_of_it() -> None:
+    """Numbers with a type where objects beside them, in pools that they share, have theirs."""
+    passes(
+        PROGRAM
+        + """
+import ctypes
+FRONT = 16  # bytes of the collector's in front of an object; the type comes eight bytes in: where a number has digits
+address = id(Slotted).to_bytes(8, "little")
+before = counts()
+keep = []
+for i in range(N):
+    number = (1 << 100) + i
+    ctypes.memmove(id(number) + FRONT + 8, address, 8)
+    keep += [Slotted(), number]
+after = counts()
+assert after[Slotted] == N, after[Slotted]
+assert N <= after[int] - before[int] <= N + 100, after[int] - before[int]
+"""
+    )
