@@ -265,7 +265,8 @@ def _show_merged(file: Heap, values: dict[str, Any]) -> int:
 
 def _merged_text(file: Heap, row: Merged, whole: Merged) -> str:
     example = file[row.example]
-    name = row.name if example.is_object else str(example)
+    alone = row.through == 1 or not example.is_object
+    name = heap_words.name(example) if alone else row.name
     many = f" through {number(row.through)}" if row.through > 1 else ""
     return f"{percent(row.nodes, whole.nodes):>6} {number(row.nodes)}, {size(row.bytes)}{many}  [cyan]{_say(name)}[/]"
 

@@ -15,6 +15,7 @@
 
 #include "cpython/bridge.h"
 #include "cpython/graph_make.h"
+#include "cpython/graph_read.h"
 #include "cpython/many.h"
 #include "cpython/tracing.h"
 #include "inspect/graph.h"
@@ -111,6 +112,41 @@ static void keep(ku__graph_order *order, common *shared, const char *path) {
 
 /* ---- in the program ---- */
 
+/* threading's own table of threads by number; NULL where the program has none. Borrowed. */
+static PyObject *active_threads(PyObject *modules) {
+    PyObject *threading = PyDict_GetItemString(modules, "threading");
+    PyObject *active = threading == NULL || !PyModule_Check(threading)
+                           ? NULL
+                           : PyDict_GetItemString(PyModule_GetDict(threading), "_active");
+    return active != NULL && PyDict_CheckExact(active) ? active : NULL;
+}
+
+static void name_thread(PyObject *active, unsigned long id, ku__thread_name *name) {
+    PyObject *key = PyLong_FromUnsignedLong(id), *attribute = PyUnicode_FromString("_name");
+    PyObject *thread = key == NULL || attribute == NULL ? NULL : PyDict_GetItemWithError(active, key);
+    PyObject *found = thread == NULL ? NULL : PyObject_GenericGetAttr(thread, attribute);
+    if (found != NULL) {
+        name->text[ku__utf8_of(found, name->text, sizeof name->text - 1)] = '\0';
+    }
+    Py_XDECREF(found);
+    Py_XDECREF(attribute);
+    Py_XDECREF(key);
+    PyErr_Clear(); /* one without a name is none the worse */
+}
+
+static void name_threads(ku__graph_order *order) {
+    PyObject *active = active_threads(order->modules);
+    size_t count = KU__GROWING_COUNT(&order->threads, PyThreadState *);
+    for (size_t i = 0; active != NULL && i < count; i++) {
+        ku__thread_name *name = ku__growing_push(&order->names, sizeof *name);
+        if (name == NULL) {
+            return;
+        }
+        *name = (ku__thread_name){{0}};
+        name_thread(active, KU__GROWING_ITEMS(&order->threads, PyThreadState *)[i]->thread_id, name);
+    }
+}
+
 static void collect_threads(ku__graph_order *order) {
     for (PyThreadState *thread = PyInterpreterState_ThreadHead(order->interpreter); thread != NULL;
          thread = PyThreadState_Next(thread)) {
@@ -152,12 +188,14 @@ static bool prepare(ku__graph_order *order, common *shared, ku_graph_reason reas
     order->buffers = ku__bridge_state.main_house->buffers;
     describe(order, reason, program);
     collect_threads(order);
+    name_threads(order);
     return true;
 }
 
 static void release(ku__graph_order *order) {
     ku__pages_unmap(order->banned, ku__types_count(&order->types) + 1);
     ku__growing_release(&order->threads);
+    ku__growing_release(&order->names);
     ku__types_close(&order->types);
 }
 

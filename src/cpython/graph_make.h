@@ -6,6 +6,11 @@
 
 #include <kucha/graph.h>
 
+/* What threading calls a thread, cut to the room; empty: nothing. */
+typedef struct ku__thread_name {
+    char text[64];
+} ku__thread_name;
+
 /* What the parent knows and the child needs; filled in by the holder of the GIL. */
 typedef struct ku__graph_order {
     ku__types types;
@@ -13,6 +18,7 @@ typedef struct ku__graph_order {
     PyInterpreterState *interpreter;
     PyObject *modules;   /* sys.modules */
     ku__growing threads; /* PyThreadState *, all of the interpreter's */
+    ku__growing names;   /* ku__thread_name of each of them; fewer when memory was refused */
     struct {
         const char *name;
         PyObject *object;

@@ -51,9 +51,11 @@ static void add_place(ku__making *making, uint32_t type, uint32_t label) {
 
 static uint32_t name_of_thread(ku__making *making, size_t index) {
     size_t count;
-    char text[64];
+    char text[64 + sizeof(ku__thread_name)];
     unsigned long id = threads_of(making, &count)[index]->thread_id;
-    int size = snprintf(text, sizeof text, "thread %zu (%lu)", index + 1, id);
+    bool named = index < KU__GROWING_COUNT(&making->order->names, ku__thread_name);
+    const char *name = named ? KU__GROWING_ITEMS(&making->order->names, ku__thread_name)[index].text : "";
+    int size = snprintf(text, sizeof text, "thread %zu%s%s (%lu)", index + 1, name[0] == '\0' ? "" : " ", name, id);
     return ku__maker_text(&making->maker, text, (size_t)size);
 }
 

@@ -218,6 +218,8 @@ def test_the_program_does_not_notice(tmp_path: Path) -> None:
         assert heard == [] and min(counts) > 0
         threads_seen = [name for _, name in graph.edges(0) if name.startswith("thread")]
         assert len(threads_seen) == 21
+        assert any(" MainThread (" in name for name in threads_seen)
+        assert sum(f" {thread.name} (" in name for thread in threads for name in threads_seen) == 20
         assert oct(os.stat("a.heap").st_mode & 0o777) == "0o600"
         assert not [name for name in os.listdir() if name.endswith(".part")]
         """,
