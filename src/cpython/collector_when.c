@@ -33,7 +33,8 @@ static bool is_automatic(const ku__gc_state *state) {
     return state->enabled && state->generations[0].count > state->generations[0].threshold;
 }
 
-/* A small heap is collected whether or not that is likely to find anything: what a program waits for then comes soon. */
+/* A small heap is collected whether or not that is likely to find anything: what a program waits for then comes
+ * soon. */
 static bool is_small_and_due(const ku__pacer *pacer) {
     return pacer->young >= SMALL_YOUNG && pacer->policy.lived < SMALL;
 }

@@ -183,8 +183,9 @@ static inline void model_hold(ku_isolate *isolate, ku_object *object) {
     ku_incref(object);
 }
 
-/* A type's instances are asked what they own when their references are given up already, so the last reference to a type
- * waits for the end of the collection. Where there is no memory to note it, the type stays as long as the isolate. */
+/* A type's instances are asked what they own when their references are given up already, so the last reference to a
+ * type waits for the end of the collection. Where there is no memory to note it, the type stays as long as the
+ * isolate. */
 static __attribute__((noinline)) void drop_type(ku_isolate *isolate, ku_object *type) {
     ku__array *types = &isolate->gc->types;
     if (type->count != 1) {
