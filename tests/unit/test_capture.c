@@ -412,7 +412,7 @@ static void test_a_fork_finds_one_thread_and_the_child_writes_nothing(void **sta
     assert_int_equal(thread_count(), threads);
     assert_int_equal(ku__site_cached(tracer, ku__stack_hash_add(ku__stack_hash_start(tracer), tracer)), 0);
     assert_int_equal(exit_code_of(child), 0);
-    sleep_milliseconds(20);
+    sleep_milliseconds(150); /* more than os.fork() is given */
     ku__capture_touch();
     assert_int_equal(thread_count(), threads + 1);
     assert_true(ku__capture_finish(writer, 4, NULL));
