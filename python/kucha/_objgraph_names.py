@@ -20,6 +20,10 @@ REPR_SHOWN = 40  # characters of a repr() in a node, as objgraph has them
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\0": "\\\\0"})
 _identifier = re.compile("[a-zA-Z_][a-zA-Z_0-9]*").fullmatch
 
+# A function's attributes. To read the last two makes a dict where there is none, and on 3.14 runs the annotations.
+_MADE_WHEN_READ = ("__dict__", "__annotations__")
+_PLAIN: list[str] = [name for name in dir(FunctionType) if name not in _MADE_WHEN_READ]
+
 
 def is_a(obj: object, types: type | tuple[type, ...]) -> bool:
     """isinstance() by what the object is, not by what it says to be."""
@@ -55,7 +59,7 @@ def quoted(text: str) -> str:
 
 def _name_or_repr(obj: object) -> str:
     name = getattr(obj, "__name__", None)
-    return name if is_a(name, str) else repr(obj)[:REPR_SHOWN]  # type: ignore[return-value]
+    return str(name) if is_a(name, str) else repr(obj)[:REPR_SHOWN]
 
 
 def short_repr(obj: object) -> str:
@@ -86,15 +90,15 @@ def safe_repr(obj: object) -> str:
 
 def edge_label(source: object, target: object, shortnames: bool = True) -> str:
     """The attributes of the arrow from source to target in a dot file: by which name the one has the other."""
-    if is_a(target, dict) and target is getattr(source, "__dict__", None):
-        return _label("__dict__", 10)
     name: str | None = None
-    if is_a(source, FrameType):
+    if is_a(source, FunctionType):
+        name = _attribute(source, target)
+    elif is_a(target, dict) and target is getattr(source, "__dict__", None):
+        name = "__dict__"
+    elif is_a(source, FrameType):
         name = _frame_part(source, target)  # type: ignore[arg-type]
     elif is_a(source, MethodType):
         name = "__self__" if target is source.__self__ else "__func__"  # type: ignore[attr-defined]
-    elif is_a(source, FunctionType):
-        name = _attribute(source, target)
     elif is_a(source, dict):
         return _key_label(source, target, shortnames)  # type: ignore[arg-type]
     return _label(name, 10) if name is not None else ""
@@ -111,10 +115,7 @@ def _frame_part(frame: FrameType, target: object) -> str | None:
 
 
 def _attribute(function: object, target: object) -> str | None:
-    for name in dir(function):
-        # reading the annotations makes their dict, and on 3.14 runs what was written in them
-        if name == "__annotations__" and not is_a(target, dict):
-            continue
+    for name in [*_PLAIN, *(_MADE_WHEN_READ if is_a(target, dict) else ())]:
         try:
             if getattr(function, name) is target:
                 return name

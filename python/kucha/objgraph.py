@@ -246,9 +246,11 @@ class _Ids:
 
     def update(self) -> list[tuple[str, int, int, int, int]]:
         """Looks at all objects; rows of name, ids then, ids now, new ids, and how many more."""
-        name = naming(self.shortnames)
         gc.collect()
-        now = self._now(name)
+        now = _ids_by_name(_tracked(), naming(self.shortnames))
+        return self._compare(now)
+
+    def _compare(self, now: dict[str, bytes]) -> list[tuple[str, int, int, int, int]]:
         for ids in self.new.values():
             ids.clear()
         rows = []
@@ -265,14 +267,14 @@ class _Ids:
         self.current.update(now)
         return rows
 
-    def _now(self, name: Callable[[type], str]) -> dict[str, bytes]:
-        objects = _tracked()
-        types = _types(objects)
-        ids: dict[str, array[int]] = {name(of): array("Q") for of in types.values()}
-        lists = {number: ids[name(of)] for number, of in types.items()}
-        for obj in objects:
-            lists[id(type(obj))].append(id(obj))
-        return {called: found.tobytes() for called, found in ids.items()}
+
+def _ids_by_name(objects: list[object], name: Callable[[type], str]) -> dict[str, bytes]:
+    types = _types(objects)
+    ids: dict[str, array[int]] = {name(of): array("Q") for of in types.values()}
+    lists = {number: ids[name(of)] for number, of in types.items()}
+    for obj in objects:
+        lists[id(type(obj))].append(id(obj))
+    return {called: found.tobytes() for called, found in ids.items()}
 
 
 _ids = _Ids()
@@ -324,10 +326,10 @@ def get_leaking_objects(objects: Iterable[object] | None = None) -> list[object]
     if objects is None:
         gc.collect()
     objects = _given(objects)
-    unheld = set(map(id, objects))
+    unheld = set(map(id, objects))  # in no comprehension, see _without()
     for start in range(0, len(objects), _STEP):
         unheld.difference_update(map(id, gc.get_referents(*objects[start : start + _STEP])))
-    return [obj for obj in objects if id(obj) in unheld]
+    return list(compress(objects, map(unheld.__contains__, map(id, objects))))
 
 
 def by_type(typename: str, objects: Iterable[object] | None = None) -> list[object]:

@@ -25,6 +25,7 @@ DOCUMENTS = (
     "environment.md",
     "tracemalloc.md",
     "memory_profiler.md",
+    "objgraph.md",
     "dropin.md",
     "gc-hosted.md",
     "gil.md",
