@@ -22,7 +22,7 @@ _identifier = re.compile("[a-zA-Z_][a-zA-Z_0-9]*").fullmatch
 
 # A function's attributes. To read the last two makes a dict where there is none, and on 3.14 runs the annotations.
 _MADE_WHEN_READ = ("__dict__", "__annotations__")
-_PLAIN: list[str] = [name for name in dir(FunctionType) if name not in _MADE_WHEN_READ]
+_PLAIN: tuple[str, ...] = tuple(name for name in dir(FunctionType) if name not in _MADE_WHEN_READ)
 
 
 def is_a(obj: object, types: type | tuple[type, ...]) -> bool:
@@ -115,7 +115,8 @@ def _frame_part(frame: FrameType, target: object) -> str | None:
 
 
 def _attribute(function: object, target: object) -> str | None:
-    for name in [*_PLAIN, *(_MADE_WHEN_READ if is_a(target, dict) else ())]:
+    made: tuple[str, ...] = _MADE_WHEN_READ if is_a(target, dict) else ()
+    for name in (*_PLAIN, *made):
         try:
             if getattr(function, name) is target:
                 return name

@@ -179,10 +179,10 @@ def test_no_public_function_is_missing() -> None:
 def test_all_objects_are_counted_the_same() -> None:
     keep = [Node() for _ in range(100)] + [Unhashable() for _ in range(3)]
     for _ in range(2):  # the first look of either may fill a cache of the interpreter's
-        mine, other = ours.typestats(), theirs.typestats()
-        mine_long, other_long = ours.typestats(shortnames=False), theirs.typestats(shortnames=False)
+        # as text, which is not counted; the order is the same, too
+        mine, other = repr(ours.typestats()), repr(theirs.typestats())
+        mine_long, other_long = repr(ours.typestats(shortnames=False)), repr(theirs.typestats(shortnames=False))
     assert (mine, mine_long) == (other, other_long)
-    assert list(mine) == list(other)
     assert len(keep) == 103 and ours.count("Unhashable") == 3
 
 
