@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Edges = Callable[[object], Iterable[object]]
     Predicate = Callable[[object], object]
 
-# From so many on, one look in Python is quicker than a look in C for each: 20 to 40 over heaps of 0.1 to 3 M objects.
+# From so many on, one look in Python is quicker than a look in C for each: it takes as long as 24 of those, over heaps
+# of 0.1 and of 1.0 million objects (3.11).
 MANY = 32
 # Objects whose references are asked for in one call.
 CHUNK = 256
