@@ -2,6 +2,7 @@
 #include "show.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 enum { THREADS = 3, ROUNDS = 200000 };
@@ -9,11 +10,13 @@ enum { THREADS = 3, ROUNDS = 200000 };
 typedef struct shared {
     ku_isolate *isolate;
     ku_object *list;
+    atomic_int arrived;
 } shared;
 
 /* Computes: hands the lock over when asked, in ku_frame_entered(). */
 static void *compute(void *argument) {
     shared *all = argument;
+    atomic_fetch_add(&all->arrived, 1);
     ku_thread_enter(all->isolate, NULL);
     for (int i = 0; i < ROUNDS; i++) {
         KU_FRAME(all->isolate, frame, 1);
@@ -35,6 +38,10 @@ int main(void) {
     for (int i = 0; i < THREADS; i++) {
         pthread_create(&threads[i], NULL, compute, &all);
     }
+    while (atomic_load(&all.arrived) < THREADS) {
+        usleep(1000); /* with the lock in hand, so that they wait */
+    }
+    usleep(20000);
     KU_UNLOCKED(all.isolate) { /* waiting for them must not keep the lock from them */
         for (int i = 0; i < THREADS; i++) {
             pthread_join(threads[i], NULL);
