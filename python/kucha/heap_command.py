@@ -226,7 +226,8 @@ def _do_path(words: list[str], values: dict[str, Any]) -> int:
     for path in paths:
         for depth, (step, by) in enumerate(heap_words.steps(path)):
             where = f"  [dim]{step.address:#x}, {size(step.size)}[/]" if step.is_object else ""
-            console.print(f"{'  ' * depth}[cyan]{_say(heap_words.step(step, by))}[/]{where}")
+            line = f"{'  ' * depth}[cyan]{_say(heap_words.step(step, by))}[/]{where}"
+            console.print(line, soft_wrap=not console.is_terminal)
         console.print()
     return 0
 
@@ -282,7 +283,8 @@ def _do_holders(words: list[str], values: dict[str, Any]) -> int:
         return 0
     console = _console()
     console.print(
-        f"[cyan]{_say(heap_words.described(node))}[/], {size(node.size)}, is held by {plural(count, 'reference')}"
+        f"[cyan]{_say(heap_words.described(node))}[/], {size(node.size)}, is held by {plural(count, 'reference')}",
+        soft_wrap=not console.is_terminal,
     )
     table = _table("", ("address", "bytes"), "holder")
     for holder, name in holders:
@@ -356,7 +358,7 @@ def _do_suspects(words: list[str], values: dict[str, Any]) -> int:
         console.print(f"Nothing keeps a tenth of these {size(whole)} alive: they are spread out.")
     shown = suspects[: values["top"]] if values["top"] else _worth_a_look(suspects)
     for place, suspect in enumerate(shown, 1):
-        console.print(f"{place}. {_say(_verdict(file, suspect, whole))}")
+        console.print(f"{place}. {_say(_verdict(file, suspect, whole))}", soft_wrap=not console.is_terminal)
     if len(suspects) > len(shown):
         console.print(f"... and {number(len(suspects) - len(shown))} more; see --top")
     return 0
