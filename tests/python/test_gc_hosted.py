@@ -244,7 +244,7 @@ def test_atoms_are_untracked() -> None:
 import sys
 _core.gc_install()
 made = (1, object())
-assert gc.is_tracked(made)
+assert gc.is_tracked(made) or sys.version_info >= (3, 14)  # which does not begin to track such a tuple
 gc.collect()
 assert not gc.is_tracked(made)
 if sys.version_info < (3, 14):
@@ -474,14 +474,17 @@ import weakref
 class Node: pass
 _core.gc_install()
 gc.collect()
+kept = [[] for _ in range(5000)]  # what is looked at first lives, so that kucha expects little
 node = Node()
 node.me = node
-alive = weakref.ref(node)
+dead = []
+watched = weakref.ref(node, dead.append)
 del node
-kept = []
-while alive() is not None:
+made = 0
+while not dead:
     kept.append([])
-    assert len(kept) <= 10000, "it was not collected"
+    made += 1
+    assert made <= 10000, "it was not collected"
 """
     )
 
