@@ -124,11 +124,13 @@ static PyObject *active_threads(PyObject *modules) {
 static void name_thread(PyObject *active, unsigned long id, ku__thread_name *name) {
     PyObject *key = PyLong_FromUnsignedLong(id), *attribute = PyUnicode_FromString("_name");
     PyObject *thread = key == NULL || attribute == NULL ? NULL : PyDict_GetItemWithError(active, key);
+    Py_XINCREF(thread); /* a property of the program's may end it */
     PyObject *found = thread == NULL ? NULL : PyObject_GenericGetAttr(thread, attribute);
     if (found != NULL) {
         name->text[ku__utf8_of(found, name->text, sizeof name->text - 1)] = '\0';
     }
     Py_XDECREF(found);
+    Py_XDECREF(thread);
     Py_XDECREF(attribute);
     Py_XDECREF(key);
     PyErr_Clear(); /* one without a name is none the worse */
