@@ -18,21 +18,59 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# What is told of failures at the end of a run. Whoever keeps records of runs may keep no more than some twenty lines of
+# each, so the names come last, and what a failure said is cut to its own last lines, for the first few of them.
+NAMED_FAILURES, TOLD_FAILURES, TOLD_LINES = 40, 6, 8
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A test that failed, or a job that gave no result: what it is called, and what it said."""
+
+    name: str
+    said: str = ""
+
+    def of_job(self, job: str) -> Failure:
+        """The same, with the job that it belongs to."""
+        return Failure(f"{job}: {self.name}", self.said)
+
 
 @dataclass
 class Counts:
-    """What a job counted: tests, and lines worth reading."""
+    """What a job counted: tests, those that failed by name, and lines worth reading."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     notes: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
-    def add(self, other: Counts) -> None:
-        """Adds another job's counts, without its notes."""
+    def add(self, other: Counts, job: str) -> None:
+        """Adds a job's counts, without its notes."""
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.failures += [failure.of_job(job) for failure in other.failures]
+
+    def fail(self, name: str, said: str = "") -> None:
+        """Counts one failure."""
+        self.failed += 1
+        self.failures.append(Failure(name, said))
+
+
+def last_lines(text: str, lines: int) -> list[str]:
+    """The last lines of a text that say something."""
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
+
+
+def tell_failures(failures: list[Failure]) -> list[str]:
+    """What stands at the end of a run: the last lines of the first failures, and then the names of all."""
+    told = []
+    for failure in failures[:TOLD_FAILURES]:
+        told += [f"{failure.name}:", *("  | " + line for line in last_lines(failure.said, TOLD_LINES))]
+    names = [f"FAILED {failure.name}" for failure in failures[:NAMED_FAILURES]]
+    more = [f"and {len(failures) - NAMED_FAILURES} more"] * (len(failures) > NAMED_FAILURES)
+    return told + names + more
 
 
 @dataclass
@@ -60,13 +98,13 @@ def count_junit(*paths: Path) -> Counts:
         try:
             cases = list(ElementTree.parse(path).getroot().iter("testcase"))
         except (OSError, ElementTree.ParseError) as error:
-            counts.failed += 1
-            counts.notes.append(f"no results in {path.name}: {error}")
+            counts.fail(f"no results in {path.name}: {error}")
             continue
         for case in cases:
-            if case.find("failure") is not None or case.find("error") is not None:
-                counts.failed += 1
-                counts.notes.append(f"FAILED {case.get('classname') or path.stem} {case.get('name')}")
+            told = [part for kind in ("failure", "error") for part in case.findall(kind)]
+            if told:
+                said = "\n".join(part.text or part.get("message") or "" for part in told)
+                counts.fail(f"{case.get('classname') or path.stem} {case.get('name')}", said)
             elif case.find("skipped") is not None:
                 counts.skipped += 1
             else:
@@ -124,7 +162,7 @@ class Scheduler:
                 for future in self.wait_for_one(running):
                     job = running.pop(future)
                     counts = future.result()
-                    self.total.add(counts)
+                    self.total.add(counts, job.name)
                     (bad if counts.failed else good).add(job.name)
         return self.total
 
@@ -143,8 +181,9 @@ class Scheduler:
             if broken:
                 waiting.remove(job)
                 bad.add(job.name)
-                self.total.failed += 1
-                self.say(f"FAILED {job.name}: not run, because {', '.join(sorted(broken))} failed")
+                reason = f"not run, because {', '.join(sorted(broken))} failed"
+                self.total.fail(f"{job.name}: {reason}")
+                self.say(f"FAILED {job.name}: {reason}")
 
     def run_one(self, job: Job) -> Counts:
         """Runs one job and tells how it went."""
@@ -152,9 +191,9 @@ class Scheduler:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         trouble = self.execute(job)
         counts = job.count() if trouble is None or job.count is not nothing else Counts()
+        log = job.log.read_text(errors="replace") if trouble or counts.failed else ""
         if trouble and not counts.failed:
-            counts.failed += 1
-            counts.notes.append(trouble)
+            counts.fail(trouble, log)
         numbers = f"{counts.passed} passed, {counts.failed} failed" + (
             f", {counts.skipped} skipped" * bool(counts.skipped)
         )
@@ -163,9 +202,8 @@ class Scheduler:
             f"{state} {job.name:24} {numbers if job.count is not nothing else ''} ({time.monotonic() - began:.0f} s)"
         )
         if counts.failed:
-            tail = job.log.read_text(errors="replace").splitlines()[-40:]
-            self.say("\n".join([f"  the end of {job.log}:", *("  | " + line for line in tail)]))
-        for note in counts.notes:
+            self.say("\n".join([f"  the end of {job.log}:", *("  | " + line for line in log.splitlines()[-40:])]))
+        for note in [f"FAILED {failure.name}" for failure in counts.failures] + counts.notes:
             self.say(f"  {note}")
         return counts
 

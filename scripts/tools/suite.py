@@ -1,7 +1,8 @@
 """What `make test` does: every build, and every test on every interpreter, as jobs.
 
 The last line that is printed is ``N passed, M failed``, summed over everything that was counted; tests that were
-skipped are in neither number. A job that breaks without a result counts as one failure.
+skipped are in neither number. A job that breaks without a result counts as one failure. Right above that line stand the
+last lines of what failed, and then the name of each failed test, so that the end of a log tells what to look at.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tools.interpreters import CHROOTS, TOP, Interpreter, find_all
-from tools.jobs import Counts, Job, Scheduler, count_junit, nothing
+from tools.jobs import Counts, Failure, Job, Scheduler, count_junit, nothing, tell_failures
 
 RESULTS = TOP / "build" / "results"
 PURE = TOP / ".venv" / "pure"
@@ -145,14 +146,14 @@ def count_cpython(path: Path) -> Counts:
     try:
         told = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        return Counts(failed=1, notes=[f"no results in {path}: {error}"])
-    notes = [f"FAILED {line}" for line in told["different"]]
-    notes += [f"cannot pass: {line}" for line in told["expected"]]
+        return Counts(failed=1, failures=[Failure(f"no results in {path}: {error}")])
+    notes = [f"cannot pass: {line}" for line in told["expected"]]
     notes += [f"listed as impossible, but passes: {line}" for line in told["unexpectedly_passed"]]
     notes += [f"second try: {line}" for line in told["second_try"]]
     if told["not_ours"]:
         notes.append(f"do not pass on the stock interpreter either: {told['not_ours']}")
-    return Counts(told["passed"], told["failed"], told["skipped"], notes)
+    failures = [Failure(line) for line in told["different"]]
+    return Counts(told["passed"], told["failed"], told["skipped"], notes, failures)
 
 
 def has_tests(folder: str) -> bool:
@@ -234,9 +235,13 @@ def main(arguments: list[str]) -> int:
     total = scheduler.run(jobs)
     for minor in missing_minors(interpreters):
         # Root can make the chroots (scripts/setup interpreters), so there it is a failure and not a choice.
-        total.failed += os.geteuid() == 0
-        scheduler.say(f"NOT TESTED: Python {minor}; no interpreter was found (see docs/building.md)")
+        reason = f"NOT TESTED: Python {minor}; no interpreter was found (see docs/building.md)"
+        scheduler.say(reason)
+        if os.geteuid() == 0:
+            total.fail(reason)
     if total.skipped:
         scheduler.say(f"{total.skipped} skipped")
+    for line in tell_failures(total.failures):
+        print(line)
     print(f"{total.passed} passed, {total.failed} failed")
     return 1 if total.failed or not total.passed else 0

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -16,7 +17,17 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "scripts"))
 
-from tools.jobs import Counts, Job, Scheduler, count_junit, nothing  # noqa: E402
+from tools.jobs import (  # noqa: E402
+    NAMED_FAILURES,
+    TOLD_LINES,
+    Counts,
+    Failure,
+    Job,
+    Scheduler,
+    count_junit,
+    nothing,
+    tell_failures,
+)
 from tools.suite import count_cpython  # noqa: E402
 
 
@@ -125,6 +136,34 @@ def test_job_whose_tests_passed_but_that_ended_badly_is_a_failure(tmp_path: Path
     assert (total.passed, total.failed) == (5, 1)
 
 
+def test_failures_are_told_with_the_job_that_they_belong_to(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text(JUNIT.replace('"b"><failure>no', '"b" classname="k"><failure>much\n\nno'))
+    bad = job(tmp_path, "bad", "print('last words'); raise SystemExit(1)")
+    jobs = [
+        replace(bad, name="tests", count=lambda: count_junit(tmp_path / "x.xml")),
+        replace(bad, log=tmp_path / "b.log"),
+        job(tmp_path, "rest", "pass", needs=("bad",)),
+    ]
+    told = tell_failures(Scheduler(tmp_path, 1).run(jobs).failures)
+    assert told[:3] == ["tests: k b:", "  | much", "  | no"]
+    assert told[-5:] == [
+        "FAILED tests: k b",
+        "FAILED tests: x d",
+        "FAILED tests: x a",
+        "FAILED bad: ended with exit code 1",
+        "FAILED rest: not run, because bad failed",
+    ]
+    assert told[told.index("bad: ended with exit code 1:") + 1] == "  | last words"
+
+
+def test_what_is_told_of_failures_stays_short() -> None:
+    long = "\n".join(map(str, range(1000)))
+    told = tell_failures([Failure(f"t{number}", long) for number in range(NAMED_FAILURES + 2)])
+    assert told[TOLD_LINES] == "  | 999"
+    assert told[-2:] == [f"FAILED t{NAMED_FAILURES - 1}", "and 2 more"]
+    assert len(told) < 100
+
+
 def test_jobs_run_after_what_they_need(tmp_path: Path) -> None:
     write = f"open({str(tmp_path / 'made')!r}, 'w').close()"
     read = f"open({str(tmp_path / 'made')!r}).close()"
@@ -230,6 +269,13 @@ def test_comparison_without_results_is_a_failure(tmp_path: Path) -> None:
     lists = {key: [] for key in ("different", "expected", "unexpectedly_passed", "second_try")}
     (tmp_path / "some.json").write_text(json.dumps({"passed": 7, "failed": 2, "skipped": 1, "not_ours": 3, **lists}))
     assert count_cpython(tmp_path / "some.json").failed == 2
+
+
+def test_differences_of_the_comparison_are_failures_by_name(tmp_path: Path) -> None:
+    lists = {key: [] for key in ("expected", "unexpectedly_passed", "second_try")}
+    told = {"passed": 1, "failed": 1, "skipped": 0, "not_ours": 0, "different": ["plain: m.a: failed"], **lists}
+    (tmp_path / "some.json").write_text(json.dumps(told))
+    assert [failure.name for failure in count_cpython(tmp_path / "some.json").failures] == ["plain: m.a: failed"]
 
 
 def test_expected_lists_have_reasons(runner: ModuleType) -> None:
