@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
 
+    from kucha.gc import Pauses
+
 
 NO_MATPLOTLIB = "a PNG needs matplotlib (pip install kucha[plot]); a name that ends in .svg needs nothing"
 AFTER_ALL_OTHERS = -(1 << 30)  # of multiprocessing's finalisers, which run from the highest priority down
@@ -146,6 +148,7 @@ class Session:
         self.refusal: str | None = None
         self.version = ""
         self.started = 0.0
+        self.pauses: Pauses | None = None
 
     def plan(self) -> None:
         """Settles the names of the files to be written. Raises UsageError."""
@@ -196,6 +199,9 @@ class Session:
             self._prepare_children()
 
     def _install_collector(self) -> None:
+        from kucha import gc
+
+        self.collector = gc
         try:
             self.core.gc_install()
         except self.core.Refused as refusal:
@@ -305,6 +311,8 @@ class Session:
             cost = self.core.trace_stop(None, True) if self.core.tracing() else None
             if self.wishes.gil:
                 self.core.gil_stop()
+            if self.wishes.gc == "kucha" and self.installed and self.collector.installed():
+                self.pauses = self.collector.pauses()
             if os.getpid() == self.process:
                 self._conclude(cost)
         except (UsageError, OSError) as error:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kucha.capture import Group, Key
     from kucha.session import Session
 
+PLACES = 3  # of a histogram by powers of two that are shown as one: pauses are told apart by a factor of eight
 SOURCE_BYTES_MAX = 4 << 20  # a source file larger than this is generated, and not worth reading for one line
 
 
@@ -38,7 +39,8 @@ def traced(path: str, session: Session, cost: dict[str, Any], duration: float) -
     lines = [_heading(session, duration), ""]
     lines += _totals(profile, sums)
     lines += _memory(profile.arenas)
-    if session.wishes.timeline is not None:
+    lines += _pauses(session)
+    if session.wishes.timeline is not None and session.pauses is None:
         lines += [_collections(profile)]
     lines += [_tracing(session, cost)]
     if session.wishes.top:
@@ -49,7 +51,7 @@ def traced(path: str, session: Session, cost: dict[str, Any], duration: float) -
 
 def untraced(heaps: list[dict[str, Any]], session: Session, duration: float) -> str:
     """The summary of a run on the allocator alone."""
-    return "\n".join([_heading(session, duration), "", *_memory(heaps)]) + "\n"
+    return "\n".join([_heading(session, duration), "", *_memory(heaps), *_pauses(session)]) + "\n"
 
 
 def _heading(session: Session, duration: float) -> str:
@@ -90,6 +92,35 @@ def _memory(heaps: list[dict[str, Any]]) -> list[str]:
         lines.append(_row("arenas", f"{plural(arenas, 'arena')}, {size(space)}; {full}"))
     lines.append(_row("large blocks", f"{size(large)} in {number(sum(heap['large_blocks'] for heap in heaps))}"))
     return lines
+
+
+def _pauses(session: Session) -> list[str]:
+    """What kucha's collector kept the program waiting for, where it is in charge; then how often for how long."""
+    told = session.pauses
+    if told is None:
+        return []
+    if not told.count:
+        return [_row("collections", "none")]
+    text = f"{plural(told.count, 'collection')} in {_short(told.total)}, {told.share:.1%} of the time; "
+    lines = [_row("collections", f"{text}the longest {_short(told.longest)}")]
+    for generation, one in enumerate(told.generations):
+        sums = [sum(one.histogram[first : first + PLACES]) for first in range(0, len(one.histogram), PLACES)]
+        each = [
+            f"{number(count)} below {_short(2 ** (PLACES * (place + 1)) / 1e6)}"
+            for place, count in enumerate(sums)
+            if count
+        ]
+        if each:
+            lines.append(_row(f"generation {generation}", ", ".join(each)))
+    return lines
+
+
+def _short(time: float) -> str:
+    """A duration with three digits, from microseconds on."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if time >= unit * 0.9995:
+            return f"{time / unit:.3g} {name}" if time < 999.5 * unit else f"{time / unit:.0f} {name}"
+    return f"{time * 1e6:.3g} µs"
 
 
 def _collections(profile: Profile) -> str:

@@ -430,6 +430,20 @@ def test_the_command_puts_it_in_charge(kucha: Runner) -> None:
     assert done.returncode == 2 and "must be one of stock, kucha" in done.stderr
 
 
+def test_the_summary_tells_pauses(kucha: Runner) -> None:
+    done = kucha("run", "--no-trace", "--gc=kucha", "-c", "import gc; [gc.collect() for _ in range(3)]")
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"\n  collections +\d+ collections in \d+(\.\d+)? (s|ms|µs), \d+\.\d% of the time; the longest", done.stderr
+    )
+    row = re.search(r"\n  generation 2 +(.*)\n", done.stderr)
+    assert row is not None and sum(map(int, re.findall(r"(\d+) below", row[1]))) >= 3, done.stderr
+    done = kucha("run", "--gc=kucha", "-o", "made.kucha", "-c", "import gc; gc.disable()")
+    assert done.returncode == 0 and "\n  collections " in done.stderr, done.stderr
+    done = kucha("run", "--no-trace", "-c", "import gc; gc.collect()")
+    assert done.returncode == 0 and "collections" not in done.stderr
+
+
 def test_building_a_heap_is_hardly_ever_interrupted() -> None:
     passes(
         BEGIN
