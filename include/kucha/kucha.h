@@ -30,6 +30,7 @@
 #include <kucha/namespace.h>
 #include <kucha/object.h>
 #include <kucha/operations.h>
+#include <kucha/partition.h>
 #include <kucha/paths.h>
 #include <kucha/process.h>
 #include <kucha/progress.h>

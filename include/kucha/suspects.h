@@ -2,7 +2,8 @@
  *
  * An *accumulation point* is an object that retains a large share of the heap while no single object below it does: the
  * cache, list or table that the many small ones hang from. A *group* is all objects of one type, or of one birthplace,
- * that together retain a large share; an object inside another of its group is counted with that one.
+ * that together retain a large share; an object inside another of its group is counted with that one. Memory that an
+ * object owns beside itself (KU_NODE_BUFFER) is part of that object, and no suspect of its own.
  */
 #ifndef KUCHA_SUSPECTS_H
 #define KUCHA_SUSPECTS_H

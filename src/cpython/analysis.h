@@ -31,6 +31,9 @@ bool ku__analysis_node_of(const ku__analysis *self, PyObject *number, uint32_t *
  * exception. */
 bool ku__analysis_selection(const ku__analysis *self, PyObject *given, ku_selection **selection);
 
+/* The other way round: a bit a node. */
+PyObject *ku__analysis_selection_bytes(const ku_selection *selection);
+
 /* A text of a graph, UTF-8 or not. */
 PyObject *ku__analysis_text(const char *text);
 
@@ -66,5 +69,8 @@ PyObject *ku__heap_build_call(PyObject *module, PyObject *arguments);
 
 /* The type kucha._core.Analysis; NULL with an exception. */
 PyObject *ku__analysis_type_new(PyObject *module);
+
+/* The type kucha._core.Objects (analysis_objects.c), likewise. */
+PyObject *ku__objects_type_new(PyObject *module);
 
 #endif

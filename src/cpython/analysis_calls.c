@@ -72,7 +72,7 @@ PyObject *ku__analysis_histogram(PyObject *self, PyObject *arguments) {
 
 /* ---- queries ---- */
 
-static PyObject *selection_bytes(const ku_selection *selection) {
+PyObject *ku__analysis_selection_bytes(const ku_selection *selection) {
     Py_ssize_t size = ((Py_ssize_t)ku_selection_nodes(selection) + 7) / 8;
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
     if (bytes == NULL) {
@@ -111,7 +111,7 @@ PyObject *ku__analysis_select(PyObject *self, PyObject *arguments) {
     if (found == NULL) {
         return ku__analysis_raise(&error);
     }
-    PyObject *bytes = selection_bytes(found);
+    PyObject *bytes = ku__analysis_selection_bytes(found);
     ku_selection_delete(found);
     return bytes;
 }

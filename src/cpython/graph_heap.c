@@ -152,10 +152,20 @@ void ku__still_note_tracked(ku__still *still, uintptr_t object, unsigned generat
     }
 }
 
+/* Memory of an object that was born before our allocator came: nothing leads to it but its owner. */
+static bool add_foreign_buffer(ku__still *still, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    if (size == 0 || block % sizeof(void *) != 0) {
+        return false;
+    }
+    ku__elsewhere buffer = {
+        .address = block, .owned = size, .marks = (uint8_t)(KU__SLOT_CLAIMED | kind), .is_buffer = true};
+    return add_other(still, buffer) != KU__NO_SLOT;
+}
+
 bool ku__still_claim(ku__still *still, uintptr_t block, size_t size, ku__buffer_kind kind) {
     uint32_t slot = ku__still_find(still, block);
     if (slot == KU__NO_SLOT) {
-        return false;
+        return !ku__in_range((const void *)block) && add_foreign_buffer(still, block, size, kind);
     }
     uint8_t *marks = ku__still_marks(still, slot);
     if ((*marks & (KU__SLOT_OBJECT | KU__SLOT_TRACKED)) != 0) {

@@ -47,6 +47,7 @@ enum { KU__SLACK_UNKNOWN = 255 };
 typedef struct ku__elsewhere {
     uintptr_t address; /* of the object, or of the buffer */
     uint64_t size;     /* of the large block; 0: not ours */
+    uint64_t owned;    /* of a buffer that is not ours: its bytes, as its owner says */
     uint32_t front;    /* bytes in front of the object */
     uint32_t node;
     uint32_t site;

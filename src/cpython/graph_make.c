@@ -23,6 +23,7 @@ typedef struct met {
     const char *block; /* where the block begins; NULL: not ours */
     PyObject *object;  /* NULL: no object that lives */
     size_t size;       /* of the block; 0: not ours */
+    size_t owned;      /* of a buffer that is not ours */
     uint32_t type;     /* of the interpreter's; KU__NO_TYPE */
     uint32_t front;
     uint32_t site_slot;
@@ -81,6 +82,7 @@ static void meet_other(ku__making *making, uint32_t slot, meeting *meet) {
     met what = {.slot = slot,
                 .block = (const char *)other->address - other->front,
                 .size = other->size,
+                .owned = other->owned,
                 .type = KU__NO_TYPE,
                 .front = other->front,
                 .site_slot = other->site,
@@ -196,7 +198,7 @@ static uint8_t flags_of(const met *what) {
 static size_t bytes_of(const ku__making *making, const met *what) {
     size_t claimed = what->object != NULL ? ku__object_bytes(what->object, what->front) : 0;
     if (what->size == 0) {
-        return claimed;
+        return claimed + what->owned;
     }
     if (what->slot >= making->still.pool_slots) {
         return what->size;

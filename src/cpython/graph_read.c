@@ -129,7 +129,9 @@ static void read_split(ku__reading *reading, const PyDictValues *values, const P
 static void read_dict(ku__reading *reading, PyObject *object) {
     const PyDictObject *dict = (const PyDictObject *)(const void *)object;
     const PyDictKeysObject *keys = dict->ma_keys;
-    own(reading, keys, ku__fact_keys_size(keys), KU__BUFFER_KEYS);
+    if (keys->dk_log2_size != 0) { /* all dicts that were never filled share one table, which is nobody's */
+        own(reading, keys, ku__fact_keys_size(keys), KU__BUFFER_KEYS);
+    }
     if (dict->ma_values == NULL) {
         read_combined(reading, keys);
     } else if (!ku__fact_values_embedded(dict->ma_values)) {

@@ -319,9 +319,11 @@ PyDoc_STRVAR(refused_doc, "kucha cannot do safely on this interpreter, or in thi
 PyDoc_STRVAR(capture_error_doc, "The file is not a whole and sound capture.");
 
 static int add_analysis(PyObject *module) {
-    PyObject *type = ku__analysis_type_new(module);
-    int failed = type == NULL || PyModule_AddObjectRef(module, "Analysis", type) != 0;
-    Py_XDECREF(type);
+    PyObject *analysis = ku__state_of(module)->analysis_type = ku__analysis_type_new(module);
+    PyObject *objects = ku__objects_type_new(module);
+    int failed = analysis == NULL || objects == NULL || PyModule_AddObjectRef(module, "Analysis", analysis) != 0 ||
+                 PyModule_AddObjectRef(module, "Objects", objects) != 0;
+    Py_XDECREF(objects);
     return failed;
 }
 
@@ -357,6 +359,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->snapshot_type);
     Py_VISIT(state->recorder_type);
     Py_VISIT(state->graph_type);
+    Py_VISIT(state->analysis_type);
     return 0;
 }
 
@@ -368,6 +371,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->snapshot_type);
     Py_CLEAR(state->recorder_type);
     Py_CLEAR(state->graph_type);
+    Py_CLEAR(state->analysis_type);
     return 0;
 }
 

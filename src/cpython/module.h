@@ -15,6 +15,7 @@ typedef struct ku__module_state {
     PyObject *snapshot_type; /* kucha._core.Snapshot */
     PyObject *recorder_type; /* kucha._core.LineRecorder */
     PyObject *graph_type;    /* kucha._core.Graph */
+    PyObject *analysis_type; /* kucha._core.Analysis */
 } ku__module_state;
 
 static inline ku__module_state *ku__state_of(PyObject *module) {

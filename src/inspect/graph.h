@@ -136,6 +136,7 @@ uint64_t ku__graph_wide(const ku_graph *graph, ku__wide_what what, uint32_t node
 
 /* The index of who holds what; false with `error` filled. Fills it in at the first call. */
 bool ku__graph_index_referrers(ku_graph *graph, ku_error *error);
+void ku__graph_forget_referrers(ku_graph *graph);
 
 static inline uint32_t ku__graph_type(const ku_graph *graph, uint32_t node) {
     return graph->shape_table[graph->shape_of[node]].type;

@@ -8,15 +8,19 @@
 #include "os/failure.h"
 #include "os/pages.h"
 
+void ku__graph_forget_referrers(ku_graph *graph) {
+    ku__pages_unmap(graph->referrer_first, ((size_t)graph->nodes + 2) * sizeof(uint32_t));
+    ku__pages_unmap(graph->referrer_list, ((size_t)graph->edges + 1) * sizeof(uint32_t));
+    graph->referrer_first = graph->referrer_list = NULL;
+}
+
 static bool take_memory(ku_graph *graph) {
     graph->referrer_first = ku__pages_map(((size_t)graph->nodes + 2) * sizeof(uint32_t));
     graph->referrer_list = ku__pages_map(((size_t)graph->edges + 1) * sizeof(uint32_t));
     if (graph->referrer_first != NULL && graph->referrer_list != NULL) {
         return true;
     }
-    ku__pages_unmap(graph->referrer_first, ((size_t)graph->nodes + 2) * sizeof(uint32_t));
-    ku__pages_unmap(graph->referrer_list, ((size_t)graph->edges + 1) * sizeof(uint32_t));
-    graph->referrer_first = graph->referrer_list = NULL;
+    ku__graph_forget_referrers(graph);
     return false;
 }
 

@@ -32,12 +32,26 @@ typedef struct walk {
 
 /* ---- points ---- */
 
+/* A place is no memory, and a buffer (a dict's table of keys, a list's items) is a part of its owner. */
+static bool is_nobodys_suspect(const walk *w, uint32_t node) {
+    return (w->graph->flags[node] & (KU_NODE_PLACE | KU_NODE_BUFFER)) != 0;
+}
+
+/* What the object among the node's children that retains most retains; its buffers are not asked. */
+static uint64_t most_below(const walk *w, uint32_t node) {
+    uint32_t count;
+    uint64_t most = 0;
+    const uint32_t *children = ku_dominators_children(w->tree, node, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t retained = ku_dominators_retained(w->tree, children[i]);
+        if (retained > most && !is_nobodys_suspect(w, children[i])) most = retained;
+    }
+    return most;
+}
+
 static bool is_point(const walk *w, uint32_t node) {
     uint64_t retained = ku_dominators_retained(w->tree, node);
-    uint32_t largest;
-    if (retained < w->least || (w->graph->flags[node] & KU_NODE_PLACE) != 0) return false;
-    return ku_dominators_largest(w->tree, node, &largest, 1) == 0 ||
-           (double)ku_dominators_retained(w->tree, largest) < passes_on * (double)retained;
+    return retained >= w->least && (double)most_below(w, node) < passes_on * (double)retained;
 }
 
 static bool add_point(walk *w, uint32_t node) {
@@ -68,14 +82,14 @@ static void enter_group(const walk *w, group *into, uint32_t node) {
 }
 
 static bool enter(walk *w, uint32_t node) {
-    if ((w->graph->flags[node] & KU_NODE_PLACE) != 0) return true;
+    if (is_nobodys_suspect(w, node)) return true;
     enter_group(w, &w->types[ku__graph_type(w->graph, node)], node);
     enter_group(w, &w->sites[ku__graph_site(w->graph, node)], node);
     return !is_point(w, node) || add_point(w, node);
 }
 
 static void leave(walk *w, uint32_t node) {
-    if ((w->graph->flags[node] & KU_NODE_PLACE) != 0) return;
+    if (is_nobodys_suspect(w, node)) return;
     w->types[ku__graph_type(w->graph, node)].open--;
     w->sites[ku__graph_site(w->graph, node)].open--;
 }

@@ -255,6 +255,27 @@ static void test_a_group_inside_itself_counts_once(void **unused) {
     ku_graph_close(graph);
 }
 
+/* A dict whose table of keys is most of it: the dict is the point, and its table is no suspect. */
+static void test_a_buffer_is_no_suspect_of_its_own(void **unused) {
+    (void)unused;
+    ku_graph_builder *b = ku_graph_builder_new(NULL);
+    uint32_t dict = ku_graph_builder_type(b, "builtins", "dict", 0);
+    uint32_t keys = ku_graph_builder_type(b, NULL, "<keys of dict>", KU_NODE_TYPE_SYSTEM);
+    uint32_t owner = add_node(b, 1, dict, 64, 0, "cache");
+    ku_node table = {.address = 8192, .type = keys, .size = 9000, .label = KU_GRAPH_NONE, .flags = KU_NODE_BUFFER};
+    add_edge(b, 0, owner);
+    add_edge(b, owner, ku_graph_builder_node(b, &table));
+    ku_graph *graph = ku_graph_builder_finish(b, NULL);
+    ku_dominators *tree = ku_dominators_new(graph, NULL, NULL);
+    ku_suspects *found = ku_suspects_new(graph, tree, 0.1, NULL);
+    assert_int_equal(found->count, 1);
+    assert_int_equal(found->list[0].key, owner);
+    assert_int_equal(found->list[0].retained, 9064);
+    ku_suspects_delete(found);
+    ku_dominators_delete(tree);
+    ku_graph_close(graph);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queries_find_what_they_describe),
@@ -264,6 +285,7 @@ int main(void) {
         cmocka_unit_test(test_graphs_are_compared_by_name_and_identity),
         cmocka_unit_test(test_the_point_where_memory_piles_up_is_found),
         cmocka_unit_test(test_a_group_inside_itself_counts_once),
+        cmocka_unit_test(test_a_buffer_is_no_suspect_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
