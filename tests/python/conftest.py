@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,47 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write_file
+
+
+PATIENCE = 60.0  # seconds until something must have happened that takes well under one, on however busy a machine
+
+
+def eventually(right: Callable[[], object]) -> bool:
+    """Whether it comes true. For what others do in their own time: threads, children, the kernel."""
+    until = time.monotonic() + PATIENCE
+    while not right():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+# For programs that are watched: a watcher sleeps between two readings, and the kernel counts how often a thread went to
+# sleep of itself. turns() is that count for a process's main thread, or for all threads of this process but the one
+# that asks; wait() sleeps until the watcher has had so many turns more.
+WATCHED = f"""
+import os, threading, time
+def sleeps(path):
+    with open(path) as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+def turns(pid=0):
+    if pid: return sleeps(f"/proc/{{pid}}/status")
+    tasks = set(os.listdir("/proc/self/task")) - {{str(threading.get_native_id())}}
+    return sum(sleeps(f"/proc/self/task/{{task}}/status") for task in tasks)
+def wait(more, pid=0, until=time.monotonic() + {PATIENCE}):
+    before = turns(pid)
+    while turns(pid) < before + more and time.monotonic() < until: time.sleep(0.005)
+"""
+
+
+def written(path: Path) -> dict[str, int]:
+    """The totals of a capture that is being written, as far as they are in the file."""
+    from kucha import _core
+
+    try:
+        return _core.capture_read(str(path)).totals
+    except (OSError, _core.CaptureError):
+        return {"live_bytes": 0}
 
 
 def captures(folder: Path) -> list[Path]:

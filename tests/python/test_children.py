@@ -8,13 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Runner, captures, clean_environment
+from conftest import PATIENCE, Runner, captures, clean_environment, eventually
 
 Write = Callable[[str, str], Path]
 
@@ -27,6 +26,21 @@ if pid == 0:
     {leave}
 os.waitpid(pid, 0)
 parent = [bytes(3000) for _ in range(100)]
+"""
+
+
+# Waits until this process's capture has so many bytes that live.
+PATIENT = f"""
+import os, time
+from kucha import _core
+def written():
+    try:
+        return _core.capture_read(f"out.kucha.{{os.getpid()}}").totals["live_bytes"]
+    except (OSError, _core.CaptureError):
+        return 0
+def wait(size, until=time.monotonic() + {PATIENCE}):
+    while written() < size and time.monotonic() < until:
+        time.sleep(0.02)
 """
 
 
@@ -46,8 +60,9 @@ def live_by_line(kucha: Runner, path: Path) -> dict[int, int]:
 @pytest.mark.parametrize("leave", ["sys.exit()", "os._exit(0)"])
 def test_followed_fork_has_a_capture_of_its_own(kucha: Runner, write: Write, tmp_path: Path, leave: str) -> None:
     if leave.startswith("os."):
-        # Leaves no chance to finish: the last second may be missing, so there are some in which little happens.
-        leave = "import time; [time.sleep(n / 1000) for n in range(60)]; " + leave
+        # Leaves no chance to finish: the last second may be missing, so what has happened is waited for.
+        write("patience.py", PATIENT)
+        leave = "import patience; patience.wait(2_100_000); " + leave
     path = write("program.py", FORKING.format(leave=leave))
     done = kucha("run", "-o", "out.kucha", "--follow-fork", path)
     assert done.returncode == 0, done.stderr
@@ -243,27 +258,29 @@ def keep(size):
     try:
         done = python("-c", send)
         assert (done.returncode, done.stdout) == (0, "20\n"), done.stderr + (tmp_path / "log").read_text()
-        time.sleep(1)  # what happened until a second ago is in the captures of workers, which leave by os._exit()
+        # Workers leave by os._exit(), so what they did must be in their captures before.
+        assert eventually(lambda: kept_by_tasks(kucha, tmp_path) >= 20 * 100_000)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
         process.wait()
-    found = captures(tmp_path)
-    assert len(found) == 3, (tmp_path / "log").read_text()
+    assert len(captures(tmp_path)) == 3, (tmp_path / "log").read_text()
+    assert kept_by_tasks(kucha, tmp_path) >= 20 * 100_000
+
+
+def kept_by_tasks(kucha: Runner, folder: Path) -> int:
+    """Bytes that live and were born where tasks.py keeps them, in the captures of celery's workers."""
     kept = 0
-    for capture in found[1:]:
-        rows = json.loads(kucha("report", "--json", capture).stdout)["places"]
+    for capture in captures(folder)[1:]:
+        done = kucha("report", "--json", capture)
+        rows = json.loads(done.stdout)["places"] if done.returncode == 0 else []
         kept += sum(row["live_bytes"] for row in rows if str(row["file"]).endswith("tasks.py") and row["line"] == 10)
-    assert kept >= 20 * 100_000
+    return kept
 
 
 def wait_for_address(log: Path) -> str:
-    """The address that gunicorn says it listens at."""
-    for _ in range(300):
-        words = log.read_text().split()
-        found = [word for word in words if word.startswith("http://127.0.0.1:")]
-        if found and "Booting" in words:
-            return found[0]
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    """The address that gunicorn says it listens at, when both workers are there."""
+    assert eventually(lambda: log.read_text().split().count("Booting") == 2), log.read_text()
+    words = log.read_text().split()
+    return next(word for word in words if word.startswith("http://127.0.0.1:"))

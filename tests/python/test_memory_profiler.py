@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Done, Runner
+from conftest import WATCHED, Done, Runner
 from kucha import memory_profiler
 from kucha.memory_profiler import LineProfiler, LogFile, TimeStamper, memory_usage, profile, show_results
 
@@ -463,16 +463,19 @@ def test_readings_of_this_process_and_of_another() -> None:
 
 
 def test_readings_while_a_function_runs() -> None:
-    def f(size: int, wait: float = 0.0) -> int:
+    watched: dict[str, Any] = {}
+    exec(WATCHED, watched)
+
+    def f(size: int, turns: int = 0) -> int:
         data = bytearray(b"x" * size)
-        time.sleep(wait)
+        watched["wait"](turns)
         return len(data)
 
     (before,) = memory_usage()
-    usage, result = memory_usage((f, (60 << 20,), {"wait": 0.1}), interval=0.01, retval=True)
+    usage, result = memory_usage((f, (60 << 20,), {"turns": 6}), interval=0.01, retval=True)
     assert result == 60 << 20
     assert max(usage) - before > 50
-    most = memory_usage((f, (60 << 20, 0.05)), interval=0.01, max_usage=True)
+    most = memory_usage((f, (60 << 20, 3)), interval=0.01, max_usage=True)
     assert most - before > 50
     assert all(len(pair) == 2 for pair in memory_usage((f, (1,)), timestamps=True, max_iterations=1))
 
@@ -486,12 +489,14 @@ def test_a_quick_function_is_called_again_unless_told_otherwise() -> None:
 
 
 def test_a_function_that_keeps_the_lock_is_sampled() -> None:
-    usage = memory_usage((sum, (range(6_000_000),)), interval=0.005, max_iterations=1)
-    assert len(usage) > 10
+    readings, length = 0, 6_000_000
+    while readings <= 10:  # the pytest_timeout of a test is the limit
+        readings = len(memory_usage((sum, (range(length),)), interval=0.005, max_iterations=1))
+        length *= 3
 
 
 def test_a_program_that_was_started_is_read_until_it_ends() -> None:
-    text = "import time; x = bytearray(b'x' * (30 << 20)); time.sleep(0.4)"
+    text = WATCHED + "x = bytearray(b'x' * (30 << 20)); wait(4, os.getppid())"
     process = subprocess.Popen([sys.executable, "-c", text])
     usage = memory_usage(process, interval=0.02, multiprocess=True)
     assert max(reading[0] for reading in usage) > 30

@@ -10,11 +10,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import Done, Runner, captures, clean_environment
+from conftest import Done, Runner, captures, clean_environment, eventually, written
 
 PROGRAM = """
 def keep():
@@ -214,7 +213,7 @@ def test_capture_of_a_killed_program_is_read(kucha: Runner, tmp_path: Path) -> N
     process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    time.sleep(1.5)
+    assert eventually(lambda: written(tmp_path / "out.kucha")["live_bytes"] > 5000 * 1000)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(timeout=30)
     process.stdout.close()
