@@ -44,6 +44,11 @@ class Interpreter:
         """The release it belongs to, such as 3.13."""
         return ".".join(self.version.split(".")[:2])
 
+    @property
+    def number(self) -> tuple[int, ...]:
+        """The version, for comparing."""
+        return tuple(int(part) for part in self.version.split(".")[:2])
+
     def command(self, arguments: list[str]) -> list[str]:
         """The command line that runs ``arguments`` (a command and its arguments) where this interpreter lies."""
         if self.root is None:

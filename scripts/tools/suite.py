@@ -96,13 +96,16 @@ def soak_job(host: Interpreter) -> Job:
     )
 
 
-def pytest_job(interpreter: Interpreter, folder: str, variant: str = "release", pattern: str = "") -> Job:
-    """Runs a folder of pytest tests, or only the files of a pattern, under an interpreter."""
+def pytest_job(
+    interpreter: Interpreter, folder: str, variant: str = "release", pattern: str = "", marks: str = ""
+) -> Job:
+    """Runs a folder of pytest tests, or only the files of a pattern, or those with marks, under an interpreter."""
     build = interpreter.build_folder(variant)
     tag = f"{Path(folder).name}-{build.name}"
     results = RESULTS / f"{tag}.xml"
     results.unlink(missing_ok=True)
     options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout=300", f"--junit-xml={results}"]
+    options += ["-m", marks] if marks else []
     settings = {
         "PYTHONPATH": python_path(build / "site"),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -173,7 +176,10 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]
     tests.append(unit_job(host, "valgrind", "test_annotations"))
     if has_tests("tests/python"):
-        tests += [pytest_job(item, "tests/python") for item in interpreters]
+        ends = (host, max(interpreters, key=lambda item: item.number))
+        tests += [
+            pytest_job(item, "tests/python", marks="" if item in ends else "not any_version") for item in interpreters
+        ]
         # What lies above the module does not know the geometry.
         tests += [pytest_job(host, "tests/python", variant, "test_core*.py") for variant in GEOMETRIES]
     tests += [pytest_job(host, folder) for folder in ("tests/house", "tests/install") if has_tests(folder)]

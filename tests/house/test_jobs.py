@@ -58,6 +58,13 @@ def test_memcheck_is_told_of_blocks_in_one_job() -> None:
     assert jobs["unit valgrind"].needs[0] in jobs
 
 
+def test_every_test_runs_under_the_oldest_and_the_newest_and_most_under_all() -> None:
+    found = [host(), *(Interpreter(f"x-3.{minor}", f"3.{minor}.1", "python", None) for minor in (90, 101, 95))]
+    jobs = {job.name: job.command for job in all_jobs(found, whole=False)}
+    chosen = {item.name: "not any_version" in jobs[f"python {item.name}"] for item in found}
+    assert chosen == {"host": False, "x-3.90": True, "x-3.101": False, "x-3.95": True}
+
+
 def test_every_job_finds_what_it_needs() -> None:
     for whole in (False, True):
         jobs = all_jobs([host()], whole)

@@ -80,6 +80,46 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
     return write_file
 
 
+# Files whose tests are about what no interpreter changes: /proc, the formats of captures, reports and heap files, the
+# words of the command line, documents. These, and tests marked so one by one, run under the oldest interpreter and the
+# newest; scripts/test leaves them out under those between (see tools/suite.py).
+ANY_VERSION = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "capture_file_doc",
+        "capture_upkeep",
+        "comparison",
+        "docs",
+        "doctor",
+        "dropin",
+        "exports",
+        "heap",
+        "limits_and_ps",
+        "manual",
+        "mprof",
+        "objgraph_suite",
+        "options",
+        "psutil",
+        "psutil_hidden",
+        "report",
+        "resource",
+        "timeline",
+    )
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the mark known."""
+    config.addinivalue_line("markers", "any_version: runs under the oldest interpreter and the newest alone")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what lies in such a file."""
+    for item in items:
+        if item.path.name in ANY_VERSION:
+            item.add_marker(pytest.mark.any_version)
+
+
 PATIENCE = 60.0  # seconds until something must have happened that takes well under one, on however busy a machine
 
 

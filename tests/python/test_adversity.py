@@ -32,6 +32,7 @@ def capture(kucha: Runner, tmp_path: Path) -> Path:
     return tmp_path / "out.kucha"
 
 
+@pytest.mark.any_version
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_output_that_cannot_be_written_is_one_sentence(capture: Path, words: tuple[str, ...]) -> None:
     done = shell(capture.parent, '"$@" >/dev/full', *words)
@@ -39,6 +40,7 @@ def test_output_that_cannot_be_written_is_one_sentence(capture: Path, words: tup
     assert done.stderr == "kucha: can't write to standard output: No space left on device\n"
 
 
+@pytest.mark.any_version
 @pytest.mark.parametrize("words", [*COMMANDS, ("report", "missing"), ()], ids=" ".join)
 def test_closed_streams_are_no_reason_for_a_traceback(capture: Path, words: tuple[str, ...]) -> None:
     assert shell(capture.parent, '"$@" 2>err >&-', *words).returncode in (0, 2)
@@ -57,6 +59,7 @@ def in_removed(folder: Path, *words: str | Path) -> Done:
     return shell(folder, 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', *words)
 
 
+@pytest.mark.any_version
 def test_a_directory_that_was_removed(capture: Path) -> None:
     folder = capture.parent
     done = in_removed(folder, "run", "-c", "print(1)")
@@ -89,6 +92,7 @@ def small_disk(tmp_path: Path) -> Path:
     return disk
 
 
+@pytest.mark.any_version
 def test_a_disk_that_fills_up(small_disk: Path) -> None:
     """The program goes on, what was written stays readable, and nothing is left half written."""
     try:

@@ -178,6 +178,7 @@ def test_users_own_sitecustomize_still_runs_in_children(kucha: Runner, write: Wr
     assert len(captures(tmp_path)) == 2
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
 def test_workers_of_pytest_are_traced(kucha: Runner, write: Write, tmp_path: Path) -> None:
     write("tests/test_it.py", "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_it(n): bytes(5000)\n")
@@ -194,6 +195,7 @@ def test_workers_of_pytest_are_traced(kucha: Runner, write: Write, tmp_path: Pat
     assert sum("test_it.py:3" in text for text in texts) >= 1
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
 def test_workers_of_gunicorn_are_traced(kucha: Runner, write: Write, tmp_path: Path) -> None:
     write(
@@ -229,6 +231,7 @@ def app(environ, start_response):
     assert kept >= 20 * 100_000
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(importlib.util.find_spec("celery") is None, reason="celery is not installed")
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="celery 5.7 does not say that it works there")
 def test_workers_of_celery_are_traced(kucha: Runner, python: Runner, write: Write, tmp_path: Path) -> None:
