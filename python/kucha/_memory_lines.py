@@ -270,18 +270,25 @@ def show_results(prof: LineProfiler, stream: TextIO | None = None, precision: in
     """Writes the table of each function that has run."""
     stream = stream or sys.stdout
     counted = prof.code_map.recorder.counted
-    template = _EXACT if counted else _KNOWN
     for filename, _, lines, rows in prof.code_map.tables():
-        header = template.format(*_HEADINGS)
-        stream.write("Filename: " + filename + "\n\n")
-        stream.write(header + "\n")
-        stream.write("=" * len(header) + "\n")
-        source = linecache.getlines(filename)
-        known = {row[0]: row for row in rows}
-        for line in lines:
-            text = source[line - 1] if line <= len(source) else "\n"
-            stream.write(template.format(*_cells(line, known.get(line), text, precision, prof.code_map.resident)))
-        stream.write("\n\n")
+        write_table(stream, filename, lines, rows, precision, counted, prof.code_map.resident)
+
+
+def write_table(
+    stream: TextIO, filename: str, lines: range, rows: list[Row], precision: int, counted: bool, resident: Resident
+) -> None:
+    """Writes the table of one function; ``counted`` with the columns of kucha's allocator."""
+    template = _EXACT if counted else _KNOWN
+    header = template.format(*_HEADINGS)
+    stream.write("Filename: " + filename + "\n\n")
+    stream.write(header + "\n")
+    stream.write("=" * len(header) + "\n")
+    source = linecache.getlines(filename)
+    known = {row[0]: row for row in rows}
+    for line in lines:
+        text = source[line - 1] if line <= len(source) else "\n"
+        stream.write(template.format(*_cells(line, known.get(line), text, precision, resident)))
+    stream.write("\n\n")
 
 
 def _cells(line: int, row: Row | None, text: str, precision: int, resident: Resident) -> tuple[Any, ...]:

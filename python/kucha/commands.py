@@ -99,6 +99,28 @@ RUN = Command(
             "Watch the interpreter's lock: at the end, say how long each thread held it and waited for it, and what "
             "share collections took.",
         ),
+        Option(
+            "--lines",
+            "FILE",
+            "Record what each line does to memory: at the end, show the lines and the functions that allocated most, "
+            "or write the tables of all functions to FILE.",
+            implied="",
+        ),
+        Option(
+            "--lines-of",
+            "CODE",
+            "Whose lines: own (no standard library, no installed package), all, modules, files, or FILE:FUNCTION, "
+            "apart by commas; * and ? stand for anything. Default: own.",
+            "own",
+        ),
+        Option(
+            "--resident",
+            "WHEN",
+            "With --lines, read resident memory where it may have moved, after every line, or keep it off. Default: "
+            "moved.",
+            "moved",
+            choice("moved", "every", "off"),
+        ),
         Option("--map", "FILE", "At the end, draw the arenas as a picture (SVG)."),
         Option("--stats", None, "At the end, print the allocator's statistics, size class by size class."),
         Option("--top", "N", f"{_TOP_HELP} Default: {TOP_SUMMARY}.", TOP_SUMMARY, count(0, 10_000)),

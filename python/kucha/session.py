@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from kucha.gc import Pauses
-
+    from kucha.lines import Lines
 
 NO_MATPLOTLIB = "a PNG needs matplotlib (pip install kucha[plot]); a name that ends in .svg needs nothing"
 AFTER_ALL_OTHERS = -(1 << 30)  # of multiprocessing's finalisers, which run from the highest priority down
@@ -43,10 +43,13 @@ class Wishes:
         "frames",
         "gc",
         "gil",
+        "lines",
+        "lines_of",
         "map",
         "mode",
         "output",
         "quiet",
+        "resident",
         "sample",
         "stats",
         "swap",
@@ -73,12 +76,19 @@ class Wishes:
         self.stats: bool = values["stats"]
         self.timeline: str | None = values["timeline"]
         self.gil: bool = values["gil"]
+        self.lines: str | None = values["lines"]
+        self.lines_of: str = values["lines_of"]
+        self.resident: Literal["moved", "every", "off"] = values["resident"]
         self.top: int = values["top"]
         self.tracemalloc: bool = values["tracemalloc"]
         if self.allocator_only and (self.output or self.sample or self.mode == "objects"):
             raise UsageError("--no-trace leaves out what --output, --sample and --mode are about; drop one of them")
         if self.allocator_only and self.timeline is not None:
             raise UsageError("--timeline draws what a capture holds, which --no-trace leaves out; drop one of them")
+        if not self.lines_of.replace(",", " ").strip():
+            raise UsageError("--lines-of names no code; say own, all, a module or a file")
+        if self.lines is None and (self.lines_of != "own" or self.resident != "moved"):
+            raise UsageError("--lines-of and --resident say how --lines is to look; add it")
 
     def words_for_children(self, output: str) -> list[str]:
         """Options that make a child process trace itself as this one is traced, into OUTPUT.PID, without a word."""
@@ -149,6 +159,7 @@ class Session:
         self.version = ""
         self.started = 0.0
         self.pauses: Pauses | None = None
+        self.lines: Lines | None = None
 
     def plan(self) -> None:
         """Settles the names of the files to be written. Raises UsageError."""
@@ -163,6 +174,8 @@ class Session:
         if wishes.timeline is not None and self.capture is not None:
             wishes.timeline = self._settle(wishes.timeline or self.capture.removesuffix(".kucha") + ".svg")
             check_plot(wishes.timeline)
+        if wishes.lines:
+            wishes.lines = self._settle(wishes.lines)
 
     def _settle(self, output: str) -> str:
         """The absolute path of a file that may be written, so that the program may change its directory."""
@@ -191,12 +204,22 @@ class Session:
             self._go_on_without(str(refusal), insisted=self.wishes.swap or self.wishes.gc != "stock")
         if self.installed and self.wishes.gc == "kucha":
             self._install_collector()
+        if self.wishes.lines is not None:
+            self._prepare_lines()
         if self.wishes.drop_in:
             from kucha import dropin
 
             dropin.install()
         if self.wishes.follow_subprocesses and self.capture is not None:
             self._prepare_children()
+
+    def _prepare_lines(self) -> None:
+        from kucha.lines import Lines  # now, so that importing it is not traced
+
+        try:
+            self.lines = Lines(self.wishes.lines_of, self.wishes.resident)
+        except self.core.Refused as refusal:
+            say(f"{str(refusal).rstrip('.')}; the program runs without --lines")
 
     def _install_collector(self) -> None:
         from kucha import gc
@@ -218,6 +241,15 @@ class Session:
         if wishes.tracemalloc and self.installed:
             self.tracemalloc.start(wishes.frames)
             self.tracemalloc.install()
+        if self.lines is not None:
+            self._record_lines(self.lines)
+
+    def _record_lines(self, lines: Lines) -> None:
+        try:
+            lines.start()
+        except RuntimeError as error:
+            self.lines = None
+            say(f"{str(error).rstrip('.')}; the program runs without --lines")
 
     def _watch_gil(self) -> None:
         from kucha import gil
@@ -309,6 +341,8 @@ class Session:
             # First of all, and without a keyword, so that nothing of ours gets into the capture. In a forked child that
             # is not followed there is no capture to close, and tracing simply ends.
             cost = self.core.trace_stop(None, True) if self.core.tracing() else None
+            if self.lines is not None:
+                self.lines.stop()
             if self.wishes.gil:
                 self.core.gil_stop()
             if self.wishes.gc == "kucha" and self.installed and self.collector.installed():
@@ -331,33 +365,51 @@ class Session:
             text = self.summary.untraced(self.core.stats(), self, duration)
         if wishes.gil and not wishes.quiet and "kucha.gil" in sys.modules:
             text += sys.modules["kucha.gil"].summary()
+        if self.lines is not None and not wishes.quiet:
+            text += self.lines.summary(wishes.top, self.folder)
         if wishes.stats and self.installed:
             text += self.core.stats_text()
         if text:
             sys.stderr.write(text)
             sys.stderr.flush()
+        if self.lines is not None:
+            self._write_lines(self.lines)
         if wishes.map is not None and self.installed:
             from kucha.picture import map_svg
 
-            self._draw(map_svg().encode(), wishes.map, "the arenas are")
+            self._write(map_svg().encode(), wishes.map, "the arenas are drawn")
         if wishes.timeline is not None and self.capture is not None and cost is not None:
             from kucha.capture import Profile
             from kucha.export import timeline
 
             draw = timeline.png if wishes.timeline.endswith(".png") else timeline.svg
-            self._draw(draw(Profile(self.capture), ""), wishes.timeline, "memory and collections over time are")
+            picture = draw(Profile(self.capture), "")
+            self._write(picture, wishes.timeline, "memory and collections over time are drawn")
 
-    def _draw(self, picture: bytes, path: str, what: str) -> None:
-        """Writes a picture, and says so."""
+    def _write_lines(self, lines: Lines) -> None:
+        from io import StringIO
+
+        if self.wishes.lines:
+            text = StringIO()
+            lines.write(text)
+            content = text.getvalue().encode("utf-8", "backslashreplace")
+            self._write(content, self.wishes.lines, "the tables of all functions are")
+        elif not self.wishes.quiet:
+            sys.stderr.write("\n")
+            lines.write(sys.stderr, self.wishes.top)
+            sys.stderr.flush()
+
+    def _write(self, content: bytes, path: str, what: str) -> None:
+        """Writes a file, and says so."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if self.wishes.force else os.O_EXCL)
         try:
             with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-                file.write(picture)
+                file.write(content)
         except OSError as error:
             say(f"can't write '{path}': {error.strerror or error}")
             return
         if not self.wishes.quiet:
-            say(f"{what} drawn in {short_path(path, self.folder)}")
+            say(f"{what} in {short_path(path, self.folder)}")
 
 
 def read_wishes(arguments: list[str]) -> tuple[Wishes, list[str]]:

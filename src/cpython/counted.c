@@ -1,7 +1,7 @@
 /* counted.c: see counted.h. */
 #include "cpython/counted.h"
 
-__thread ku__counts ku__thread_counts;
+KU__QUICK_THREAD ku__counts ku__thread_counts;
 
 static unsigned users; /* who counts, over all threads; the main interpreter's GIL */
 

@@ -10,7 +10,8 @@ typedef struct call {
     int64_t allocated, freed; /* the thread's counts when the line began, and what kin has had since */
     int64_t live;             /* when the line began */
     int64_t high;             /* the highest that inner calls reached since */
-    int64_t at_call[2];       /* allocated and freed when the call began */
+    int64_t resident;         /* resident bytes when the line began, and what kin has added since; for spans */
+    int64_t at_call[3];       /* allocated, freed and resident when the call began */
     size_t kin;               /* the nearest outer call whose lines stand in the same table; SIZE_MAX: none */
 } call;
 
@@ -27,9 +28,10 @@ typedef struct line_thread {
     activation *active;
     size_t active_count, active_room;
     ku__resident resident;
+    const void *passed; /* what a chooser did not want, when it was asked last */
 } line_thread;
 
-static __thread line_thread here;
+static KU__QUICK_THREAD line_thread here;
 
 /* ---- arrays that grow ---- */
 
@@ -129,6 +131,7 @@ static ku__line_stretch measure(size_t index) {
         .allocated = counts->allocated - ran->allocated,
         .freed = counts->freed - ran->freed,
         .peak = high - ran->live,
+        .grown = -ran->resident,
     };
 }
 
@@ -139,6 +142,7 @@ static void begin_line(call *now, int line) {
     now->allocated = counts->allocated;
     now->freed = counts->freed;
     now->live = now->high = counts->high;
+    now->resident = here.resident.bytes;
 }
 
 /* Asks the recorder's reader, a Python function, with the counting switched off. False with an exception set. */
@@ -179,8 +183,11 @@ static int record(size_t index) {
         if (!memory_of(on, code, &ran.memory)) {
             return -1;
         }
+        ku__line_stretch seen = ran;
+        seen.spans = on->recorder->spans;
+        seen.grown += ran.memory;
         ku__line_table_add(ku__recorder_find(on->recorder, code), line, on->before,
-                           &ran); /* a reader can move tables */
+                           &seen); /* a reader can move tables */
         on->before = line;
     }
     return 0;
@@ -225,6 +232,7 @@ static void spare_kin(const call *ended) {
         const ku__counts *counts = &ku__thread_counts;
         here.calls[ended->kin].allocated += counts->allocated - ended->at_call[0];
         here.calls[ended->kin].freed += counts->freed - ended->at_call[1];
+        here.calls[ended->kin].resident += here.resident.bytes - ended->at_call[2];
     }
 }
 
@@ -244,10 +252,46 @@ static inline size_t innermost(const void *code) {
     return SIZE_MAX;
 }
 
+/* Asks a chooser about a code object that its recorder meets first, with the counting switched off. One that fails has
+ * not chosen, and the program does not hear of it. */
+static void ask_chooser(ku__recorder *recorder, const void *code) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    ku__thread_counts.on = false;
+    PyObject *answer = PyObject_CallOneArg(recorder->chooser, (PyObject *)(uintptr_t)code);
+    if (answer == NULL) {
+        PyErr_Clear();
+    }
+    here.passed = answer == Py_False ? code : NULL;
+    Py_XDECREF(answer);
+    ku__thread_counts.on = true;
+    PyErr_Restore(type, value, traceback);
+}
+
+static void choose(const void *code) {
+    for (size_t i = 0; i < here.active_count; i++) {
+        ku__recorder *recorder = here.active[i].recorder;
+        if (recorder->chooser != NULL && !ku__recorder_knows(recorder, code)) {
+            ask_chooser(recorder, code);
+        }
+    }
+}
+
+/* The resident size at the beginning of a call, where a recorder wants spans. */
+static void begin_span(void) {
+    for (size_t i = 0; i < here.active_count; i++) {
+        if (here.active[i].recorder->spans) {
+            ku__resident_ask(&here.resident, here.active[i].recorder->when, &ku__thread_counts);
+        }
+    }
+}
+
 int ku__line_called(const void *code, int line) {
+    choose(code);
     if (!is_looked_at(code)) {
         return 0;
     }
+    begin_span();
     call *calls = grown(here.calls, &here.call_room, here.call_count, sizeof *calls);
     if (calls == NULL) {
         return 0;
@@ -264,6 +308,7 @@ int ku__line_called(const void *code, int line) {
     now->kin = kin;
     now->at_call[0] = now->allocated;
     now->at_call[1] = now->freed;
+    now->at_call[2] = now->resident;
     return 0;
 }
 
@@ -287,6 +332,10 @@ int ku__line_returned(const void *code) {
     spare_kin(&here.calls[index]);
     ku__counts_mark(&ku__thread_counts);
     return result;
+}
+
+bool ku__line_passed(const void *code) {
+    return here.passed == code;
 }
 
 int ku__line_now(const void *code) {

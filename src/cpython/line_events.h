@@ -39,6 +39,9 @@ int ku__line_called(const void *code, int line);
 int ku__line_reached(const void *code, int line);
 int ku__line_returned(const void *code);
 
+/* Whether a chooser was just asked about the code object, and said that nobody wants it: False. */
+bool ku__line_passed(const void *code);
+
 /* The line that the innermost call stands at, if it is `code`'s; else 0. */
 int ku__line_now(const void *code);
 

@@ -111,6 +111,16 @@ static PyObject *call_event(PyObject *self, PyObject *const *arguments, Py_ssize
     return none_unless(ku__line_called(arguments[0], line));
 }
 
+/* PY_START, of all code while a recorder chooses: what nobody wants does not start here again. */
+static PyObject *start_event(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    PyObject *answer = call_event(self, arguments, count);
+    if (answer == Py_None && ku__line_passed(arguments[0])) {
+        Py_DECREF(answer);
+        return Py_NewRef(never_again);
+    }
+    return answer;
+}
+
 /* (code, line). */
 static PyObject *line_event(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     (void)self;
@@ -156,9 +166,8 @@ static PyObject *jump_event(PyObject *self, PyObject *const *arguments, Py_ssize
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef callbacks[] = {
-    {"call", FAST(call_event), METH_FASTCALL, NULL},
-    {"line", FAST(line_event), METH_FASTCALL, NULL},
-    {"return", FAST(return_event), METH_FASTCALL, NULL},
+    {"call", FAST(call_event), METH_FASTCALL, NULL}, {"start", FAST(start_event), METH_FASTCALL, NULL},
+    {"line", FAST(line_event), METH_FASTCALL, NULL}, {"return", FAST(return_event), METH_FASTCALL, NULL},
     {"jump", FAST(jump_event), METH_FASTCALL, NULL},
 };
 

@@ -45,23 +45,26 @@ static bool has_lock(PyObject *module) {
 }
 
 static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"resident", "reader", NULL};
+    static const char *const names[] = {"resident", "reader", "chooser", NULL};
     const char *word = "every";
-    PyObject *reader = Py_None;
+    PyObject *reader = Py_None, *chooser = Py_None;
     ku__resident_when when;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$sO:LineRecorder", KU__KEYWORDS(names), &word, &reader) ||
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$sOO:LineRecorder", KU__KEYWORDS(names), &word, &reader,
+                                     &chooser) ||
         !read_when(word, &when) || !has_lock(PyType_GetModule(type))) {
         return NULL;
     }
-    if (reader != Py_None && !PyCallable_Check(reader)) {
-        PyErr_SetString(PyExc_TypeError, "the reader must be callable");
+    if ((reader != Py_None && !PyCallable_Check(reader)) || (chooser != Py_None && !PyCallable_Check(chooser))) {
+        PyErr_SetString(PyExc_TypeError, "the reader and the chooser must be callable");
         return NULL;
     }
     recorder *made = (recorder *)type->tp_alloc(type, 0);
     if (made == NULL) {
         return NULL;
     }
-    made->lines = (ku__recorder){.when = when, .reader = reader == Py_None ? NULL : Py_NewRef(reader), .counts = true};
+    made->lines = (ku__recorder){.when = when, .counts = true, .spans = chooser != Py_None};
+    made->lines.reader = reader == Py_None ? NULL : Py_NewRef(reader);
+    made->lines.chooser = chooser == Py_None ? NULL : Py_NewRef(chooser);
     made->codes = PyList_New(0);
     if (made->codes == NULL) {
         Py_CLEAR(made);
@@ -73,11 +76,13 @@ static int traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((recorder *)self)->codes);
     Py_VISIT(lines_of(self)->reader);
+    Py_VISIT(lines_of(self)->chooser);
     return 0;
 }
 
 static int clear(PyObject *self) {
     Py_CLEAR(lines_of(self)->reader);
+    Py_CLEAR(lines_of(self)->chooser);
     Py_CLEAR(((recorder *)self)->codes);
     return 0;
 }
@@ -93,42 +98,69 @@ static void dealloc(PyObject *self) {
 
 /* ---- what it looks at ---- */
 
-static int add_code(recorder *self, PyCodeObject *code, uint32_t table);
+static int add_code(recorder *self, PyCodeObject *code, uint32_t table, bool whole);
 
-/* The code objects among the constants. */
-static int add_inner(recorder *self, PyObject *constants, uint32_t table) {
+/* Whether a code object has no name of its own: a comprehension, a lambda. */
+static bool is_part(PyCodeObject *code) {
+    return PyUnicode_GET_LENGTH(code->co_name) > 0 && PyUnicode_READ_CHAR(code->co_name, 0) == '<';
+}
+
+/* The code objects among the constants; without `whole`, only those that are parts of their outer one. */
+static int add_inner(recorder *self, PyObject *constants, uint32_t table, bool whole) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(constants); i++) {
         PyObject *constant = PyTuple_GET_ITEM(constants, i);
-        if (PyCode_Check(constant) && add_code(self, (PyCodeObject *)constant, table) != 0) {
+        if (PyCode_Check(constant) && (whole || is_part((PyCodeObject *)constant)) &&
+            add_code(self, (PyCodeObject *)constant, table, whole) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-static int add_code(recorder *self, PyCodeObject *code, uint32_t table) {
-    if (ku__recorder_find(&self->lines, code) != NULL) {
-        return 0;
-    }
-    if (PyList_Append(self->codes, (PyObject *)code) != 0) {
+static int note_code(recorder *self, PyCodeObject *code, uint32_t table) {
+    if (!ku__recorder_knows(&self->lines, code) && PyList_Append(self->codes, (PyObject *)code) != 0) {
         return -1;
     }
     if (!ku__recorder_add_code(&self->lines, code, table)) {
         PyErr_NoMemory();
         return -1;
     }
-    return add_inner(self, code->co_consts, table);
+    return 0;
+}
+
+static int add_code(recorder *self, PyCodeObject *code, uint32_t table, bool whole) {
+    if (ku__recorder_find(&self->lines, code) != NULL) {
+        return 0;
+    }
+    if (note_code(self, code, table) != 0) {
+        return -1;
+    }
+    return add_inner(self, code->co_consts, table, whole);
+}
+
+PyDoc_STRVAR(pass_doc, "pass_by(code, /)\n\nDo not ask the chooser about a code object again.");
+
+static PyObject *pass_call(PyObject *self, PyObject *code) {
+    if (!PyCode_Check(code)) {
+        return PyErr_Format(PyExc_TypeError, "a code object is wanted, not %.100s", Py_TYPE(code)->tp_name);
+    }
+    if (!ku__recorder_knows(lines_of(self), code) &&
+        note_code((recorder *)self, (PyCodeObject *)code, KU__LINE_PASSED) != 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(add_doc,
-             "add(code, first, lines, /) -> int\n\nLook at a code object, which has so many lines from `first` "
-             "on, and at those inside it. The number of its table; -1 where it is looked at already.");
+             "add(code, first, lines, whole=True, /) -> int\n\nLook at a code object, which has so many lines from "
+             "`first` on, and at those inside it; without `whole`, of those only at comprehensions and lambdas. The "
+             "number of its table; -1 where it is looked at already.");
 
 static PyObject *add_call(PyObject *self, PyObject *arguments) {
     PyCodeObject *code;
-    int first;
+    int first, whole = 1;
     Py_ssize_t count;
-    if (!PyArg_ParseTuple(arguments, "O!in:add", &PyCode_Type, &code, &first, &count)) {
+    if (!PyArg_ParseTuple(arguments, "O!in|p:add", &PyCode_Type, &code, &first, &count, &whole)) {
         return NULL;
     }
     if (first < 0 || count < 1 || count > INT_MAX - first) {
@@ -142,7 +174,7 @@ static PyObject *add_call(PyObject *self, PyObject *arguments) {
     if (table == UINT32_MAX) {
         return PyErr_NoMemory();
     }
-    return add_code((recorder *)self, code, table) != 0 ? NULL : PyLong_FromUnsignedLong(table);
+    return add_code((recorder *)self, code, table, whole != 0) != 0 ? NULL : PyLong_FromUnsignedLong(table);
 }
 
 PyDoc_STRVAR(codes_doc, "codes() -> list\n\nAll code objects that are looked at.");
@@ -239,14 +271,19 @@ PyObject *ku__resident_call(PyObject *module, PyObject *ignored) {
 /* ---- the type ---- */
 
 PyDoc_STRVAR(type_doc,
-             "LineRecorder(*, resident='every', reader=None)\n\nWhat lines of functions do to memory. resident: "
-             "'every' line, where it may have 'moved', or 'off'.\nreader: called with the code object in place "
-             "of reading the resident size; returns bytes.");
+             "LineRecorder(*, resident='every', reader=None, chooser=None)\n\nWhat lines of functions do to memory. "
+             "resident: 'every' line, where it may have 'moved', or 'off'.\nreader: called with the code object in "
+             "place of reading the resident size; returns bytes.\nchooser: called with each code object that is met "
+             "first, to add it or to pass it by; increments are then from the line's own beginning.");
 
 static PyMethodDef methods[] = {
-    {"add", add_call, METH_VARARGS, add_doc}, {"codes", codes_call, METH_NOARGS, codes_doc},
-    {"on", on_call, METH_NOARGS, on_doc},     {"off", off_call, METH_NOARGS, off_doc},
-    {"rows", rows_call, METH_O, rows_doc},    {NULL, NULL, 0, NULL},
+    {"add", add_call, METH_VARARGS, add_doc},
+    {"codes", codes_call, METH_NOARGS, codes_doc},
+    {"on", on_call, METH_NOARGS, on_doc},
+    {"off", off_call, METH_NOARGS, off_doc},
+    {"rows", rows_call, METH_O, rows_doc},
+    {"pass_by", pass_call, METH_O, pass_doc},
+    {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef members[] = {

@@ -21,7 +21,11 @@ ku__line_table *ku__recorder_find(const ku__recorder *recorder, const void *code
         return NULL;
     }
     const ku__line_code *found = &recorder->codes[place_of(recorder, code)];
-    return found->code == NULL ? NULL : &recorder->tables[found->table];
+    return found->code == NULL || found->table == KU__LINE_PASSED ? NULL : &recorder->tables[found->table];
+}
+
+bool ku__recorder_knows(const ku__recorder *recorder, const void *code) {
+    return recorder->places != 0 && recorder->codes[place_of(recorder, code)].code != NULL;
 }
 
 static bool grow_codes(ku__recorder *recorder) {
@@ -49,6 +53,8 @@ bool ku__recorder_add_code(ku__recorder *recorder, const void *code, uint32_t ta
     if (place->code == NULL) {
         *place = (ku__line_code){.code = code, .table = table};
         recorder->code_count++;
+    } else if (place->table == KU__LINE_PASSED) {
+        place->table = table;
     }
     return true;
 }
@@ -106,8 +112,12 @@ void ku__line_table_add(ku__line_table *table, int line, int before, const ku__l
     if (row == NULL) {
         return;
     }
-    const ku__line_row *previous = before == 0 ? NULL : ku__line_table_row(table, before);
-    row->increment += ran->memory - (previous == NULL ? 0 : previous->memory);
+    if (ran->spans) {
+        row->increment += ran->grown;
+    } else {
+        const ku__line_row *previous = before == 0 ? NULL : ku__line_table_row(table, before);
+        row->increment += ran->memory - (previous == NULL ? 0 : previous->memory);
+    }
     row->memory = ran->memory > row->memory ? ran->memory : row->memory;
     row->allocated += ran->allocated;
     row->freed += ran->freed;
@@ -121,5 +131,5 @@ void ku__recorder_clear(ku__recorder *recorder) {
     }
     PyMem_RawFree(recorder->tables);
     PyMem_RawFree(recorder->codes);
-    *recorder = (ku__recorder){.when = recorder->when, .reader = recorder->reader};
+    *recorder = (ku__recorder){.when = recorder->when, .reader = recorder->reader, .chooser = recorder->chooser};
 }

@@ -13,6 +13,13 @@
  * that are larger than what it gave back. The bytes of kucha's allocator (allocated, freed, peak) have no such history:
  * they are exact for the line, with everything that it called.
  *
+ * That is for a function or a few, chosen by hand. A recorder that is to see a whole program is asked for otherwise:
+ *
+ *     spans    increment is the sum, over its runs, of what was resident when the line had run less what was when it
+ *              began: with most lines in tables of their own, the line that ran before has no row in the same table
+ *     chooser  a function that is called with each code object that the recorder meets first; it adds it, or passes it
+ *              by; False says that nobody else wants it either
+ *
  * Nothing of the interpreter is held here but the addresses of code objects, which whoever adds them keeps alive.
  * Memory comes from the raw domain, which is not counted. Lock: the GIL.
  */
@@ -33,6 +40,8 @@ typedef struct ku__line_table {
     ku__line_row *rows;
 } ku__line_table;
 
+#define KU__LINE_PASSED UINT32_MAX /* in place of a table: the chooser did not want the code object */
+
 typedef struct ku__line_code {
     const void *code; /* NULL: a free place */
     uint32_t table;
@@ -45,6 +54,8 @@ typedef struct ku__recorder {
     uint32_t table_count;
     ku__resident_when when;
     PyObject *reader;  /* a function of the code object that says bytes, in place of the resident size; or NULL */
+    PyObject *chooser; /* or NULL */
+    bool spans;
     int before;        /* the line that ran last, when the recorder was switched off; 0: none */
     bool counts;       /* kucha's allocator counted all the time */
     unsigned counting; /* in how many threads it does now */
@@ -53,7 +64,9 @@ typedef struct ku__recorder {
 /* What happened between two events of a frame. */
 typedef struct ku__line_stretch {
     int64_t memory; /* resident bytes at its end */
+    int64_t grown;  /* and how much more that is than at its beginning; for spans */
     int64_t allocated, freed, peak;
+    bool spans;
 } ku__line_stretch;
 
 /* A new table, by its number; UINT32_MAX without memory. */
@@ -64,6 +77,9 @@ bool ku__recorder_add_code(ku__recorder *recorder, const void *code, uint32_t ta
 
 /* The table of a code object, or NULL. */
 ku__line_table *ku__recorder_find(const ku__recorder *recorder, const void *code);
+
+/* Whether the code object was added, wanted or not. */
+bool ku__recorder_knows(const ku__recorder *recorder, const void *code);
 
 /* A line has run; `before` is the line that the recorder's thread ran before it (0: none). A line for whose row there
  * is no memory is left out. */
