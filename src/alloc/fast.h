@@ -53,6 +53,14 @@ typedef struct ku__magazines {
     void **limit[KU_CLASS_COUNT];
 } ku__magazines;
 
+/* Bits that end with their blocks: see roll.h. */
+typedef struct ku__roll {
+    uintptr_t base; /* of the window of addresses that has bits */
+    size_t span;    /* its bytes; 0: nobody keeps a roll */
+    uint64_t *bits; /* one word more than the window needs */
+    size_t bytes;   /* mapped */
+} ku__roll;
+
 typedef struct ku__arena ku__arena;
 typedef struct ku__pool ku__pool;
 typedef struct ku__large ku__large;
@@ -69,6 +77,7 @@ struct ku_heap {
                              be touched */
     ku__magazines magazines;
     uint64_t reciprocals[KU_CLASS_COUNT]; /* ku__reciprocals, within reach of the same register */
+    ku__roll roll;                        /* changed by whoever keeps it */
 
     /* the slow path's */
     ku__magazines *inner; /* where free blocks really wait: magazines, or behind them `hidden` */

@@ -3,6 +3,7 @@
 #include "alloc/fault.h"
 #include "alloc/fences.h"
 #include "alloc/large.h"
+#include "alloc/roll.h"
 #include "alloc/tables.h"
 #include "os/pages.h"
 
@@ -218,6 +219,7 @@ bool ku__heap_make_room(ku_heap *heap) {
 /* Frees a block of this heap that its class map entry vouches for. */
 static void put(ku_heap *heap, void *block, unsigned class_index) {
     ku__magazines *magazines = heap->inner;
+    ku__roll_end(heap, block, class_index);
     if (magazines->top[class_index] == magazines->limit[class_index]) {
         give_oldest(magazines, class_index, magazine_capacity(class_index) / 2);
         ku__arenas_decay(heap);
@@ -377,6 +379,7 @@ static bool is_apart(const void *block) {
 ku__freed ku__plain_free(ku_heap *heap, void *block) {
     unsigned class_index = own_class(heap, block);
     if (class_index < KU_CLASS_COUNT && is_apart(block)) {
+        ku__roll_end(heap, block, class_index);
         ku__note_freed(heap, block, ku__class_size(class_index));
         ku__pool_give_back(&block, 1, class_index);
         return KU__FREED;

@@ -22,7 +22,7 @@ static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
     case KU__ENTRIES_SAMPLED: return &ku__entries_sampled;
     case KU__ENTRIES_PLAIN: break;
     }
-    return &ku__entries_plain;
+    return ku__bridge_state.rolled ? &ku__entries_rolled : &ku__entries_plain;
 }
 
 static bool domain_in_place(PyMemAllocatorDomain domain, const ku_heap *heap, const ku__entry_set *set) {
@@ -78,6 +78,16 @@ bool ku__bridge_count(bool counted) {
     }
     bridge->counted = counted;
     apply(bridge->kind, bridge->many);
+    return true;
+}
+
+bool ku__bridge_roll(bool rolled) {
+    ku__bridge *bridge = &ku__bridge_state;
+    if (!ku__bridge_in_place()) {
+        return false;
+    }
+    bridge->rolled = rolled;
+    apply(bridge->kind, bridge->many); /* for many interpreters that is the same set as before */
     return true;
 }
 

@@ -58,6 +58,7 @@ typedef struct ku__bridge {
     bool many;  /* there may be several GILs: entry points look up the running interpreter */
     bool gated; /* see ku__bridge_gate() */
     ku__entry_kind kind;
+    bool rolled;                        /* the plain set is the one that keeps rolls (alloc/roll.h) */
     bool counted;                       /* the set of counted.h stands in front */
     const struct ku__entry_set *placed; /* the set that was last put in place */
     const struct ku__entry_set *behind; /* the set for (kind, many): the same, or what stands behind counted.h's */
@@ -71,6 +72,7 @@ typedef struct ku__bridge {
 extern KU__HIDDEN ku__bridge ku__bridge_state;
 
 extern KU__HIDDEN const ku__entry_set ku__entries_plain;
+extern KU__HIDDEN const ku__entry_set ku__entries_rolled; /* the same, and rolls are kept: all others keep them too */
 extern KU__HIDDEN const ku__entry_set ku__entries_traced_one;
 extern KU__HIDDEN const ku__entry_set ku__entries_traced;
 extern KU__HIDDEN const ku__entry_set ku__entries_sampled;
@@ -90,6 +92,10 @@ bool ku__bridge_switch(ku__entry_kind kind, bool many);
  * kucha is not installed or somebody else's functions are there now. While several interpreters run what is there
  * stays; true where that is the counting set. */
 bool ku__bridge_count(bool counted);
+
+/* Puts the plain entry points that keep rolls in place of those that do not, or the other way round, now and whenever
+ * plain ones are chosen. False, and no change, as above. */
+bool ku__bridge_roll(bool rolled);
 
 /* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has
  * ours in its hands and calls them with the main interpreter's heaps, whichever interpreter runs: closes the front

@@ -118,6 +118,7 @@ static ku__when decide(ku__collector *collector, int generation) {
 static void collection_begins(ku__collector *collector, int generation) {
     collector->generation = generation;
     collector->full = collector->put_by = collector->sample = false;
+    collector->moved = 0;
     if (generation < 0) {
         return;
     }
@@ -130,7 +131,7 @@ static void collection_begins(ku__collector *collector, int generation) {
         collector->put_by = true;
         collector->sample = when == KU__WHEN_SAMPLE;
         break;
-    case KU__WHEN_AS_IT_IS: break;
+    case KU__WHEN_AS_IT_IS: ku__collector_before(collector, generation); break;
     }
 }
 
@@ -156,6 +157,13 @@ static void look_for_statics(ku__collector *collector) {
 
 static void collection_ends(ku__collector *collector, size_t found) {
     ku__collector_done(collector);
+    if (collector->full) {
+        bool keeps = (ku__fact_gc(collector->interpreter)->debug & KU__DEBUG_SAVEALL) != 0;
+        collector->moved = collector->candidates - (keeps || found > collector->candidates ? 0 : found);
+    }
+    if (collector->rolled) {
+        ku__collector_after(collector);
+    }
     if (collector->put_by) {
         ku__pacer_put_back(&collector->pacer, ku__fact_gc(collector->interpreter), collector->generation);
         if (collector->sample) {
@@ -251,6 +259,7 @@ static PyMethodDef on_found_method = {"on_found", on_found, METH_O, NULL};
 
 static void collector_free(ku__collector *collector) {
     delist(collector);
+    ku__collector_roll_end(collector);
     Py_CLEAR(collector->weak);
     Py_CLEAR(collector->shower);
     Py_CLEAR(collector->theirs);
@@ -296,6 +305,7 @@ static ku__collector *collector_new(bool eager) {
         return NULL;
     }
     refresh_statics(collector);
+    ku__collector_roll_begin(collector);
     return collector;
 }
 
@@ -349,6 +359,9 @@ bool ku__collector_uninstall(void) {
     collector->theirs = NULL;
     delist(collector);
     Py_DECREF(list);
+    if (collectors == NULL) {
+        ku__bridge_roll(false);
+    }
     return true;
 }
 

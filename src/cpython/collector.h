@@ -36,6 +36,7 @@
 
 #include "cpython/bridge.h"
 #include "cpython/collector_marks.h"
+#include "cpython/collector_roll.h"
 #include "cpython/collector_when.h"
 #include "gc/pauses.h"
 
@@ -67,8 +68,16 @@ struct ku__collector {
 
     ku__marks marks;
     ku__mark_stack stack;
-    ku__mark_stack doubtful; /* dicts from which marking led to nothing new: perhaps of atoms */
-    PyTypeObject **statics;  /* types that no list leads to, and whose dicts are roots */
+    ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
+
+    bool rolled;         /* a roll is kept of the heap's tracked objects */
+    bool unsure;         /* the oldest list may not be in its order: it is walked the next time */
+    unsigned since_walk; /* full collections */
+    size_t moved;     /* objects that the interpreter's collection moves to the oldest list, some of them on no roll */
+    size_t gone;      /* of those entered, what turned out to be tracked no more, or to be frozen */
+    PyGC_Head *first; /* of the oldest list, after the last full collection: compared, and not followed */
+    PyGC_Head frozen; /* the ends of the list of frozen objects, when it was last seen */
+    PyTypeObject **statics; /* types that no list leads to, and whose dicts are roots */
     size_t statics_count;
 
     ku__pacer pacer;
@@ -104,20 +113,34 @@ int ku__collector_install(bool eager);
 /* Gives the running interpreter back to its own. False, and no change, while a collection runs. */
 bool ku__collector_uninstall(void);
 
-/* ---- collector_mark.c ---- */
+/* ---- collector_enter.c ---- */
 
 /* The heap that most objects of the interpreter come from; NULL when there is none. */
-const ku_heap *ku__collector_heap(const ku__collector *collector);
+ku_heap *ku__collector_heap(const ku__collector *collector);
+
+/* Keeps a roll from now on, if it can; and no longer. */
+void ku__collector_roll_begin(ku__collector *collector);
+void ku__collector_roll_end(ku__collector *collector);
+
+/* Before and after a collection of `generation` that the interpreter makes by itself: what comes to the oldest list is
+ * entered on the roll. */
+void ku__collector_before(ku__collector *collector, int generation);
+void ku__collector_after(ku__collector *collector);
 
 /* Makes every tracked object a candidate. The number of them; SIZE_MAX when memory was refused (the marks are clear
  * then). */
 size_t ku__collector_enter(ku__collector *collector);
 
-/* Takes the candidates that can be reached from known roots. False when memory was refused. */
-bool ku__collector_mark(ku__collector *collector);
-
 /* After marking: untracks what was marked and can be in no cycle, which are tuples and dicts of atoms. How many. */
 size_t ku__collector_untrack(ku__collector *collector);
+
+/* Takes candidates that are tracked no more, which only the roll knows of. How many. */
+size_t ku__collector_drop_untracked(ku__collector *collector);
+
+/* ---- collector_mark.c ---- */
+
+/* Takes the candidates that can be reached from known roots. False when memory was refused. */
+bool ku__collector_mark(ku__collector *collector);
 
 /* ---- collector_full.c ---- */
 

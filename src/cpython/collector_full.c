@@ -134,7 +134,7 @@ void ku__collector_take(ku__collector *collector, int generation) {
         ku__marks_clear(&collector->marks);
         return;
     }
-    objects -= ku__collector_untrack(collector);
+    objects -= ku__collector_untrack(collector) + collector->gone;
     collector->sentinel.node = (PyGC_Head){0}; /* not finalized */
     collector->candidates = splice(collector, objects, generation);
     collector->marked = objects - collector->candidates;

@@ -48,6 +48,8 @@ typedef struct piece {
 
 typedef struct marker {
     ku__marks *marks;
+    const ku__roll *roll; /* NULL: nobody keeps one */
+    size_t frozen;        /* objects that were candidates, and cannot be any */
     ku__mark_stack *stack, *doubtful;
     ring headers, arrays;
     piece pieces[PIECES_MOST];
@@ -144,6 +146,38 @@ static void mark_piece(marker *by) {
     mark_row(by, now.at, now.end, now.step, now.keys_too);
 }
 
+/* Whether something of a row is known to be tracked, as far as that can be said at no cost. */
+static bool has_tracked(const marker *by, PyObject **at, Py_ssize_t count, unsigned step) {
+    for (; by->roll != NULL && count > 0; count--, at += step) {
+        if (ku__roll_has(by->roll, at[0])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A tuple or dict in which nothing was a candidate any more: perhaps of atoms. */
+static inline void doubt(marker *by, PyObject *item, PyObject **at, Py_ssize_t count, unsigned step) {
+    if (!has_tracked(by, at, count, step)) {
+        push(by->doubtful, item);
+    }
+}
+
+static inline void mark_tuple(marker *by, PyObject *item) {
+    PyObject **at = ((PyTupleObject *)item)->ob_item;
+    if (!mark_array(by, at, Py_SIZE(item), 1, false)) {
+        doubt(by, item, at, Py_SIZE(item), 1);
+    }
+}
+
+/* What is on the roll may be tracked no more, and its type may want it left alone then. */
+static inline void mark_other(marker *by, PyObject *item) {
+    traverseproc traverse = Py_TYPE(item)->tp_traverse;
+    if (traverse != NULL && (by->roll == NULL || ku__gc_node(item)->_gc_next != 0)) {
+        traverse(item, mark_visit, by);
+    }
+}
+
 static inline void mark_dict(marker *by, PyObject *item) {
     const PyDictObject *dict = (const PyDictObject *)item;
     if (KU__UNLIKELY(!ku__fact_dict_plain(dict))) {
@@ -152,7 +186,7 @@ static inline void mark_dict(marker *by, PyObject *item) {
     }
     ku__dict_row row = ku__fact_dict_row(dict);
     if (!mark_array(by, row.first, row.count, row.step, row.keys_too) && ku__fact_dicts_untrack()) {
-        push(by->doubtful, item);
+        doubt(by, item, row.first, row.count, row.step);
     }
 }
 
@@ -168,9 +202,9 @@ static inline void mark_header(marker *by, PyObject *item) {
         __builtin_prefetch(((PyListObject *)item)->ob_item);
         ring_put(&by->arrays, item);
     } else if (type == &PyTuple_Type) {
-        mark_array(by, ((PyTupleObject *)item)->ob_item, Py_SIZE(item), 1, false);
-    } else if (type->tp_traverse != NULL) {
-        type->tp_traverse(item, mark_visit, by);
+        mark_tuple(by, item);
+    } else {
+        mark_other(by, item);
     }
 }
 
@@ -232,6 +266,7 @@ static void mark_frozen(marker *by, ku__gc_state *state) {
     const PyGC_Head *list = &state->permanent_generation.head;
     for (PyGC_Head *at = ku__gc_next(list); at != list; at = ku__gc_next(at)) {
         PyObject *item = ku__gc_object(at);
+        by->frozen += ku__marks_take(by->marks, item); /* it is on the roll, perhaps */
         Py_TYPE(item)->tp_traverse(item, mark_visit, by);
         mark_all(by);
     }
@@ -276,7 +311,8 @@ static uint8_t *guess_place(guesses *all, const PyObject *item) {
 
 static void guess(guesses *all, uintptr_t word) {
     PyObject *item = (PyObject *)(word & ~(uintptr_t)7);
-    if (item == NULL || all->count == GUESSES_MOST || !ku__marks_has(all->marks, item)) {
+    if (item == NULL || all->count == GUESSES_MOST || !ku__marks_has(all->marks, item) ||
+        ku__gc_node(item)->_gc_next == 0) {
         return;
     }
     uint8_t *place = guess_place(all, item);
@@ -335,6 +371,7 @@ static void mark_guesses(marker *by, PyInterpreterState *interpreter) {
 
 bool ku__collector_mark(ku__collector *collector) {
     marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
+    by.roll = collector->rolled ? &ku__collector_heap(collector)->roll : NULL;
     by.stack->refused = by.doubtful->refused = false;
     by.stack->count = by.doubtful->count = 0;
     mark(&by, PyImport_GetModuleDict());
@@ -344,104 +381,9 @@ bool ku__collector_mark(ku__collector *collector) {
     mark_statics(&by, collector);
     mark_frozen(&by, ku__fact_gc(collector->interpreter));
     mark_all(&by);
+    collector->gone = by.frozen + ku__collector_drop_untracked(collector);
     mark_guesses(&by, collector->interpreter);
     return !by.stack->refused && !by.doubtful->refused;
-}
-
-/* ---- the lists ---- */
-
-/* Whether the object may come to be in a cycle, as Include/internal/pycore_gc.h asks it (_PyObject_GC_MAY_BE_TRACKED).
- */
-static bool may_be_tracked(PyObject *item) {
-    return PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item));
-}
-
-static bool all_untracked(PyObject **at, Py_ssize_t count, unsigned step, bool keys_too, bool gaps) {
-    for (; count > 0; count--, at += step) {
-        if (at[0] == NULL ? !gaps : may_be_tracked(at[0]) || (keys_too && may_be_tracked(at[-1]))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Source: Objects/tupleobject.c and Objects/dictobject.c (_PyTuple_MaybeUntrack, a tuple with a gap is still being
- * filled; _PyDict_MaybeUntrack). */
-static bool is_in_no_cycle(PyObject *item) {
-    if (PyTuple_CheckExact(item)) {
-        return all_untracked(((PyTupleObject *)item)->ob_item, Py_SIZE(item), 1, false, false);
-    }
-    if (ku__fact_dicts_untrack() && PyDict_CheckExact(item) && ku__fact_dict_plain((PyDictObject *)item)) {
-        ku__dict_row row = ku__fact_dict_row((PyDictObject *)item);
-        return all_untracked(row.first, row.count, row.step, row.keys_too, true);
-    }
-    return false;
-}
-
-/* The number of objects, or SIZE_MAX. */
-static size_t enter_list(ku__marks *marks, const PyGC_Head *list) {
-    size_t count = 0;
-    for (PyGC_Head *at = ku__gc_next(list); at != list; at = ku__gc_next(at)) {
-        if (KU__UNLIKELY(!ku__marks_add(marks, ku__gc_object(at)))) {
-            return SIZE_MAX;
-        }
-        count++;
-    }
-    return count;
-}
-
-const ku_heap *ku__collector_heap(const ku__collector *collector) {
-    int64_t id = ku__fact_interpreter_id(collector->interpreter);
-    const ku__house *house = atomic_load(&ku__bridge_state.houses);
-    while (house != NULL && atomic_load(&house->owner) != id) {
-        house = house->next;
-    }
-    return house != NULL ? house->objects : NULL;
-}
-
-size_t ku__collector_enter(ku__collector *collector) {
-    size_t sum = 0;
-    if (!ku__marks_open(&collector->marks, ku__collector_heap(collector))) {
-        return SIZE_MAX;
-    }
-    for (int generation = KU__GENERATION_FULL; generation >= 0; generation--) {
-        const PyGC_Head *list = ku__gc_list(ku__fact_gc(collector->interpreter), generation);
-        size_t count = enter_list(&collector->marks, list);
-        if (count == SIZE_MAX) {
-            ku__marks_clear(&collector->marks);
-            return SIZE_MAX;
-        }
-        sum += count;
-    }
-    return sum;
-}
-
-static size_t untrack_list(const ku__collector *collector, const PyGC_Head *list) {
-    size_t count = 0;
-    PyGC_Head *next;
-    for (PyGC_Head *at = ku__gc_next(list); at != list; at = next) {
-        next = ku__gc_next(at);
-        PyObject *item = ku__gc_object(at);
-        if (is_in_no_cycle(item) && !ku__marks_has(&collector->marks, item)) {
-            PyObject_GC_UnTrack(item);
-            count++;
-        }
-    }
-    return count;
-}
-
-/* Young tuples and dicts are all asked, and older dicts that may have come to hold atoms alone. */
-size_t ku__collector_untrack(ku__collector *collector) {
-    ku__gc_state *state = ku__fact_gc(collector->interpreter);
-    size_t count = untrack_list(collector, ku__gc_list(state, 0)) + untrack_list(collector, ku__gc_list(state, 1));
-    for (size_t i = 0; i < collector->doubtful.count; i++) {
-        PyObject *dict = collector->doubtful.items[i];
-        if (PyObject_GC_IsTracked(dict) && is_in_no_cycle(dict)) {
-            PyObject_GC_UnTrack(dict);
-            count++;
-        }
-    }
-    return count;
 }
 
 #endif

@@ -1,7 +1,6 @@
 /* collector_marks.c: see collector_marks.h. */
 #include "cpython/collector_marks.h"
 
-#include "alloc/tables.h"
 #include "os/pages.h"
 
 #include <string.h>
@@ -12,17 +11,6 @@ enum {
 };
 
 /* ---- the bits ---- */
-
-/* The arenas of the heap lie in [first, last); both 0 when there is none. */
-static void find_arenas(const ku_heap *heap, uint32_t *first, uint32_t *last) {
-    *first = *last = 0;
-    for (unsigned free = 0; free <= KU__POOLS_PER_ARENA; free++) {
-        for (uint32_t at = heap->by_free[free]; at != KU__NONE; at = ku__process_tables.arenas[at].next) {
-            *first = *last == 0 || at < *first ? at : *first;
-            *last = at + 1 > *last ? at + 1 : *last;
-        }
-    }
-}
 
 static size_t bytes_for(size_t span) {
     return span >> (KU__MARK_UNIT_BITS + 3);
@@ -56,14 +44,23 @@ static bool open_others(ku__marks *marks, size_t places) {
     return true;
 }
 
-bool ku__marks_open(ku__marks *marks, const ku_heap *heap) {
-    uint32_t first = 0, last = 0;
-    if (heap != NULL) {
-        find_arenas(heap, &first, &last);
+bool ku__marks_open(ku__marks *marks, uintptr_t base, size_t span) {
+    marks->base = base;
+    return open_bits(marks, span) && (marks->others != NULL || open_others(marks, OTHERS_LEAST));
+}
+
+void ku__marks_copy(ku__marks *marks, const uint64_t *bits) {
+    if (marks->span != 0) {
+        memcpy(marks->bits, bits, bytes_for(marks->span));
     }
-    marks->base = (uintptr_t)ku__arena_address(first);
-    return open_bits(marks, (size_t)(last - first) << KU__ARENA_BITS) &&
-           (marks->others != NULL || open_others(marks, OTHERS_LEAST));
+}
+
+size_t ku__marks_count(const ku__marks *marks) {
+    size_t count = marks->others_count;
+    for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
+        count += (size_t)__builtin_popcountll(marks->bits[i]);
+    }
+    return count;
 }
 
 void ku__marks_clear(ku__marks *marks) {

@@ -31,8 +31,15 @@ typedef struct ku__marks {
     size_t others_bytes;
 } ku__marks;
 
-/* Makes room for the objects of a heap (NULL: none has bits). False when the system refuses memory. */
-bool ku__marks_open(ku__marks *marks, const ku_heap *heap);
+/* Makes room for bits of a window of addresses, of whole arenas (a span of 0: none has bits). False when the system
+ * refuses memory. */
+bool ku__marks_open(ku__marks *marks, uintptr_t base, size_t span);
+
+/* Makes candidates of what has a bit in a map of the same window, and of nothing else in it. */
+void ku__marks_copy(ku__marks *marks, const uint64_t *bits);
+
+/* The candidates; those in the table also when they were taken. */
+size_t ku__marks_count(const ku__marks *marks);
 
 /* Takes every mark back. */
 void ku__marks_clear(ku__marks *marks);

@@ -30,6 +30,7 @@ enum {
     KU__GENERATION_FULL = 2,
     KU__DEBUG_STATS = 1, /* Doc/library/gc.rst; Include/internal/pycore_gc.h */
     KU__DEBUG_COLLECTABLE = 2,
+    KU__DEBUG_SAVEALL = 32,
 };
 
 typedef struct _gc_runtime_state ku__gc_state;

@@ -199,7 +199,7 @@ KU__COLD static void *counted_realloc(ku__house *house, ku_heap *heap, void *blo
 KU__COLD static void counted_free(ku__house *house, ku_heap *heap, void *block) {
     ku__tracer *tracer = enter(house);
     if (tracer == NULL) {
-        ku__untraced_free(heap, block);
+        ku__rolled_free(heap, block);
     } else if (tracer->sample_interval == 0) {
         ku__traced_free(heap, tracer, block);
     } else {
@@ -248,7 +248,7 @@ KU__ALIGNED_CODE static void many_free(void *ctx, void *block) {
     if (KU__UNLIKELY(heap == NULL)) {
         free_without_heap(ctx, block);
     } else if (KU__LIKELY(ku__tracing_now() == NULL)) {
-        ku__untraced_free(heap, block);
+        ku__rolled_free(heap, block);
     } else {
         counted_free(house, heap, block);
     }

@@ -13,7 +13,7 @@ static void *set_apart(ku_heap *heap, void *block, const ku__block_facts *facts)
         return block;
     }
     memcpy(apart, block, facts->size);
-    ku__untraced_free(heap, block);
+    ku__rolled_free(heap, block);
     return apart;
 }
 
@@ -131,7 +131,7 @@ KU__COLD static void rest_of_free(ku_heap *heap, void *block) {
     if (tracer != NULL) {
         ku__sampled_free(heap, tracer, block);
     } else {
-        ku__entries_plain.free(heap, block);
+        ku__entries_rolled.free(heap, block);
     }
 }
 
@@ -163,9 +163,14 @@ KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size)
 }
 
 KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
-    if (KU__UNLIKELY(!ku__fast_free(ctx, block))) {
-        rest_of_free(ctx, block);
+    unsigned class_index = ku__class_of(ctx, block);
+    if (KU__LIKELY(class_index < KU_CLASS_COUNT)) {
+        ku__roll_end(ctx, block, class_index);
+        if (KU__LIKELY(ku__fast_push(ctx, block, class_index))) {
+            return;
+        }
     }
+    rest_of_free(ctx, block);
 }
 
 const ku__entry_set ku__entries_sampled = {entry_malloc, entry_calloc, entry_realloc, entry_free};

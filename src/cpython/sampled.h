@@ -72,9 +72,13 @@ static inline void ku__sampled_free(ku_heap *heap, ku__tracer *tracer, void *blo
     if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT)) {
         class_index = ku__unsampled_class(heap, block, class_index);
     }
-    if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT || !ku__fast_push(heap, block, class_index))) {
-        ku__sampled_slow_free(heap, tracer, block);
+    if (KU__LIKELY(class_index < KU_CLASS_COUNT)) {
+        ku__roll_end(heap, block, class_index);
+        if (KU__LIKELY(ku__fast_push(heap, block, class_index))) {
+            return;
+        }
     }
+    ku__sampled_slow_free(heap, tracer, block);
 }
 
 #endif

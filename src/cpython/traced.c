@@ -174,7 +174,7 @@ KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
     if (KU__LIKELY(tracer != NULL)) {
         ku__traced_free(ctx, tracer, block);
     } else {
-        ku__entries_plain.free(ctx, block);
+        ku__entries_rolled.free(ctx, block);
     }
 }
 

@@ -88,7 +88,7 @@ static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *
             return ku__traced_slow_realloc(heap, tracer, block, size);
         }
         memcpy(resized, block, size < old_size ? size : old_size);
-        ku__untraced_free(heap, block);
+        ku__rolled_free(heap, block);
     }
     *ku__site_slot(heap, resized, (unsigned)((size - 1) / KU_CLASS_STEP)) = ku__slot_of(tag, size);
     ku__site_counts *before = ku__site_counts_near(tracer, KU__LANE_MAIN, KU__SLOT_TAG(slot));
@@ -110,6 +110,7 @@ static inline void ku__traced_free(ku_heap *heap, ku__tracer *tracer, void *bloc
     }
     ku__site_counts *counts = ku__site_counts_near(tracer, KU__LANE_MAIN, KU__SLOT_TAG(slot));
     ku__counts_freed(tracer, KU__LANE_MAIN, counts, ku__slot_bytes(slot, ku__class_size(class_index)), block);
+    ku__roll_end(heap, block, class_index);
     if (KU__UNLIKELY(!ku__fast_push(heap, block, class_index))) {
         ku__untraced_slow_free(heap, block);
     }

@@ -98,3 +98,9 @@ KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
 }
 
 const ku__entry_set ku__entries_plain = {entry_malloc, entry_calloc, entry_realloc, entry_free};
+
+KU__ALIGNED_CODE static void entry_free_rolled(void *ctx, void *block) {
+    ku__rolled_free(ctx, block);
+}
+
+const ku__entry_set ku__entries_rolled = {entry_malloc, entry_calloc, entry_realloc, entry_free_rolled};

@@ -9,6 +9,7 @@
 #ifndef KU__UNTRACED_H
 #define KU__UNTRACED_H
 
+#include "alloc/roll.h"
 #include "cpython/bridge.h"
 
 #include <string.h>
@@ -54,6 +55,18 @@ static inline void ku__untraced_free(ku_heap *heap, void *block) {
     if (KU__UNLIKELY(!ku__fast_free(heap, block))) {
         ku__untraced_slow_free(heap, block);
     }
+}
+
+/* The same where somebody may keep a roll of the heap's objects. */
+static inline void ku__rolled_free(ku_heap *heap, void *block) {
+    unsigned class_index = ku__class_of(heap, block);
+    if (KU__LIKELY(class_index < KU_CLASS_COUNT)) {
+        ku__roll_end(heap, block, class_index);
+        if (KU__LIKELY(ku__fast_push(heap, block, class_index))) {
+            return;
+        }
+    }
+    ku__untraced_slow_free(heap, block);
 }
 
 #endif

@@ -135,6 +135,65 @@ assert _core.gc_status()["full"] > before + 5
     )
 
 
+CHURN = """
+def churn(seed, steps, collect):
+    rng = random.Random(seed)
+    pool, extra, told, called = [], [], [], []
+    forget()
+    for step in range(steps):
+        fresh = [node(rng, label, pool[-20:]) for label in range(60)]
+        pool += fresh
+        for _ in range(60): link(rng, rng.choice(pool), rng.choice(fresh))
+        for one in fresh[:10]:
+            try: extra.append(weakref.ref(one, lambda r, step=step: called.append(step)))
+            except TypeError: pass
+        pool.append((step, [], *fresh[:5]))                # lies in a block of its own size
+        pool.append((step, [], *fresh * 3))                # a large one
+        pool.append(tuple(x for x in pool[-1]))            # grows, and is resized, while it is made
+        rng.shuffle(pool)
+        del pool[rng.randrange(200, 900):]                 # some die by their counts, some are cycles then
+        del extra[rng.randrange(50, 100):]
+        if step % 5 == 4: told.append((collect(step), len(called), len(Ending.log)))
+        if step % 40 == 20: gc.freeze()
+        if step % 40 == 30: gc.unfreeze()
+        if step % 40 == 33: gc.freeze(); gc.unfreeze()
+    pool.clear()
+    extra.clear()
+    gc.unfreeze()
+    forget()
+    return told
+"""
+
+
+@pytest.mark.parametrize(
+    "how", ["", "_core.trace_start()", "_core.trace_start(frames=5)", "_core.trace_start(sample=512)"]
+)
+def test_what_is_known_from_one_collection_to_the_next_stays_true(how: str) -> None:
+    passes(
+        BEGIN
+        + GRAPHS
+        + CHURN
+        + """
+gc.disable()
+young = lambda step: gc.collect(1 if step % 3 else 2)
+for seed in range(1):
+    churn(seed, 80, young)    # once for what only happens the first time
+    stock = churn(seed, 80, young)
+    _core.gc_install()
+    HOW
+    ours = churn(seed, 80, young)
+    again = churn(seed, 80, young)
+    _core.gc_uninstall()
+    assert _core.gc_status() is None
+    if _core.tracing(): _core.trace_stop()
+    total = lambda told: sum(found for found, _, _ in told)
+    assert [one[1:] for one in stock] == [one[1:] for one in ours] == [one[1:] for one in again], (seed, stock, ours)
+    assert stock == ours == again, (seed, stock, ours, again)
+assert total(stock) > 200
+""".replace("HOW", how or "pass")
+    )
+
+
 def test_saved_garbage_is_the_same() -> None:
     passes(
         BEGIN
