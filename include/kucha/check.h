@@ -10,6 +10,13 @@
  *
  * Works in every build; each call walks the whole heap. With KU_ISOLATE_BIRTHPLACES the report says where an object was
  * made.
+ *
+ * The checking build (meson setup -Dchecking=true) does the same around every call of the library that a program makes,
+ * in an isolate with KU_ISOLATE_CHECK_CALLS, and ends the program at the first that leaks: "kucha: ku_call leaked 1
+ * reference: object of type 'node' at 0x..., made at tree.c:31, insert". That is mostly a function or a hook of the
+ * program, which the call called. What such a one means to keep in a variable of C must be a root (ku_root_add). Calls
+ * are compared as long as the isolate has at most some thousand objects; those during which the lock changed hands are
+ * not.
  */
 #ifndef KUCHA_CHECK_H
 #define KUCHA_CHECK_H

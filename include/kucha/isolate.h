@@ -18,7 +18,9 @@ extern "C" {
 #endif
 
 typedef enum ku_isolate_flags {
-    KU_ISOLATE_BIRTHPLACES = 1 << 0,  /* remember where every object was made (ku_birthplace); 4 bytes for each block */
+    KU_ISOLATE_BIRTHPLACES = 1 << 0, /* remember where every object was made (ku_birthplace); 4 bytes for each block */
+    KU_ISOLATE_CHECK_CALLS = 1 << 1, /* checking build: compare the references held before and after every call, and end
+                                         the program at one that leaks (check.h); birthplaces are remembered, too */
     KU_ISOLATE_NO_COLLECTOR = 1 << 2, /* automatic collection starts disabled, as after ku_gc_disable() */
 } ku_isolate_flags;
 

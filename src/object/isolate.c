@@ -51,7 +51,8 @@ static void heaps_close(ku_isolate *isolate) {
 }
 
 static bool births_open(ku_isolate *isolate, ku_error *error) {
-    return (isolate->flags & KU_ISOLATE_BIRTHPLACES) == 0 || ku__births_open(isolate, error);
+    const unsigned needs = KU_ISOLATE_BIRTHPLACES | KU_ISOLATE_CHECK_CALLS;
+    return (isolate->flags & needs) == 0 || ku__births_open(isolate, error);
 }
 
 static const part parts[] = {
@@ -98,12 +99,19 @@ static void fill(ku_isolate *isolate, const ku_isolate_options *options) {
 
 ku_isolate *ku_isolate_new(const ku_isolate_options *options, ku_error *error) {
     static const ku_isolate_options plain;
-    const unsigned known = KU_ISOLATE_BIRTHPLACES | KU_ISOLATE_NO_COLLECTOR;
+    const unsigned known = KU_ISOLATE_BIRTHPLACES | KU_ISOLATE_NO_COLLECTOR | KU_ISOLATE_CHECK_CALLS;
     options = options != NULL ? options : &plain;
     if ((options->flags & ~known) != 0) {
         ku__error_fill(error, KU_INVALID, "an isolate could not be made: a flag that kucha/isolate.h does not name");
         return NULL;
     }
+#ifndef KU_CHECKING
+    if ((options->flags & KU_ISOLATE_CHECK_CALLS) != 0) {
+        ku__error_fill(error, KU_INVALID,
+                       "KU_ISOLATE_CHECK_CALLS needs the checking build of kucha (meson setup -Dchecking=true)");
+        return NULL;
+    }
+#endif
     if (!ku__types_open(error)) {
         return NULL;
     }
@@ -204,9 +212,8 @@ ku_heap *ku_isolate_heap_of(ku_isolate *isolate, ku_isolate_heap which) {
     return NULL;
 }
 
-size_t ku_isolate_objects(ku_isolate *isolate, size_t *bytes) {
+size_t ku__isolate_blocks(const ku_isolate *isolate, size_t *bytes) {
     ku_heap_stats tracked, atoms, buffers;
-    ku__quarantine_flush(isolate);
     ku_heap_stats_read(isolate->tracked, &tracked);
     ku_heap_stats_read(isolate->atoms, &atoms);
     ku_heap_stats_read(isolate->buffers, &buffers);
@@ -215,6 +222,11 @@ size_t ku_isolate_objects(ku_isolate *isolate, size_t *bytes) {
                  buffers.large_bytes;
     }
     return tracked.blocks_used + tracked.large_blocks + atoms.blocks_used + atoms.large_blocks;
+}
+
+size_t ku_isolate_objects(ku_isolate *isolate, size_t *bytes) {
+    ku__quarantine_flush(isolate);
+    return ku__isolate_blocks(isolate, bytes);
 }
 
 /* ---- roots ---- in pages of their own: they are not the heap's */

@@ -151,3 +151,15 @@ ku__lookup *ku__lookup_make(ku_isolate *isolate, ku__class *class) {
     class->lookup = lookup;
     return lookup;
 }
+
+void ku__lookup_visit(const ku_isolate *isolate, ku_visit *visit, void *argument) {
+    const ku__classes *classes = isolate->classes;
+    for (uint32_t number = 0; classes != NULL && number < classes->capacity; number++) {
+        ku__lookup *lookup = classes->by_number[number] != NULL ? classes->by_number[number]->lookup : NULL;
+        for (uint32_t at = 0; lookup != NULL && at <= lookup->mask; at++) {
+            if (lookup->entries[at].name != NULL) {
+                visit(&lookup->entries[at].name, argument);
+            }
+        }
+    }
+}

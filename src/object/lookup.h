@@ -32,6 +32,9 @@ typedef struct ku__lookup {
 /* The table of a type, up to date; NULL with the error pending. */
 ku__lookup *ku__lookup_make(ku_isolate *isolate, ku__class *class);
 
+/* Visits the names that the tables of all types hold. */
+void ku__lookup_visit(const ku_isolate *isolate, ku_visit *visit, void *argument);
+
 /* Frees the table of a type, if it has one. */
 void ku__lookup_drop(ku_isolate *isolate, ku__class *class);
 

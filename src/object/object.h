@@ -207,6 +207,9 @@ void ku__gc_close(ku_isolate *isolate);
 bool ku__running_open(ku_isolate *isolate, ku_error *error); /* src/isolate: frames, lock, budget */
 void ku__running_close(ku_isolate *isolate);
 
+/* As ku_isolate_objects(), blocks that the checking build keeps back included. */
+size_t ku__isolate_blocks(const ku_isolate *isolate, size_t *bytes);
+
 /* ---- making ---- */
 
 /* Collects when it is due; called by the inline path, and at every allocation in the hostile build. */

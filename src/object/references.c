@@ -7,7 +7,11 @@
  * The table lies in pages of its own: taking it changes nothing of the heap that it describes.
  */
 
+#include "object/references.h"
+
+#include "object/collect.h"
 #include "object/finalize.h"
+#include "object/lookup.h"
 
 #include "os/pages.h"
 
@@ -79,10 +83,17 @@ static void follow_roots(ku_isolate *isolate, ku_references *references) {
         isolate->visit_frames(isolate, take_off, references);
     }
     ku__finalize_visit(isolate, take_off, references);
+    ku__lookup_visit(isolate, take_off, references);
+    if (isolate->pending.value != NULL) {
+        take_off(&isolate->pending.value, references);
+    }
+    if (isolate->gc != NULL && isolate->gc->garbage != NULL) {
+        take_off(&isolate->gc->garbage, references);
+    }
 }
 
 ku_references *ku_references_take(ku_isolate *isolate) {
-    size_t places = 64, objects = ku_isolate_objects(isolate, NULL);
+    size_t places = 64, objects = ku__isolate_blocks(isolate, NULL);
     while (places < objects * 2) {
         places *= 2;
     }
@@ -124,8 +135,16 @@ static void tell(ku_isolate *isolate, ku_object *object, int64_t more, ku_refere
     (hook != NULL ? hook : print_leak)(&leak, argument);
 }
 
-size_t ku_references_compare(ku_isolate *isolate, ku_references *before, const ku_object *result,
-                             ku_reference_leak_hook *hook, void *argument) {
+static int64_t times_among(const ku_object *object, const ku_object *const *given, size_t count) {
+    int64_t times = 0;
+    for (size_t i = 0; i < count; i++) {
+        times += given[i] == object;
+    }
+    return times;
+}
+
+size_t ku__references_compare(ku_isolate *isolate, ku_references *before, const ku_object *const *given, size_t count,
+                              ku_reference_leak_hook *hook, void *argument) {
     ku_references *now = ku_references_take(isolate);
     size_t leaks = now != NULL ? 0 : SIZE_MAX;
     for (size_t i = 0; now != NULL && i <= now->mask; i++) {
@@ -133,7 +152,7 @@ size_t ku_references_compare(ku_isolate *isolate, ku_references *before, const k
         if (object == NULL) {
             continue;
         }
-        int64_t more = now->places[i].outside - find(before, object)->outside - (object == result);
+        int64_t more = now->places[i].outside - find(before, object)->outside - times_among(object, given, count);
         if (more > 0) {
             tell(isolate, object, more, hook, argument);
             leaks++;
@@ -142,4 +161,9 @@ size_t ku_references_compare(ku_isolate *isolate, ku_references *before, const k
     ku_references_free(now);
     ku_references_free(before);
     return leaks;
+}
+
+size_t ku_references_compare(ku_isolate *isolate, ku_references *before, const ku_object *result,
+                             ku_reference_leak_hook *hook, void *argument) {
+    return ku__references_compare(isolate, before, &result, 1, hook, argument);
 }

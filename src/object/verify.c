@@ -164,11 +164,15 @@ static _Noreturn void fault(const char *what, const ku_object *object, uint32_t 
     abort();
 }
 
-void ku_object_check(const ku_object *object) {
+void ku__object_check_anywhere(const ku_object *object) {
     uint32_t number = ku__number_of(object);
     if (number == 0 || !ku__types_has(number)) {
         fault("use after free, or of what is no object", object, object->count);
     }
+}
+
+void ku_object_check(const ku_object *object) {
+    ku__object_check_anywhere(object);
     KU__CHECK_HELD(object);
 }
 

@@ -55,9 +55,16 @@ static inline node *as_node(ku_object *object) {
     return (node *)object;
 }
 
+/* In the checking build, every call of every test is asked whether it leaks a reference. */
+#ifdef KU_CHECKING
+enum { CHECKED_CALLS = KU_ISOLATE_CHECK_CALLS };
+#else
+enum { CHECKED_CALLS = 0 };
+#endif
+
 static inline ku_isolate *open_isolate(const char *name) {
     ku_error error = {.code = KU_OK};
-    ku_isolate *isolate = ku_isolate_new(&(ku_isolate_options){.name = name}, &error);
+    ku_isolate *isolate = ku_isolate_new(&(ku_isolate_options){.name = name, .flags = CHECKED_CALLS}, &error);
     if (isolate == NULL) {
         fail_msg("%s", error.message);
     }

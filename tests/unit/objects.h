@@ -48,8 +48,15 @@ static inline ku_isolate *isolate_with(const ku_isolate_options *options) {
     return isolate;
 }
 
+/* In the checking build, every call of every test is asked whether it leaks a reference. */
+#ifdef KU_CHECKING
+enum { CHECKED_CALLS = KU_ISOLATE_CHECK_CALLS };
+#else
+enum { CHECKED_CALLS = 0 };
+#endif
+
 static inline int open_isolate(void **state) {
-    *state = isolate_with(NULL);
+    *state = isolate_with(&(ku_isolate_options){.flags = CHECKED_CALLS});
     return 0;
 }
 

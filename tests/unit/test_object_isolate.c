@@ -85,6 +85,10 @@ static void an_option_that_is_not_there_is_refused(void **state) {
     ku_error error = {0};
     assert_null(ku_isolate_new(&(ku_isolate_options){.flags = 1u << 30}, &error));
     assert_int_equal(error.code, KU_INVALID);
+#ifndef KU_CHECKING
+    assert_null(ku_isolate_new(&(ku_isolate_options){.flags = KU_ISOLATE_CHECK_CALLS}, &error));
+    assert_non_null(strstr(error.message, "needs the checking build"));
+#endif
     assert_int_equal(ku_isolate_delete(NULL), 0);
 }
 
