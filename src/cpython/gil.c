@@ -7,10 +7,10 @@
 #include "cpython/pending.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "os/thread.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,9 +54,9 @@ typedef struct seen {
 static struct {
     pthread_mutex_t guard;
     pthread_cond_t wake;
-    pthread_t thread; /* under the GIL */
-    bool on;          /* under the GIL: a measurement was started, and not stopped */
-    bool has_thread;  /* under the GIL */
+    ku__thread thread; /* under the GIL */
+    bool on;           /* under the GIL: a measurement was started, and not stopped */
+    bool has_thread;   /* under the GIL */
     bool stop;
     const ku__gil_of_python *gil;
     double interval; /* seconds between two looks, on average */
@@ -217,18 +217,10 @@ static void *run_thread(void *ignored) {
     return NULL;
 }
 
-/* Under the GIL. The thread inherits a mask in which every signal is blocked: the program's handlers are not for it. */
+/* Under the GIL. */
 static bool thread_start(void) {
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     state.stop = false;
-    state.has_thread = pthread_create(&state.thread, &attributes, run_thread, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    state.has_thread = ku__thread_start(&state.thread, run_thread, NULL, THREAD_STACK) == 0;
     return state.has_thread;
 }
 
@@ -241,7 +233,7 @@ static void thread_join(void) {
     state.stop = true;
     pthread_cond_signal(&state.wake);
     pthread_mutex_unlock(&state.guard);
-    pthread_join(state.thread, NULL);
+    ku__thread_end(&state.thread);
     state.has_thread = false;
 }
 

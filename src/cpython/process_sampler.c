@@ -17,6 +17,7 @@
 
 #include "os/clock.h"
 #include "os/proc.h"
+#include "os/thread.h"
 
 #include <errno.h>
 #include <math.h>
@@ -44,7 +45,7 @@ typedef struct sampler {
     bool running;
     bool stop;
     pid_t owner; /* the process that the thread is in */
-    pthread_t thread;
+    ku__thread thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     ku_process process;
@@ -195,7 +196,7 @@ static void join(sampler *self) {
     self->stop = true;
     pthread_cond_signal(&self->wake);
     pthread_mutex_unlock(&self->mutex);
-    Py_BEGIN_ALLOW_THREADS pthread_join(self->thread, NULL);
+    Py_BEGIN_ALLOW_THREADS ku__thread_end(&self->thread);
     Py_END_ALLOW_THREADS
 }
 
@@ -208,7 +209,7 @@ static int start(sampler *self) {
     pthread_condattr_destroy(&attributes);
     self->owner = getpid();
     keep(self, take(self));
-    int failure = pthread_create(&self->thread, NULL, run, self);
+    int failure = ku__thread_start(&self->thread, run, self, 0);
     if (failure != 0) {
         errno = failure;
         PyErr_SetFromErrno(PyExc_OSError);

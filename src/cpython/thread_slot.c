@@ -9,8 +9,9 @@
 
 #if KU__FACTS_SUPPORTED && PY_VERSION_HEX >= 0x030C0000
 
+#include "os/thread.h"
+
 #include <link.h>
-#include <pthread.h>
 
 ptrdiff_t ku__thread_slot;
 
@@ -91,11 +92,11 @@ static void *confirm(void *argument) {
 
 /* In a thread that ends before this returns. */
 static void confirm_elsewhere(search *wanted) {
-    pthread_t helper;
+    ku__thread helper;
     PyThreadState *self = PyEval_SaveThread();
     keep_those_with(wanted, NULL);
-    if (pthread_create(&helper, NULL, confirm, wanted) == 0) {
-        pthread_join(helper, NULL);
+    if (ku__thread_start(&helper, confirm, wanted, 0) == 0) {
+        ku__thread_end(&helper);
     } else {
         wanted->count = 0;
     }

@@ -15,10 +15,10 @@
 #include "columns.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "os/thread.h"
 #include "sample.h"
 #include "tables.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,7 +53,7 @@ struct ku__capture {
     capture_phase phase;         /* under life */
     double start_at;             /* RESTING and WAITING: when the thread may come back; monotonic */
     bool has_thread;
-    pthread_t thread;
+    ku__thread thread;
     pthread_mutex_t writing;
     pthread_cond_t wake;
     bool exiting;       /* under life: the process is ending, and its exit code will be known */
@@ -173,18 +173,10 @@ static void locks_init(ku__capture *capture) {
     pthread_condattr_destroy(&attributes);
 }
 
-/* With `life` held. The thread inherits a mask in which every signal is blocked. */
+/* With `life` held. */
 static bool thread_start(ku__capture *capture, ku_error *error) {
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     capture->stop = false;
-    int why = pthread_create(&capture->thread, &attributes, run_thread, capture);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    int why = ku__thread_start(&capture->thread, run_thread, capture, THREAD_STACK);
     capture->has_thread = why == 0;
     capture->phase = why == 0 ? RUNNING : OFF;
     if (why == 0) return true;
@@ -200,7 +192,7 @@ static void thread_join(ku__capture *capture) {
     capture->stop = true;
     pthread_cond_signal(&capture->wake);
     pthread_mutex_unlock(&capture->writing);
-    pthread_join(capture->thread, NULL);
+    ku__thread_end(&capture->thread);
     capture->has_thread = false;
 }
 
