@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,14 +152,26 @@ def wait(more, pid=0, until=time.monotonic() + {PATIENCE}):
 """
 
 
-def written(path: Path) -> dict[str, int]:
-    """The totals of a capture that is being written, as far as they are in the file."""
+def read_early(path: Path) -> Any:
+    """A capture that is being written, as far as it is in the file; None where it cannot be read yet."""
     from kucha import _core
 
     try:
-        return _core.capture_read(str(path)).totals
+        return _core.capture_read(str(path))
     except (OSError, _core.CaptureError):
-        return {"live_bytes": 0}
+        return None
+
+
+def written(path: Path) -> dict[str, int]:
+    """The totals of a capture that is being written."""
+    capture = read_early(path)
+    return capture.totals if capture is not None else {"live_bytes": 0}
+
+
+def heaps_written(path: Path) -> list[dict[str, Any]]:
+    """The heaps in a capture that is being written."""
+    capture = read_early(path)
+    return list(capture.arenas) if capture is not None else []
 
 
 def captures(folder: Path) -> list[Path]:
