@@ -14,6 +14,7 @@ from kucha.options import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from kucha.options import Command
     from kucha.session import Wishes
@@ -44,14 +45,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(words) if words[:1] and words[0] in _RUNNERS else _answer(lambda: _dispatch(words))
+        return _dispatch(words) if _runs(words) else _answer(lambda: _dispatch(words))
     except UsageError as error:
         _complain(str(error))
         return 2
     except KeyboardInterrupt:
-        if words[:1] and words[0] in _RUNNERS:
+        if _runs(words):
             raise  # the program's own: its traceback has been printed, and the interpreter ends the process by SIGINT
         return 130
+
+
+def _runs(words: list[str]) -> bool:
+    """Whether a program is to be run in this process."""
+    return bool(words) and (words[0] in _RUNNERS or (words[:2] == ["heap", "dump"] and "--" in words))
 
 
 def _answer(do: Callable[[], int]) -> int:
@@ -147,7 +153,8 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
         raise UsageError("this process is traced already, by kucha run or by the environment variable KUCHA")
     else:
         os.environ.pop(_environment.NAME, None)
-        session = Session(wishes, wanted.name, ["kucha", "run", *words])
+        verb = [] if wishes.heap_only else ["run"]
+        session = Session(wishes, wanted.name, ["kucha", *verb, *words])
         session.plan()
         session.start()
     call = program.prepare(wanted, code)
@@ -230,12 +237,33 @@ def _ps(command: Command, words: list[str]) -> int:
 def _heap(command: Command, words: list[str]) -> int:
     from kucha.options import parse
 
-    values, rest = parse(command, words)
+    end = words.index("--") if _runs(["heap", *words]) else len(words)
+    values, rest = parse(command, words[:end])
     if values["help"]:
         return _help(command)
+    if end < len(words):
+        return _dump_program(rest, values, words)
+    if rest[:1] == ["dump"]:
+        from kucha import heap_remote
+
+        return heap_remote.dump(rest[1:], values)
     from kucha.heap_command import heap
 
     return heap(rest, values)
+
+
+def _dump_program(rest: list[str], values: dict[str, Any], words: list[str]) -> int:
+    """Runs a program for the sake of a heap file at its end."""
+    from kucha.session import read_wishes
+
+    if rest != ["dump"]:
+        raise UsageError(f"expected kucha heap dump [options] -- and a program, not '{rest[-1]}' before it")
+    options = ["--force"] if values["force"] else []
+    options += ["--quiet"] if values["quiet"] else []
+    options += ["--heap-dump", values["output"]] if values["output"] else ["--heap-at", "exit"]
+    wishes, program = read_wishes([*options, *words[words.index("--") :]])
+    wishes.heap_only = True
+    return _run_program(wishes, program, ["heap", *words])
 
 
 def _limits(command: Command, words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kucha.heap_triggers import read_when
 from kucha.options import Command, Option, byte_count, choice, count
 
 FRAMES_DEFAULT = 10  # deep enough to tell callers apart; costs about what one frame does (docs/benchmarks.md)
@@ -120,6 +121,21 @@ RUN = Command(
             "moved.",
             "moved",
             choice("moved", "every", "off"),
+        ),
+        Option(
+            "--heap-dump",
+            "FILE",
+            "Write a heap file, for kucha heap, when --heap-at says. A second one is called like app.2.heap. Default: "
+            "kucha-NAME.PID.heap, where --heap-at is given.",
+        ),
+        Option(
+            "--heap-at",
+            "WHEN",
+            "exit; memory-error (the first time memory is refused); a signal, such as SIGUSR1; an amount of resident "
+            "memory, such as 2G; or a share, such as 80%, of what the control group, RLIMIT_AS or RLIMIT_DATA allow. "
+            "Several with commas. Default: exit.",
+            None,
+            read_when,
         ),
         Option("--map", "FILE", "At the end, draw the arenas as a picture (SVG)."),
         Option("--stats", None, "At the end, print the allocator's statistics, size class by size class."),
@@ -283,13 +299,15 @@ HEAP = Command(
     "show what is in a heap file, and who holds it",
     "heap top [options] FILE\nheap tree [options] FILE [NODE]\nheap path [options] FILE [NODE]\n"
     "heap holders [options] FILE NODE\nheap query [options] FILE QUERY\nheap diff [options] OLD [BETWEEN] NEW\n"
-    "heap suspects [options] FILE\nheap export [options] FILE",
+    "heap suspects [options] FILE\nheap export [options] FILE\nheap dump [options] PID\n"
+    f"heap dump [options] -- {_PROGRAM}",
     "Shows what was alive in a heap file, who held it, and how much would go with it.",
     "top: objects by type and more. tree: what would go if a node went, largest first; without a NODE from the roots "
     "on. path: the shortest chains of references from the roots to a node; with --where those of many, merged. "
     "holders: who refers to a node. query: the nodes that answer to a QUERY. diff: what changed between two or three "
     "heaps. suspects: what keeps a tenth of the heap or more, in words. export: a file for "
-    "another tool.\n\nA NODE is an address (0x7f00) or a number (#12).",
+    "another tool. dump: has a program that runs under kucha write its heap, or runs one, with birthplaces, and writes "
+    "its heap at its end.\n\nA NODE is an address (0x7f00) or a number (#12).",
     (
         Option(
             "--by",
@@ -319,7 +337,8 @@ HEAP = Command(
             "-o --output",
             "OUT",
             "export: OUT.heapsnapshot is for Chrome's DevTools; OUT.json, OUT.csv, OUT.parquet are tables; OUT.dot, "
-            "OUT.svg, OUT.png show what retains most.",
+            "OUT.svg, OUT.png show what retains most. dump: the heap file; default: kucha-PID.heap or "
+            "kucha-NAME.PID.heap.",
         ),
         _FORCE,
         Option("-q --quiet", None, "No progress."),

@@ -48,7 +48,7 @@ _VERBS = {
 def heap(words: list[str], values: dict[str, Any]) -> int:
     """Does one verb. Returns the exit code."""
     if not words or words[0] not in _VERBS:
-        raise UsageError(f"heap takes one of {', '.join(_VERBS)}; see kucha heap --help")
+        raise UsageError(f"heap takes one of {', '.join(_VERBS)}, dump; see kucha heap --help")
     try:
         return _DOERS[words[0]](words[1:], values)
     except ValueError as error:  # a file that is no heap, or a wrong query

@@ -16,6 +16,7 @@ from time import perf_counter
 
 from kucha import _environment
 from kucha.commands import RUN
+from kucha.heap_triggers import Triggers, When
 from kucha.options import UsageError
 from kucha.text import current_folder, one_line, short_path
 
@@ -45,6 +46,8 @@ class Wishes:
         "gil",
         "lines",
         "lines_of",
+        "heap_dump",
+        "heap_only",
         "map",
         "mode",
         "output",
@@ -56,6 +59,7 @@ class Wishes:
         "timeline",
         "top",
         "tracemalloc",
+        "when",
     )
 
     def __init__(self, values: dict[str, Any]) -> None:
@@ -67,7 +71,12 @@ class Wishes:
         self.sample: int = values["sample"]
         self.mode: Literal["blocks", "objects"] = values["mode"]
         self.allocator_only: bool = values["allocator_only"]
-        self.swap: bool = values["swap"] or self.allocator_only
+        self.heap_dump: str | None = values["heap_dump"]
+        self.when: When = values["heap_at"] or When()
+        self.heap_only = False  # a heap file is all that is wanted: birthplaces are traced, without a capture
+        if self.heap_dump is not None and values["heap_at"] is None:
+            self.when.exit = True
+        self.swap: bool = values["swap"] or self.allocator_only or self.when.kinds > 0
         self.follow_fork: bool = values["follow_fork"]
         self.follow_subprocesses: bool = values["follow_subprocesses"]
         self.append_pid: bool = values["append_pid"]
@@ -164,7 +173,11 @@ class Session:
     def plan(self) -> None:
         """Settles the names of the files to be written. Raises UsageError."""
         wishes = self.wishes
-        if not wishes.allocator_only:
+        if wishes.when.kinds:
+            wishes.heap_dump = self._settle(wishes.heap_dump or f"kucha-{self.name}.{self.process}.heap")
+        self.triggers = Triggers(wishes.when, wishes.heap_dump, " ".join(self.command), say, wishes.quiet)
+        self.triggers.plan()
+        if not (wishes.allocator_only or wishes.heap_only):
             output = f"kucha-{self.name}.{self.process}.kucha" if wishes.output is None else wishes.output
             if wishes.append_pid:
                 output = f"{output}.{self.process}"
@@ -234,8 +247,12 @@ class Session:
         """Starts tracing: the last thing before the program, so that little of ours is traced. Raises UsageError."""
         wishes, capture = self.wishes, self.capture
         atexit.register(self.finish)
+        if self.installed:
+            self.triggers.start()
         if capture is not None:
             self._start_capture(capture)
+        elif wishes.heap_only:
+            self.core.trace_start(frames=wishes.frames)
         if wishes.gil:
             self._watch_gil()
         if wishes.tracemalloc and self.installed:
@@ -338,8 +355,10 @@ class Session:
     def finish(self) -> None:
         """The last atexit function: closes the capture, says what there is to say. Never raises."""
         try:
-            # First of all, and without a keyword, so that nothing of ours gets into the capture. In a forked child that
-            # is not followed there is no capture to close, and tracing simply ends.
+            if self.installed:
+                self.triggers.finish()  # while birthplaces are known
+            # Next, and without a keyword, so that nothing of ours gets into the capture. In a forked child that is not
+            # followed there is no capture to close, and tracing simply ends.
             cost = self.core.trace_stop(None, True) if self.core.tracing() else None
             if self.lines is not None:
                 self.lines.stop()
@@ -361,7 +380,7 @@ class Session:
         if self.capture is not None and cost is not None:
             if not wishes.quiet:
                 text = self.summary.traced(self.capture, self, cost, duration)
-        elif self.installed and not (wishes.quiet or wishes.stats or wishes.map):
+        elif self.installed and not (wishes.quiet or wishes.stats or wishes.map or wishes.heap_only):
             text = self.summary.untraced(self.core.stats(), self, duration)
         if wishes.gil and not wishes.quiet and "kucha.gil" in sys.modules:
             text += sys.modules["kucha.gil"].summary()

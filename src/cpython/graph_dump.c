@@ -6,14 +6,14 @@
  * where that ends the worker, the keeper knows by a word in shared memory which type was being asked, forbids that type
  * and starts another worker, from the same untouched heap. So nothing that happens while reading can reach the program.
  *
- * A copy that is not waited for is reaped when the next one is made; until then nothing but its entry in the table of
- * processes is left of it.
+ * graph_copies.h has the copies that are not waited for.
  */
 #include "cpython/graph_facts.h"
 
 #include "cpython/graph_dump.h"
 
 #include "cpython/bridge.h"
+#include "cpython/graph_copies.h"
 #include "cpython/graph_make.h"
 #include "cpython/graph_read.h"
 #include "cpython/many.h"
@@ -22,15 +22,14 @@
 #include "os/clock.h"
 #include "os/clone.h"
 #include "os/pages.h"
-#include "os/shared.h"
 
 #include <errno.h>
 #include <kucha/heap_file.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #if KU__FACTS_SUPPORTED
@@ -40,20 +39,23 @@ enum {
     WORKER_SECONDS = 600, /* a heap of 100 million objects takes about one minute */
 };
 
-/* What the program and its copies share. */
-typedef struct common {
-    volatile uint32_t running; /* number of the type that is being asked */
-    volatile uint32_t finished;
-    volatile double stopped; /* written by the program, when it goes on */
-    double began;            /* monotonic */
-    ku__dump_outcome outcome;
-} common;
-
-static pid_t unreaped; /* a copy that nobody waited for; 0 */
+typedef ku__dump_common common;
 
 /* ---- in the copies ---- */
 
-static bool work(ku__graph_order *order, common *shared, const char *path, ku_error *error) {
+/* The program may have as much as its soft limits let it; its copy needs more for a while. */
+static void lift_limits(void) {
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rlimit limit;
+        if (getrlimit(kinds[i], &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit(kinds[i], &limit);
+        }
+    }
+}
+
+static bool work(ku__graph_order *order, common *shared, ku_error *error) {
     order->info.stopped = shared->stopped;
     ku_graph *graph = ku__graph_make(order, error);
     if (graph == NULL) {
@@ -62,23 +64,30 @@ static bool work(ku__graph_order *order, common *shared, const char *path, ku_er
     ((ku_graph_info *)(uintptr_t)graph->info)->lasted = ku__clock_monotonic() - shared->began;
     shared->outcome.nodes = graph->nodes;
     shared->outcome.edges = graph->edges;
-    return ku_heap_file_write(graph, path, error) == KU_OK;
+    return ku_heap_file_write(graph, shared->path, error) == KU_OK;
 }
 
-static void run_worker(ku__graph_order *order, common *shared, const char *path) {
+/* Ends with the keeper, so that who waits for that one knows that nothing more comes. */
+static void run_worker(ku__graph_order *order, common *shared, pid_t keeper) {
     ku_error error = {0};
-    bool done = work(order, shared, path, &error);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper) {
+        _exit(0);
+    }
+    shared->writer = getpid();
+    lift_limits();
+    bool done = work(order, shared, &error);
     shared->outcome.error = done ? (ku_error){.code = KU_OK} : error;
     shared->finished = 1;
     _exit(0);
 }
 
 /* True: the worker came to its end, whatever it found. */
-static bool run_once(ku__graph_order *order, common *shared, const char *path) {
-    pid_t worker = ku__clone_again();
+static bool run_once(ku__graph_order *order, common *shared) {
+    pid_t keeper = getpid(), worker = ku__clone_again();
     int status = 0;
     if (worker == 0) {
-        run_worker(order, shared, path);
+        run_worker(order, shared, keeper);
     }
     if (worker < 0) {
         shared->outcome.error = (ku_error){.code = KU_IO, .os_error = errno, .message = "no second copy could be made"};
@@ -88,11 +97,14 @@ static bool run_once(ku__graph_order *order, common *shared, const char *path) {
         kill(worker, SIGKILL);
         ku__clone_wait(worker, -1, &status);
     }
+    if (shared->finished == 0) {
+        ku__copies_remove_part(shared);
+    }
     return shared->finished != 0;
 }
 
-static void keep(ku__graph_order *order, common *shared, const char *path) {
-    for (int i = 0; i < WORKERS_MOST && !run_once(order, shared, path); i++) {
+static void keep(ku__graph_order *order, common *shared) {
+    for (int i = 0; i < WORKERS_MOST && !run_once(order, shared); i++) {
         uint32_t type = shared->running;
         if (type >= ku__types_count(&order->types) || order->banned[type] != 0) {
             break; /* it died elsewhere: another one would, too */
@@ -211,62 +223,42 @@ static pid_t make_copy(const ku__graph_order *order) {
     return copy;
 }
 
-static void reap_earlier(void) {
-    int status;
-    if (unreaped != 0 && ku__clone_wait(unreaped, 0, &status)) {
-        unreaped = 0;
-    }
-}
-
-static void wait_for(pid_t copy, common *shared, const char *path, ku__dump_outcome *outcome) {
-    int status = 0;
-    struct stat facts;
-    Py_BEGIN_ALLOW_THREADS;
-    ku__clone_wait(copy, -1, &status);
-    Py_END_ALLOW_THREADS;
-    *outcome = shared->outcome;
-    if (shared->finished == 0) {
-        outcome->error =
-            (ku_error){.code = KU_STATE, .message = "the copy of the process that reads its heap was killed"};
-    }
-    outcome->bytes = stat(path, &facts) == 0 ? (uint64_t)facts.st_size : 0;
-}
-
-static bool dump(ku__graph_order *order, common *shared, const char *path, bool wait, ku__dump_outcome *outcome) {
+/* Takes `shared` over where it succeeds. */
+static bool dump(ku__graph_order *order, common *shared, bool wait, ku__dump_outcome *outcome) {
     pid_t copy = make_copy(order);
     if (copy == 0) {
-        keep(order, shared, path);
+        keep(order, shared);
     }
-    double stopped = ku__clock_monotonic() - shared->began;
-    shared->stopped = stopped;
+    shared->stopped = ku__clock_monotonic() - shared->began;
     if (copy < 0) {
         outcome->error = (ku_error){.code = KU_IO, .os_error = errno, .message = "the process could not be copied"};
         return false;
     }
     if (wait) {
-        wait_for(copy, shared, path, outcome);
-    } else {
-        unreaped = copy;
+        ku__copies_end(copy, shared, outcome);
+        return true;
     }
-    outcome->stopped = stopped;
-    outcome->lasted = ku__clock_monotonic() - shared->began;
+    outcome->copy = copy;
+    outcome->lasted = outcome->stopped = shared->stopped;
+    ku__copies_keep(copy, shared);
     return true;
 }
 
 bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait,
                    ku__dump_outcome *outcome) {
     ku__graph_order order = {0};
-    common *shared = ku__shared_map(sizeof *shared);
+    common *shared = ku__copies_common(path);
     *outcome = (ku__dump_outcome){0};
     if (shared == NULL) {
         PyErr_NoMemory();
         return false;
     }
-    reap_earlier();
     shared->began = ku__clock_monotonic();
-    bool done = prepare(&order, shared, reason, program) && dump(&order, shared, path, wait, outcome);
+    bool done = prepare(&order, shared, reason, program) && dump(&order, shared, wait, outcome);
     release(&order);
-    ku__pages_unmap(shared, sizeof *shared);
+    if (!done) {
+        ku__pages_unmap(shared, sizeof *shared);
+    }
     return done;
 }
 

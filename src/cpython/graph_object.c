@@ -2,7 +2,7 @@
 #include "cpython/graph_object.h"
 
 #include "cpython/bridge.h"
-#include "cpython/graph_dump.h"
+#include "cpython/graph_copies.h"
 #include "cpython/module.h"
 #include "inspect/graph.h"
 
@@ -232,10 +232,23 @@ PyObject *ku__heap_open_call(PyObject *module, PyObject *argument) {
     return made;
 }
 
-static PyObject *outcome_of(const ku__dump_outcome *outcome) {
-    return Py_BuildValue("{s:d,s:d,s:K,s:K,s:K,s:I}", "stopped", outcome->stopped, "lasted", outcome->lasted, "nodes",
-                         (wide)outcome->nodes, "edges", (wide)outcome->edges, "bytes", (wide)outcome->bytes, "banned",
-                         (unsigned)outcome->banned);
+PyObject *ku__dump_outcome_object(const ku__dump_outcome *outcome) {
+    return Py_BuildValue("{s:d,s:d,s:K,s:K,s:K,s:I,s:l}", "stopped", outcome->stopped, "lasted", outcome->lasted,
+                         "nodes", (wide)outcome->nodes, "edges", (wide)outcome->edges, "bytes", (wide)outcome->bytes,
+                         "banned", (unsigned)outcome->banned, "copy", (long)outcome->copy);
+}
+
+PyObject *ku__heap_wait_call(PyObject *module, PyObject *arguments) {
+    long copy = 0;
+    char path[PATH_MAX];
+    ku__dump_outcome outcome;
+    if (!PyArg_ParseTuple(arguments, "|l:heap_wait", &copy) || !ku__require_main(module)) {
+        return NULL;
+    }
+    if (!ku__copies_wait((pid_t)copy, &outcome, path)) {
+        Py_RETURN_NONE;
+    }
+    return outcome.error.code == KU_OK ? ku__dump_outcome_object(&outcome) : ku__raise(module, &outcome.error, path);
 }
 
 PyObject *ku__heap_dump_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
@@ -257,7 +270,7 @@ PyObject *ku__heap_dump_call(PyObject *module, PyObject *arguments, PyObject *ke
         PyErr_SetString(PyExc_ValueError, "there is no such reason");
     } else if (ku__dump_heap(PyBytes_AS_STRING(path), (ku_graph_reason)reason, program, wait != 0, &outcome) &&
                outcome.error.code == KU_OK) {
-        answer = outcome_of(&outcome);
+        answer = ku__dump_outcome_object(&outcome);
     } else if (!PyErr_Occurred()) {
         ku__raise(module, &outcome.error, PyBytes_AS_STRING(path));
     }

@@ -260,7 +260,15 @@ PyDoc_STRVAR(
 PyDoc_STRVAR(
     heap_dump_doc,
     "heap_dump(path, reason=0, program='', wait=True) -> dict\n\nWrite a heap file, from a copy of the process.\n"
-    "Without wait the file appears by itself when it is whole.");
+    "Without wait the file appears by itself when it is whole; heap_wait() then tells how it went.");
+PyDoc_STRVAR(heap_wait_doc,
+             "heap_wait(copy=0, /) -> dict | None\n\nWait for a heap file that a copy of the process writes: that of\n"
+             "heap_dump()['copy'], or the oldest. None: there is none.");
+PyDoc_STRVAR(
+    heap_at_refusal_doc,
+    "heap_at_refusal(path, program='', /) -> None\n\nWrite a heap file when memory is refused, the first time.");
+PyDoc_STRVAR(heap_refused_doc,
+             "heap_refused() -> dict | None\n\nWhat came of heap_at_refusal(), which ends; None: nothing was refused.");
 PyDoc_STRVAR(heap_open_doc, "heap_open(path) -> Graph\n\nOpen a heap file. ValueError: it is none, or damaged.");
 
 PyDoc_STRVAR(call_program_doc,
@@ -299,6 +307,9 @@ static PyMethodDef methods[] = {
     {"snapshot", ku__snapshot_call, METH_NOARGS, snapshot_doc},
     {"census", ku__census_call, METH_NOARGS, census_doc},
     {"heap_dump", WITH_KEYWORDS(ku__heap_dump_call), METH_VARARGS | METH_KEYWORDS, heap_dump_doc},
+    {"heap_wait", ku__heap_wait_call, METH_VARARGS, heap_wait_doc},
+    {"heap_at_refusal", ku__heap_at_refusal_call, METH_VARARGS, heap_at_refusal_doc},
+    {"heap_refused", ku__heap_refused_call, METH_NOARGS, heap_refused_doc},
     {"heap_open", ku__heap_open_call, METH_O, heap_open_doc},
     {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
     {"gc_install", WITH_KEYWORDS(ku__gc_install_call), METH_VARARGS | METH_KEYWORDS, gc_install_doc},

@@ -72,7 +72,11 @@ PyObject *ku__census_call(PyObject *module, PyObject *ignored); /* census.c */
 
 PyObject *ku__heap_open_call(PyObject *module, PyObject *path); /* graph_object.c */
 PyObject *ku__heap_dump_call(PyObject *module, PyObject *arguments, PyObject *keywords);
+PyObject *ku__heap_wait_call(PyObject *module, PyObject *arguments);
 PyObject *ku__graph_type_new(PyObject *module);
+
+PyObject *ku__heap_at_refusal_call(PyObject *module, PyObject *arguments); /* refusal.c */
+PyObject *ku__heap_refused_call(PyObject *module, PyObject *ignored);
 
 PyObject *ku__snapshot_call(PyObject *module, PyObject *ignored); /* snapshot_object.c */
 PyObject *ku__snapshot_type_new(PyObject *module);

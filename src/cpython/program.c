@@ -12,6 +12,7 @@
 #include "cpython/facts.h"
 
 #include "cpython/module.h"
+#include "cpython/refusal.h"
 
 enum {
     PROGRAM_RAN = 0,
@@ -21,6 +22,9 @@ enum {
 
 static long print_failure(void) {
     bool interrupted = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
+    if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        ku__refusal_seen();
+    }
     PyErr_Print();
     return interrupted ? PROGRAM_INTERRUPTED : PROGRAM_FAILED;
 }

@@ -3,6 +3,7 @@
 #include "cpython/untraced.h"
 
 #include "cpython/many.h"
+#include "cpython/refusal.h"
 
 /* CPython's own guard; its public functions test it too, but the entry points can be called through a wrapper. */
 static const size_t REQUEST_MAX = PY_SSIZE_T_MAX;
@@ -16,10 +17,7 @@ void *ku__untraced_slow_malloc(ku_heap *heap, size_t size) {
     if (elsewhere(heap)) {
         return ku__entries_many.malloc(heap, size);
     }
-    if (size > REQUEST_MAX) {
-        return NULL;
-    }
-    return ku__slow_malloc(heap, size == 0 ? 1 : size);
+    return ku__or_refusal(size > REQUEST_MAX ? NULL : ku__slow_malloc(heap, size == 0 ? 1 : size));
 }
 
 /* No bytes, more than a pool serves (where the system knows of memory that is zero already), or a product that
@@ -30,9 +28,9 @@ void *ku__untraced_slow_calloc(ku_heap *heap, size_t count, size_t size) {
     }
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > REQUEST_MAX) {
-        return NULL;
+        return ku__or_refusal(NULL);
     }
-    return bytes == 0 ? ku_heap_calloc(heap, 1, 1) : ku_heap_calloc(heap, count, size);
+    return ku__or_refusal(bytes == 0 ? ku_heap_calloc(heap, 1, 1) : ku_heap_calloc(heap, count, size));
 }
 
 void ku__untraced_slow_free(ku_heap *heap, void *block) {
@@ -74,11 +72,11 @@ void *ku__untraced_slow_realloc(ku_heap *heap, void *block, size_t size) {
         return ku__untraced_malloc(heap, size);
     }
     if (size > REQUEST_MAX) {
-        return NULL;
+        return ku__or_refusal(NULL);
     }
     bool foreign = false;
     void *resized = ku__resize(heap, block, size == 0 ? 1 : size, &foreign);
-    return foreign ? resize_foreign(heap, block, size) : resized;
+    return ku__or_refusal(foreign ? resize_foreign(heap, block, size) : resized);
 }
 
 KU__ALIGNED_CODE static void *entry_malloc(void *ctx, size_t size) {
