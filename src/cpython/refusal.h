@@ -1,7 +1,7 @@
 /* refusal.h: a heap file when memory is refused.
  *
- * The first request of the interpreter's (domains mem and obj) that the allocator cannot meet writes a heap file, before
- * the MemoryError is raised: nothing has been let go yet, and frames still show who asked. That is inside of an
+ * The first request of the interpreter's (domains mem and obj) that the allocator cannot meet writes a heap file,
+ * before the MemoryError is raised: nothing has been let go yet, and frames still show who asked. That is inside of an
  * allocator's function, so the GIL is kept, the collector is held, a pending exception is put aside, and the file is
  * written by a copy of the process that nobody waits for (graph_dump.h). A MemoryError that comes out of the program
  * without such a refusal (of numpy's own memory, say) is caught where it would be printed; its traceback still holds
