@@ -130,6 +130,16 @@ typedef enum ku_graph_reason {
     KU_GRAPH_REASONS,
 } ku_graph_reason;
 
+/* Memory that the allocator has from the system in one piece, and cuts blocks of up to 512 bytes from. */
+typedef struct ku_graph_arena {
+    uint64_t address;
+    uint64_t bytes;
+    uint32_t pool_bytes; /* of each of the equal pools that it is divided into */
+    uint32_t free_pools; /* in which no block lives */
+    uint32_t heap;       /* a text: the name of the heap that has it; KU_GRAPH_NONE */
+    uint32_t zero;       /* 0 */
+} ku_graph_arena;
+
 /* ---- reading ---- */
 
 /* NULL does nothing. */
@@ -143,6 +153,10 @@ KU_API uint32_t ku_graph_edge_count(const ku_graph *graph);
 KU_API uint32_t ku_graph_type_count(const ku_graph *graph);
 KU_API uint32_t ku_graph_site_count(const ku_graph *graph);
 KU_API uint32_t ku_graph_text_count(const ku_graph *graph);
+
+/* Arenas by address; none where the graph is not of a heap of kucha's. */
+KU_API uint32_t ku_graph_arena_count(const ku_graph *graph);
+KU_API void ku_graph_arena_read(const ku_graph *graph, uint32_t arena, ku_graph_arena *read);
 
 /* The functions below take numbers that exist; they check nothing. */
 
@@ -209,6 +223,9 @@ KU_API uint32_t ku_graph_builder_node(ku_graph_builder *builder, const ku_node *
 
 /* An edge; both ends by the builder's numbers, and made before. Edges of a node keep the order they are added in. */
 KU_API void ku_graph_builder_edge(ku_graph_builder *builder, uint32_t from, uint32_t to, const ku_edge_name *name);
+
+/* An arena, at a higher address than the end of the last; its heap is a text of the builder's. */
+KU_API void ku_graph_builder_arena(ku_graph_builder *builder, const ku_graph_arena *arena);
 
 KU_API void ku_graph_builder_info(ku_graph_builder *builder, const ku_graph_info *info);
 

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-enum { KU_HEAP_FILE_VERSION = 1 };
+enum { KU_HEAP_FILE_VERSION = 2 };
 
 /* Opens and checks a heap file. NULL with `error` filled: KU_IO (with errno), KU_CORRUPT, KU_NO_MEMORY. Close with
  * ku_graph_close(). */

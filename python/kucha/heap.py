@@ -90,6 +90,28 @@ class Suspect(NamedTuple):
     retained: int
 
 
+class Pin(NamedTuple):
+    """Blocks of one type and birthplace in an arena that they keep."""
+
+    type: str
+    site: int
+    nodes: int
+    bytes: int
+    example: int  # the largest of them
+
+
+class Pinned(NamedTuple):
+    """An arena that would go back to the system, were it not for a few blocks."""
+
+    address: int
+    bytes: int
+    used: int
+    nodes: int
+    heap: str
+    holder: int | None  # the nearest node without which nothing in it would live
+    pins: list[Pin]  # most bytes first
+
+
 class Node:
     """One node of a heap; its numbers are read when it is made, relations when they are asked for."""
 
@@ -212,6 +234,11 @@ class Heap:
         """Bytes of all that lives, and what retains at least this share of them, most first."""
         whole, rows = self.analysis.suspects(share)
         return whole, [Suspect(*row) for row in rows]
+
+    def pins(self, share: float = 0.25) -> tuple[int, int, int, list[Pinned]]:
+        """How many arenas there are, their bytes, those in use, and the arenas of which at most a share is in use."""
+        arenas, whole, used, rows = self.analysis.pins(share)
+        return arenas, whole, used, [Pinned(*row[:6], [Pin(*pin) for pin in row[6]]) for row in rows]
 
     def _selected(self, where: str | None) -> bytes | None:
         return None if where is None else self.analysis.select(where)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from itertools import pairwise
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.tree import Tree
 
-from kucha import heap_words
+from kucha import heap_memory, heap_words
 from kucha.heap import ROOT, Heap, Node
+from kucha.heap_tables import console, lines, print_json, say, table
 from kucha.options import UsageError
 from kucha.text import number, one_line, percent, plural, size
 
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
     from kucha.heap import Merged, Suspect
 
-TOP = 25
-WIDTH_IN_PIPES = 160
 LEAST_SHARE = 0.01  # branches with less than this share of the whole are counted, not shown
 PATHS = 3
 TREE_BRANCHES = 10  # of one node, at most
@@ -41,6 +36,7 @@ _VERBS = {
     "query": "query FILE QUERY",
     "diff": "diff OLD [BETWEEN] NEW",
     "suspects": "suspects FILE",
+    "pins": "pins FILE",
     "export": "export FILE",
 }
 
@@ -95,26 +91,6 @@ def _node(file: Heap, text: str) -> Node:
     return found
 
 
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES)
-
-
-def _table(title: str, columns: Sequence[str], last: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name, justify="right")
-    table.add_column(last, overflow="fold")
-    return table
-
-
-def _say(text: object) -> str:
-    return escape(one_line(str(text)))
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=1))
-
-
 def _as_data(node: Node) -> dict[str, Any]:
     return {
         "number": node.number,
@@ -129,10 +105,6 @@ def _as_data(node: Node) -> dict[str, Any]:
     }
 
 
-def _top(values: dict[str, Any]) -> int:
-    return TOP if values["top"] is None else int(values["top"])
-
-
 # ---- verbs ----
 
 
@@ -141,26 +113,26 @@ def _do_top(words: list[str], values: dict[str, Any]) -> int:
     file = _open(words[0], values)
     rows = file.top(values["by"], values["where"])
     if values["json"]:
-        _print_json([row._asdict() for row in rows[: values["top"]]])
+        print_json([row._asdict() for row in rows[: values["top"]]])
         return 0
     total = sum(row.bytes for row in rows)
-    console = _console()
+    out = console()
     title = f"{plural(sum(row.objects for row in rows), 'object')}, {size(total)}, by {values['by']}"
-    table = _table(title, ("share", "bytes", "objects", "slack", "largest", "kept free"), values["by"])
-    for row in rows[: _top(values)]:
+    rows_shown = table(title, ("share", "bytes", "objects", "slack", "largest", "kept free"), values["by"])
+    for row in rows[: lines(values)]:
         kept = number(row.free_listed) if row.free_listed else ""
-        table.add_row(
+        rows_shown.add_row(
             percent(row.bytes, total),
             size(row.bytes),
             number(row.objects),
             size(row.slack),
             size(row.largest),
             kept,
-            _say(row.name),
+            say(row.name),
         )
-    console.print(table)
-    if len(rows) > _top(values):
-        console.print(f"... and {number(len(rows) - _top(values))} more; see --top")
+    out.print(rows_shown)
+    if len(rows) > lines(values):
+        out.print(f"... and {number(len(rows) - lines(values))} more; see --top")
     return 0
 
 
@@ -170,7 +142,7 @@ def _do_tree(words: list[str], values: dict[str, Any]) -> int:
     start = _node(file, words[1]) if len(words) > 1 else file[ROOT]
     whole = start.retained
     if values["json"]:
-        _print_json(_tree_data(start, values["depth"], whole))
+        print_json(_tree_data(start, values["depth"], whole))
         return 0
     tree = Tree(_branch_text(start, "", whole), guide_style="dim")
     waiting: list[tuple[Tree, Node, int]] = [(tree, start, 0)]
@@ -181,7 +153,7 @@ def _do_tree(words: list[str], values: dict[str, Any]) -> int:
         rest = node.held - 1 - sum(child.held for child, _ in shown)
         if rest and shown:
             branch.add(f"[dim]{plural(rest, 'smaller node')}[/]")
-    _console().print(tree)
+    console().print(tree)
     return 0
 
 
@@ -196,8 +168,8 @@ def _branches(node: Node, whole: int) -> list[tuple[Node, str]]:
 
 
 def _branch_text(node: Node, by: str, whole: int) -> str:
-    held = f"{_say(heap_words.reference(by))} " if by else ""
-    what = f"{held}[cyan]{_say(heap_words.described(node))}[/]"
+    held = f"{say(heap_words.reference(by))} " if by else ""
+    what = f"{held}[cyan]{say(heap_words.described(node))}[/]"
     return f"{percent(node.retained, whole):>6} {size(node.retained)} in {number(node.held)}  {what}"
 
 
@@ -218,17 +190,17 @@ def _do_path(words: list[str], values: dict[str, Any]) -> int:
     node = _node(file, words[1])
     paths = node.paths(PATHS if values["top"] is None else values["top"])
     if values["json"]:
-        _print_json([[_as_data(step) | {"by": by} for step, by in _steps(path)] for path in paths])
+        print_json([[_as_data(step) | {"by": by} for step, by in _steps(path)] for path in paths])
         return 0
-    console = _console()
+    out = console()
     if not paths:
-        console.print(f"nothing that is alive leads to {_say(node)}")
+        out.print(f"nothing that is alive leads to {say(node)}")
     for path in paths:
         for depth, (step, by) in enumerate(heap_words.steps(path)):
             where = f"  [dim]{step.address:#x}, {size(step.size)}[/]" if step.is_object else ""
-            line = f"{'  ' * depth}[cyan]{_say(heap_words.step(step, by))}[/]{where}"
-            console.print(line, soft_wrap=not console.is_terminal)
-        console.print()
+            line = f"{'  ' * depth}[cyan]{say(heap_words.step(step, by))}[/]{where}"
+            out.print(line, soft_wrap=not out.is_terminal)
+        out.print()
     return 0
 
 
@@ -241,11 +213,11 @@ def _steps(path: list[Node]) -> list[tuple[Node, str]]:
 def _show_merged(file: Heap, values: dict[str, Any]) -> int:
     rows = file.merged(values["where"])
     if values["json"]:
-        _print_json([row._asdict() for row in rows])
+        print_json([row._asdict() for row in rows])
         return 0
-    console = _console()
+    out = console()
     if not rows:
-        console.print("nothing that is alive answers to the query")
+        out.print("nothing that is alive answers to the query")
         return 0
     children: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
@@ -260,7 +232,7 @@ def _show_merged(file: Heap, values: dict[str, Any]) -> int:
         inner = sorted(children.get(index, ()), key=lambda child: -rows[child].nodes)
         large = [child for child in inner[:TREE_BRANCHES] if rows[child].nodes >= LEAST_SHARE * rows[0].nodes]
         waiting += [(branch.add(_merged_text(file, rows[child], rows[0])), child, depth + 1) for child in large]
-    console.print(tree)
+    out.print(tree)
     return 0
 
 
@@ -269,7 +241,7 @@ def _merged_text(file: Heap, row: Merged, whole: Merged) -> str:
     alone = row.through == 1 or not example.is_object
     name = heap_words.name(example) if alone else row.name
     many = f" through {number(row.through)}" if row.through > 1 else ""
-    return f"{percent(row.nodes, whole.nodes):>6} {number(row.nodes)}, {size(row.bytes)}{many}  [cyan]{_say(name)}[/]"
+    return f"{percent(row.nodes, whole.nodes):>6} {number(row.nodes)}, {size(row.bytes)}{many}  [cyan]{say(name)}[/]"
 
 
 def _do_holders(words: list[str], values: dict[str, Any]) -> int:
@@ -277,19 +249,21 @@ def _do_holders(words: list[str], values: dict[str, Any]) -> int:
     file = _open(words[0], values)
     node = _node(file, words[1])
     count = file.analysis.referrers(node.number, 0)[0]
-    holders = node.holders(_top(values))
+    holders = node.holders(lines(values))
     if values["json"]:
-        _print_json({"node": _as_data(node), "holders": [_as_data(by) | {"by": name} for by, name in holders]})
+        print_json({"node": _as_data(node), "holders": [_as_data(by) | {"by": name} for by, name in holders]})
         return 0
-    console = _console()
-    console.print(
-        f"[cyan]{_say(heap_words.described(node))}[/], {size(node.size)}, is held by {plural(count, 'reference')}",
-        soft_wrap=not console.is_terminal,
+    out = console()
+    out.print(
+        f"[cyan]{say(heap_words.described(node))}[/], {size(node.size)}, is held by {plural(count, 'reference')}",
+        soft_wrap=not out.is_terminal,
     )
-    table = _table("", ("address", "bytes"), "holder")
+    rows_shown = table("", ("address", "bytes"), "holder")
     for holder, name in holders:
-        table.add_row(hex(holder.address), size(holder.size), f"[cyan]{_say(heap_words.holder_text(holder, name))}[/]")
-    console.print(table)
+        rows_shown.add_row(
+            hex(holder.address), size(holder.size), f"[cyan]{say(heap_words.holder_text(holder, name))}[/]"
+        )
+    out.print(rows_shown)
     return 0
 
 
@@ -298,20 +272,20 @@ def _do_query(words: list[str], values: dict[str, Any]) -> int:
     file = _open(words[0], values)
     by = values["sort"]
     selection = file.analysis.select(words[1])
-    count, total, numbers = file.analysis.nodes(selection, by, _top(values))
+    count, total, numbers = file.analysis.nodes(selection, by, lines(values))
     nodes = [file[index] for index in numbers]
     if values["json"]:
-        _print_json({"count": count, "bytes": total, "nodes": [_as_data(node) for node in nodes]})
+        print_json({"count": count, "bytes": total, "nodes": [_as_data(node) for node in nodes]})
         return 0
-    console = _console()
+    out = console()
     columns = ("address", "bytes", "retained") if by == "retained" else ("address", "bytes")
-    table = _table(f"{plural(count, 'node')}, {size(total)}", columns, "what")
+    rows_shown = table(f"{plural(count, 'node')}, {size(total)}", columns, "what")
     for node in nodes:
         retained = (size(node.retained),) if by == "retained" else ()
         where = node.birthplace[:1]
-        born = f"  [dim]born in {_say(where[0][0])} ({_say(where[0][1])}:{where[0][2]})[/]" if where else ""
-        table.add_row(hex(node.address), size(node.size), *retained, f"[cyan]{_say(node)}[/]{born}")
-    console.print(table)
+        born = f"  [dim]born in {say(where[0][0])} ({say(where[0][1])}:{where[0][2]})[/]" if where else ""
+        rows_shown.add_row(hex(node.address), size(node.size), *retained, f"[cyan]{say(node)}[/]{born}")
+    out.print(rows_shown)
     return 0
 
 
@@ -322,21 +296,21 @@ def _do_diff(words: list[str], values: dict[str, Any]) -> int:
     oldest, *newer = (_open(path, values) for path in words)
     changes = [change for change in oldest.diff(*newer, by=values["by"]) if change.born or change.gone]
     if values["json"]:
-        _print_json([change._asdict() for change in changes[: values["top"]]])
+        print_json([change._asdict() for change in changes[: values["top"]]])
         return 0
-    console = _console()
-    table = _table("", ("bytes", "objects", "born", "gone", "kept", "grew"), values["by"])
-    for change in changes[: _top(values)]:
-        table.add_row(
+    out = console()
+    rows_shown = table("", ("bytes", "objects", "born", "gone", "kept", "grew"), values["by"])
+    for change in changes[: lines(values)]:
+        rows_shown.add_row(
             _signed(change.bytes[-1] - change.bytes[0], size),
             _signed(change.counts[-1] - change.counts[0], number),
             number(change.born),
             number(change.gone),
             number(change.kept),
             "each time" if change.grew and len(words) == 3 else "yes" if change.grew else "",
-            _say(change.name),
+            say(change.name),
         )
-    console.print(table)
+    out.print(rows_shown)
     return 0
 
 
@@ -350,17 +324,17 @@ def _do_suspects(words: list[str], values: dict[str, Any]) -> int:
     whole, suspects = file.suspects()
     suspects = _by_use(suspects)
     if values["json"]:
-        kept = suspects[: _top(values)]
-        _print_json([suspect._asdict() | {"verdict": _verdict(file, suspect, whole)} for suspect in kept])
+        kept = suspects[: lines(values)]
+        print_json([suspect._asdict() | {"verdict": _verdict(file, suspect, whole)} for suspect in kept])
         return 0
-    console = _console()
+    out = console()
     if not suspects:
-        console.print(f"Nothing keeps a tenth of these {size(whole)} alive: they are spread out.")
+        out.print(f"Nothing keeps a tenth of these {size(whole)} alive: they are spread out.")
     shown = suspects[: values["top"]] if values["top"] else _worth_a_look(suspects)
     for place, suspect in enumerate(shown, 1):
-        console.print(f"{place}. {_say(_verdict(file, suspect, whole))}", soft_wrap=not console.is_terminal)
+        out.print(f"{place}. {say(_verdict(file, suspect, whole))}", soft_wrap=not out.is_terminal)
     if len(suspects) > len(shown):
-        console.print(f"... and {number(len(suspects) - len(shown))} more; see --top")
+        out.print(f"... and {number(len(suspects) - len(shown))} more; see --top")
     return 0
 
 
@@ -416,6 +390,11 @@ def _do_export(words: list[str], values: dict[str, Any]) -> int:
     return 0
 
 
+def _do_pins(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "pins", 1, 1)
+    return heap_memory.pins(_open(words[0], values), values)
+
+
 _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "top": _do_top,
     "tree": _do_tree,
@@ -424,5 +403,6 @@ _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "query": _do_query,
     "diff": _do_diff,
     "suspects": _do_suspects,
+    "pins": _do_pins,
     "export": _do_export,
 }

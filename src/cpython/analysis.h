@@ -63,6 +63,7 @@ KU__ANALYSIS_METHOD(between);
 KU__ANALYSIS_METHOD(merged);
 KU__ANALYSIS_METHOD(diff);
 KU__ANALYSIS_METHOD(suspects);
+KU__ANALYSIS_METHOD(pins); /* analysis_memory.c */
 
 /* A function of the module (analysis_build.c): a heap file out of Python's lists. */
 PyObject *ku__heap_build_call(PyObject *module, PyObject *arguments);

@@ -194,6 +194,10 @@ PyMethodDef ku__analysis_methods[] = {
     METHOD(diff,
            "diff(others, key) -> list[tuple]\n\nThis heap and one or two newer ones: (text, counts, bytes, born, "
            "gone, kept, born bytes, grew)."),
+    METHOD(pins,
+           "pins(share) -> (arenas, bytes, used, list[(address, bytes, used, nodes, heap, holder, pins)])\n\nArenas of "
+           "which at\n"
+           "most this share is in use; a pin is (type, birthplace, nodes, bytes, example)."),
     METHOD(suspects,
            "suspects(share) -> (whole, list[(kind, name, example, old, count, retained)])\n\nWhat retains at "
            "least this share: kind is point, type or site."),

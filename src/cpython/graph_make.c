@@ -344,8 +344,26 @@ static ku_graph *refuse(ku_error *error) {
     return NULL;
 }
 
+static void add_arenas(ku__making *making) {
+    const ku__still *still = &making->still;
+    uint32_t names[] = {ku__maker_text(&making->maker, still->objects->name, strlen(still->objects->name)),
+                        ku__maker_text(&making->maker, still->buffers->name, strlen(still->buffers->name))};
+    for (uint32_t arena = 0; arena < ku__process_tables.arena_slots; arena++) {
+        const ku__arena *slot = &ku__process_tables.arenas[arena];
+        if (slot->heap != NULL && (slot->heap == still->objects || slot->heap == still->buffers)) {
+            ku__maker_arena(&making->maker,
+                            &(ku_graph_arena){.address = (uintptr_t)ku__arena_address(arena),
+                                              .bytes = (uint64_t)1 << KU__ARENA_BITS,
+                                              .pool_bytes = (uint32_t)1 << KU__POOL_BITS,
+                                              .free_pools = (uint32_t)__builtin_popcountll(slot->free_pools),
+                                              .heap = names[slot->heap == still->buffers]});
+        }
+    }
+}
+
 static ku_graph *finish(ku__making *making, ku_error *error) {
     ku_graph_info info = making->order->info;
+    add_arenas(making);
     info.allocated = making->allocated;
     info.program = ku__maker_text(&making->maker, making->order->program, strlen(making->order->program));
     info.runtime = ku__maker_text(&making->maker, making->order->runtime, strlen(making->order->runtime));

@@ -245,6 +245,14 @@ static void add_type_nodes(ku_graph_builder *builder, const uint32_t *renumbered
     }
 }
 
+void ku_graph_builder_arena(ku_graph_builder *builder, const ku_graph_arena *arena) {
+    if (texts_exist(builder, arena->heap)) {
+        ku__maker_arena(&builder->maker, arena);
+    } else {
+        fail(builder, KU_INVALID, "an arena names a text that was not made");
+    }
+}
+
 ku_graph *ku_graph_builder_finish(ku_graph_builder *builder, ku_error *error) {
     uint32_t *renumbered = builder->maker.failed ? NULL : order_nodes(builder);
     if (renumbered != NULL && !builder->maker.failed) {

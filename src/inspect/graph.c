@@ -26,6 +26,7 @@ const uint8_t ku__section_items[KU__SECTIONS] = {
     [KU__SECTION_FRAMES] = sizeof(ku_graph_frame),
     [KU__SECTION_TEXTS] = 4,
     [KU__SECTION_TEXT_BYTES] = 1,
+    [KU__SECTION_ARENAS] = sizeof(ku_graph_arena),
 };
 
 /* ---- taking the columns over ---- */
@@ -57,6 +58,7 @@ static void point_at_sections(ku_graph *graph) {
     graph->frames = AT(KU__SECTION_FRAMES);
     graph->text_table = AT(KU__SECTION_TEXTS);
     graph->text_bytes = AT(KU__SECTION_TEXT_BYTES);
+    graph->arena_table = AT(KU__SECTION_ARENAS);
 #undef AT
 }
 
@@ -67,6 +69,7 @@ static void count_entries(ku_graph *graph) {
     graph->types = entries(graph, KU__SECTION_TYPES);
     graph->sites = entries(graph, KU__SECTION_SITES) - 1;
     graph->texts = entries(graph, KU__SECTION_TEXTS) - 1;
+    graph->arenas = entries(graph, KU__SECTION_ARENAS);
     uint32_t wides = entries(graph, KU__SECTION_WIDE), at = 0;
     for (uint32_t what = 0; what < KU__WIDES; what++) {
         graph->wide_first[what] = at;
@@ -239,6 +242,14 @@ uint32_t ku_graph_site_count(const ku_graph *graph) {
 
 uint32_t ku_graph_text_count(const ku_graph *graph) {
     return graph->texts;
+}
+
+uint32_t ku_graph_arena_count(const ku_graph *graph) {
+    return graph->arenas;
+}
+
+void ku_graph_arena_read(const ku_graph *graph, uint32_t arena, ku_graph_arena *read) {
+    *read = graph->arena_table[arena];
 }
 
 uint32_t ku_graph_type(const ku_graph *graph, uint32_t node) {

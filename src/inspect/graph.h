@@ -48,6 +48,7 @@ typedef enum ku__section {
     KU__SECTION_FRAMES,
     KU__SECTION_TEXTS, /* likewise: the first byte of each */
     KU__SECTION_TEXT_BYTES,
+    KU__SECTION_ARENAS,
     KU__SECTIONS,
 } ku__section;
 
@@ -96,7 +97,7 @@ static inline bool ku__run_counts(const ku__run *run) {
 }
 
 struct ku_graph {
-    uint32_t nodes, edges, shapes, types, sites, texts;
+    uint32_t nodes, edges, shapes, types, sites, texts, arenas;
     struct {
         const void *bytes;
         size_t size;
@@ -118,6 +119,7 @@ struct ku_graph {
     const ku_graph_frame *frames;
     const uint32_t *text_table;
     const char *text_bytes;
+    const ku_graph_arena *arena_table;
 
     uint32_t *first;                          /* nodes + 1: the node's first edge */
     uint32_t wide_first[KU__WIDES + 1];       /* where each kind of wide value begins */

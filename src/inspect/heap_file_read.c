@@ -24,9 +24,10 @@
 
 static const char *section_name(int section) {
     static const char *const names[KU__SECTIONS] = {
-        "facts", "regions", "places",  "shapes of nodes",      "sizes",   "counts",      "slacks",
-        "flags", "ages",    "degrees", "birthplaces of nodes", "targets", "wide values", "labels",
-        "types", "shapes",  "runs",    "birthplaces",          "frames",  "texts",       "bytes of texts",
+        "facts",  "regions", "places",  "shapes of nodes",      "sizes",   "counts",      "slacks",
+        "flags",  "ages",    "degrees", "birthplaces of nodes", "targets", "wide values", "labels",
+        "types",  "shapes",  "runs",    "birthplaces",          "frames",  "texts",       "bytes of texts",
+        "arenas",
     };
     return names[section];
 }
@@ -241,6 +242,21 @@ static bool check_wide(const ku_graph *graph, ku_error *error) {
     return true;
 }
 
+/* Arenas ascend and do not overlap, so that each node lies in one at most. */
+static bool check_arenas(const ku_graph *graph, ku_error *error) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < graph->arenas; i++) {
+        const ku_graph_arena *arena = &graph->arena_table[i];
+        if (arena->address < end || arena->bytes == 0 || arena->bytes > UINT64_MAX - arena->address ||
+            arena->pool_bytes == 0 || arena->bytes % arena->pool_bytes != 0 ||
+            arena->free_pools > arena->bytes / arena->pool_bytes || !is_text(graph, arena->heap)) {
+            return REFUSE(error, "arena %u is none", (unsigned)i);
+        }
+        end = arena->address + arena->bytes;
+    }
+    return true;
+}
+
 static bool check_info(const ku_graph *graph, ku_error *error) {
     const ku_graph_info *info = graph->info;
     return (is_text(graph, info->program) && is_text(graph, info->runtime) && is_text(graph, info->note) &&
@@ -264,7 +280,7 @@ static bool check_numbers(const ku_graph *graph, ku_error *error) {
 static bool check_contents(const ku_graph *graph, ku_error *error) {
     return check_texts(graph, error) && check_info(graph, error) && check_frames(graph, error) &&
            check_types(graph, error) && check_shapes(graph, error) && check_places(graph, error) &&
-           check_wide(graph, error) && check_numbers(graph, error);
+           check_wide(graph, error) && check_numbers(graph, error) && check_arenas(graph, error);
 }
 
 /* ---- opening ---- */

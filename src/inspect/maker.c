@@ -115,6 +115,21 @@ uint32_t ku__maker_site(ku__maker *maker, const ku_graph_frame *frames, size_t c
     return maker->sites++;
 }
 
+void ku__maker_arena(ku__maker *maker, const ku_graph_arena *arena) {
+    ku__growing *all = &maker->sections[KU__SECTION_ARENAS];
+    size_t count = KU__GROWING_COUNT(all, ku_graph_arena);
+    const ku_graph_arena *last = count != 0 ? &KU__GROWING_ITEMS(all, ku_graph_arena)[count - 1] : NULL;
+    ku_graph_arena *room = maker->failed ? NULL : ku__growing_push(all, sizeof *room);
+    if (room == NULL) {
+        no_memory(maker);
+    } else if (arena->pool_bytes == 0 || arena->bytes % arena->pool_bytes != 0 ||
+               (last != NULL && arena->address < last->address + last->bytes)) {
+        ku__maker_fail(maker, KU_INVALID, "an arena of a heap's graph is none, or does not lie above the last");
+    } else {
+        *room = *arena;
+    }
+}
+
 /* ---- nodes ---- */
 
 static bool push_wide(ku__maker *maker, ku__wide_what what, uint32_t node, uint64_t value) {

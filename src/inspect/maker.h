@@ -41,6 +41,9 @@ uint32_t ku__maker_type(ku__maker *maker, uint32_t module, uint32_t name, uint32
 void ku__maker_type_node(ku__maker *maker, uint32_t type, uint32_t node);
 uint32_t ku__maker_site(ku__maker *maker, const ku_graph_frame *frames, size_t count);
 
+/* Above the end of the last one. Its heap is a text of the maker's, or KU_GRAPH_NONE. */
+void ku__maker_arena(ku__maker *maker, const ku_graph_arena *arena);
+
 /* At a higher address than the last. Its type exists; so does its label, if it has one. */
 uint32_t ku__maker_node(ku__maker *maker, const ku_node *node);
 

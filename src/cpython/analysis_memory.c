@@ -1,0 +1,80 @@
+/* analysis_memory.c: questions to a heap about the memory itself: what keeps nearly empty arenas. */
+#include "cpython/analysis.h"
+
+#include <kucha/histogram.h>
+#include <kucha/pins.h>
+
+typedef unsigned long long wide;
+
+static const ku_graph *graph_in(PyObject *self) {
+    return ((ku__analysis *)(void *)self)->graph;
+}
+
+/* A list of `count` items that `make` gives for each index; NULL with an exception. */
+static PyObject *list_of(size_t count, PyObject *(*make)(const void *argument, size_t index), const void *argument) {
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        PyObject *item = make(argument, i);
+        if (item == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+        }
+    }
+    return list;
+}
+
+/* ---- pins ---- */
+
+typedef struct pinned {
+    const ku_graph *graph;
+    const ku_pinned_arena *arena;
+} pinned;
+
+static PyObject *pin_row(const void *argument, size_t index) {
+    const pinned *of = argument;
+    const ku_pin *pin = &of->arena->list[index];
+    char type[KU__NODE_TEXT];
+    ku_graph_type_text(of->graph, pin->type, type, sizeof type);
+    return Py_BuildValue("(NIIKI)", ku__analysis_text(type), (unsigned)pin->site, (unsigned)pin->nodes,
+                         (wide)pin->bytes, (unsigned)pin->example);
+}
+
+typedef struct pins_of {
+    const ku_graph *graph;
+    const ku_pins *pins;
+} pins_of;
+
+static PyObject *number_or_none(uint32_t node) {
+    return node == KU_GRAPH_NONE ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(node);
+}
+
+static PyObject *arena_row(const void *argument, size_t index) {
+    const pins_of *of = argument;
+    const ku_pinned_arena *arena = &of->pins->list[index];
+    ku_text heap = ku_graph_text(of->graph, arena->arena.heap);
+    PyObject *pins = list_of(arena->pins, pin_row, &(pinned){of->graph, arena});
+    return pins == NULL ? NULL
+                        : Py_BuildValue("(KKKINNN)", (wide)arena->arena.address, (wide)arena->arena.bytes,
+                                        (wide)arena->used, (unsigned)arena->nodes, ku__text(heap.bytes, heap.size),
+                                        number_or_none(arena->holder), pins);
+}
+
+PyObject *ku__analysis_pins(PyObject *self, PyObject *arguments) {
+    double share;
+    ku_error error = {0};
+    const ku_dominators *tree;
+    if (!PyArg_ParseTuple(arguments, "d:pins", &share) ||
+        (tree = ku__analysis_dominators((ku__analysis *)(void *)self)) == NULL) {
+        return NULL;
+    }
+    ku_pins *pins = ku_pins_new(graph_in(self), tree, share, &error);
+    if (pins == NULL) {
+        return ku__analysis_raise(&error);
+    }
+    PyObject *rows = list_of(pins->count, arena_row, &(pins_of){graph_in(self), pins});
+    PyObject *result =
+        rows == NULL ? NULL : Py_BuildValue("(KKKN)", (wide)pins->arenas, (wide)pins->bytes, (wide)pins->used, rows);
+    ku_pins_delete(pins);
+    return result;
+}
