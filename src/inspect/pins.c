@@ -3,9 +3,9 @@
  * Arenas and nodes are both sorted by address, so that one pass over nodes meets each arena's together. A pinned
  * arena's nodes are sorted by type and birthplace; equal ones make a pin.
  *
- * The holder. From each node the dominator tree is climbed until it meets what earlier nodes have climbed through, which
- * is below the holder so far, or the holder, which climbs too where it is the smaller one: a dominator holds more than
- * what it dominates. So no node is climbed through twice for one arena.
+ * The holder. From each node the dominator tree is climbed until it meets what earlier nodes have climbed through,
+ * which is below the holder so far, or the holder, which climbs too where it is the smaller one: a dominator holds more
+ * than what it dominates. So no node is climbed through twice for one arena.
  */
 #include <kucha/pins.h>
 
