@@ -6,54 +6,45 @@
  */
 #include "lisp.h"
 
-#include <string.h>
-
 /* The slots of an evaluation's frame. */
 enum { FUNCTION, ENVIRONMENT, VALUE, ARGUMENTS, FEW_ARGUMENTS = 4, SLOTS = ARGUMENTS + FEW_ARGUMENTS };
 
-static ku_object *complain(interpreter *lisp, ku_code code, const char *what, ku_object *value) {
-    KU_FRAME(lisp->isolate, frame, 1);
-    ku_object *text = ku_hold(&frame, 0, lisp_text(lisp, value, true));
-    return text == NULL ? NULL : ku_fail_null(lisp->isolate, code, "%s: %s", what, ku_str_text(text));
-}
-
 /* ---- variables ---- */
+
+static ku_object **slots_of(environment *of) {
+    return ku_tail(&of->header, offsetof(environment, slots), of->length);
+}
 
 static ku_object **slot_of(const syntax *node, ku_object *outermost) {
     environment *found = (environment *)outermost;
     for (int32_t depth = node->depth; depth > 0; depth--) {
         found = (environment *)found->outer;
     }
-    return &ku_tail(&found->header, offsetof(environment, slots), found->length)[node->index];
+    return &slots_of(found)[node->index];
 }
 
 static ku_object *local(interpreter *lisp, const syntax *node, ku_object *outermost) {
     ku_object *value = *slot_of(node, outermost);
     return value != NULL ? ku_new_reference(value)
-                         : ku_fail_null(lisp->isolate, KU_NAME, "a variable is used before it is defined");
+                         : lisp_complain(lisp, KU_NAME, "a variable is used before it is defined:", node->a);
 }
 
 static ku_object *global(interpreter *lisp, const syntax *node) {
-    named *name = (named *)node->a;
-    return name->value != NULL ? ku_new_reference(name->value)
-                               : complain(lisp, KU_NAME, "this name is not defined", node->a);
+    ku_object *value = ((named *)node->a)->value;
+    return value != NULL ? ku_new_reference(value) : lisp_complain(lisp, KU_NAME, "this name is not defined:", node->a);
 }
 
 static ku_object *assign(interpreter *lisp, const syntax *node, ku_object *outermost) {
-    ku_object *value = lisp_eval(lisp, node->a, outermost);
-    if (value == NULL) {
+    KU_FRAME(lisp->isolate, frame, 1);
+    named *name = (named *)node->b;
+    if (ku_hold(&frame, 0, lisp_eval(lisp, node->a, outermost)) == NULL) {
         return NULL;
     }
-    KU_FRAME(lisp->isolate, frame, 1);
-    ku_hold(&frame, 0, value);
-    named *name = (named *)node->b;
-    if (node->operation == NODE_SET_LOCAL) {
-        ku_replace(lisp->isolate, slot_of(node, outermost), ku_escape(&frame, 0));
-    } else if (node->operation == NODE_SET_GLOBAL && name->value == NULL) {
-        return complain(lisp, KU_NAME, "set! of a name that is not defined", node->b);
-    } else {
-        ku_replace(lisp->isolate, &name->value, ku_escape(&frame, 0));
+    if (node->operation == NODE_SET_GLOBAL && name->value == NULL) {
+        return lisp_complain(lisp, KU_NAME, "set! of a name that is not defined:", node->b);
     }
+    ku_object **place = node->operation == NODE_SET_LOCAL ? slot_of(node, outermost) : &name->value;
+    ku_replace(lisp->isolate, place, ku_escape(&frame, 0));
     return ku_new_reference(node->operation == NODE_DEFINE ? node->b : lisp->nothing);
 }
 
@@ -68,7 +59,29 @@ static ku_object *make_closure(interpreter *lisp, ku_object *lambda, ku_object *
     return (ku_object *)made;
 }
 
-static bool check_count(interpreter *lisp, const syntax *lambda, ku_object *function, size_t count) {
+/* An environment with room for so many values, which are still to come. */
+static environment *new_environment(interpreter *lisp, ku_object *outer, size_t slots) {
+    environment *made = (environment *)ku_new_sized(lisp->isolate, lisp->environment, slots);
+    if (made != NULL) {
+        made->outer = ku_new_reference(outer);
+    }
+    return made;
+}
+
+/* Puts the values of nodes into slots. */
+static bool eval_into(interpreter *lisp, environment *to, ku_object *nodes, ku_object *outermost) {
+    for (size_t i = 0; i < ku_tuple_length(nodes); i++) {
+        ku_object *value = lisp_eval(lisp, ku_tuple_at(nodes, i), outermost);
+        if (value == NULL) {
+            return false;
+        }
+        ku_replace(lisp->isolate, &slots_of(to)[i], value);
+    }
+    return true;
+}
+
+static bool check_count(interpreter *lisp, ku_object *function, size_t count) {
+    const syntax *lambda = (const syntax *)((closure *)function)->lambda;
     size_t wanted = (size_t)lambda->index;
     if (count == wanted || (lambda->rest && count > wanted)) {
         return true;
@@ -79,134 +92,76 @@ static bool check_count(interpreter *lisp, const syntax *lambda, ku_object *func
                                    lambda->rest ? "at least " : "", wanted, count);
 }
 
-/* An environment for a call, its parameters still empty. */
-static environment *new_environment(interpreter *lisp, const closure *function) {
-    const syntax *lambda = (const syntax *)function->lambda;
-    environment *made = (environment *)ku_new_sized(lisp->isolate, lisp->environment, (size_t)lambda->depth);
-    if (made != NULL) {
-        made->outer = ku_new_reference(function->environment);
+/* Makes the values from `from` on a list, in the slot of that number. */
+static bool gather_rest(interpreter *lisp, environment *made, size_t from, ku_object *const *values, size_t count) {
+    ku_replace(lisp->isolate, &slots_of(made)[from], ku_new_reference(lisp->nothing));
+    for (size_t i = count; i > from; i--) {
+        ku_object *longer = lisp_cons(lisp, values[i - 1], slots_of(made)[from]);
+        if (longer == NULL) {
+            return false;
+        }
+        ku_replace(lisp->isolate, &slots_of(made)[from], longer);
     }
-    return made;
+    return true;
 }
 
-static ku_object **slots_of(environment *call) {
-    return ku_tail(&call->header, offsetof(environment, slots), call->length);
-}
-
-/* The values of nodes from `from` on, as a list. */
-static ku_object *eval_list(interpreter *lisp, ku_object *nodes, size_t from, ku_object *outermost) {
-    if (from == ku_tuple_length(nodes)) {
-        return ku_new_reference(lisp->nothing);
+/* The environment of a call of a closure with values. */
+static ku_object *bind_values(interpreter *lisp, ku_object *function, ku_object *const *values, size_t count) {
+    KU_FRAME(lisp->isolate, frame, 1);
+    const closure *called = (const closure *)function;
+    const syntax *lambda = (const syntax *)called->lambda;
+    if (!check_count(lisp, function, count)) {
+        return NULL;
     }
-    KU_FRAME(lisp->isolate, frame, 2);
-    ku_object *value = ku_hold(&frame, 0, lisp_eval(lisp, ku_tuple_at(nodes, from), outermost));
-    ku_object *others = value == NULL ? NULL : ku_hold(&frame, 1, eval_list(lisp, nodes, from + 1, outermost));
-    return others == NULL ? NULL : lisp_cons(lisp, value, others);
+    environment *made = new_environment(lisp, called->environment, (size_t)lambda->depth);
+    ku_hold(&frame, 0, (ku_object *)made);
+    size_t wanted = (size_t)lambda->index;
+    for (size_t i = 0; made != NULL && i < wanted; i++) {
+        ku_replace(lisp->isolate, &slots_of(made)[i], ku_new_reference(values[i]));
+    }
+    bool whole = made != NULL && (!lambda->rest || gather_rest(lisp, made, wanted, values, count));
+    return whole ? ku_escape(&frame, 0) : NULL;
 }
 
-/* The environment of a call of a closure with the values of `nodes`. */
+/* The same, with the values of `nodes`: mostly they go straight into it. */
 static ku_object *bind(interpreter *lisp, ku_object *function, ku_object *nodes, ku_object *outermost) {
-    const syntax *lambda = (const syntax *)((closure *)function)->lambda;
-    if (!check_count(lisp, lambda, function, ku_tuple_length(nodes))) {
-        return NULL;
-    }
     KU_FRAME(lisp->isolate, frame, 1);
-    environment *made = (environment *)ku_hold(&frame, 0, (ku_object *)new_environment(lisp, (closure *)function));
-    if (made == NULL) {
+    const closure *called = (const closure *)function;
+    const syntax *lambda = (const syntax *)called->lambda;
+    size_t count = ku_tuple_length(nodes);
+    if (!lambda->rest && !check_count(lisp, function, count)) {
         return NULL;
     }
-    size_t wanted = (size_t)lambda->index;
-    for (size_t i = 0; i < wanted + lambda->rest; i++) {
-        ku_object *value =
-            i == wanted ? eval_list(lisp, nodes, i, outermost) : lisp_eval(lisp, ku_tuple_at(nodes, i), outermost);
-        if (value == NULL) {
-            return NULL;
-        }
-        ku_replace(lisp->isolate, &slots_of(made)[i], value);
-    }
-    return ku_escape(&frame, 0);
-}
-
-static size_t count_of(const interpreter *lisp, const ku_object *list) {
-    size_t count = 0;
-    for (; is_type(list, lisp->pair); list = ((const pair *)list)->rest) {
-        count++;
-    }
-    return count;
-}
-
-/* The same, of a call with a list of values. */
-static ku_object *bind_values(interpreter *lisp, ku_object *function, ku_object *values) {
-    const syntax *lambda = (const syntax *)((closure *)function)->lambda;
-    size_t wanted = (size_t)lambda->index;
-    environment *made =
-        check_count(lisp, lambda, function, count_of(lisp, values)) ? new_environment(lisp, (closure *)function) : NULL;
-    for (size_t i = 0; made != NULL && i < wanted; i++, values = ((pair *)values)->rest) {
-        ku_replace(lisp->isolate, &slots_of(made)[i], ku_new_reference(((pair *)values)->first));
-    }
-    if (made != NULL && lambda->rest) {
-        ku_replace(lisp->isolate, &slots_of(made)[wanted], ku_new_reference(values));
-    }
-    return (ku_object *)made;
-}
-
-static bool check_primitive(interpreter *lisp, const primitive *called, size_t count) {
-    return (count >= called->least && count <= called->most) ||
-           ku_fail(lisp->isolate, KU_TYPE, "%s does not take %zu arguments", called->name, count);
-}
-
-/* An object that holds `count` values, for calls with more arguments than a frame has slots for. */
-static environment *new_arguments(interpreter *lisp, size_t count) {
-    return (environment *)ku_new_sized(lisp->isolate, lisp->environment, count);
-}
-
-static ku_object *call_with_many(interpreter *lisp, const primitive *called, ku_object *nodes, ku_object *outermost) {
-    KU_FRAME(lisp->isolate, frame, 1);
-    size_t count = ku_tuple_length(nodes);
-    environment *made = (environment *)ku_hold(&frame, 0, (ku_object *)new_arguments(lisp, count));
-    for (size_t i = 0; made != NULL && i < count; i++) {
-        ku_object *value = lisp_eval(lisp, ku_tuple_at(nodes, i), outermost);
-        if (value == NULL) {
-            return NULL;
-        }
-        ku_replace(lisp->isolate, &slots_of(made)[i], value);
-    }
-    return made == NULL ? NULL : called->function(lisp, slots_of(made), count);
-}
-
-/* A call of a primitive; its arguments go to slots of the caller's frame. */
-static ku_object *call_primitive(interpreter *lisp, ku_frame *frame, ku_object *function, ku_object *nodes) {
-    const primitive *called = (const primitive *)function;
-    size_t count = ku_tuple_length(nodes);
-    ku_object *outermost = ku_slot(frame, ENVIRONMENT);
-    if (!check_primitive(lisp, called, count)) {
+    environment *made = lambda->rest ? new_environment(lisp, NULL, count)
+                                     : new_environment(lisp, called->environment, (size_t)lambda->depth);
+    ku_hold(&frame, 0, (ku_object *)made);
+    if (made == NULL || !eval_into(lisp, made, nodes, outermost)) {
         return NULL;
     }
+    return lambda->rest ? bind_values(lisp, function, slots_of(made), count) : ku_escape(&frame, 0);
+}
+
+static ku_object *call_values(interpreter *lisp, const primitive *called, ku_object *const *values, size_t count) {
+    return lisp_check_arguments(lisp, called, values, count) ? called->function(lisp, values, count) : NULL;
+}
+
+/* A call of a primitive; a few arguments go to slots of the caller's frame, more to an object. */
+static ku_object *call_primitive(interpreter *lisp, ku_frame *frame, const primitive *called, ku_object *nodes) {
+    size_t count = ku_tuple_length(nodes);
+    ku_object *outermost = ku_slot(frame, ENVIRONMENT), *values[FEW_ARGUMENTS];
     if (count > FEW_ARGUMENTS) {
-        return call_with_many(lisp, called, nodes, outermost);
+        environment *many = new_environment(lisp, NULL, count);
+        ku_hold(frame, ARGUMENTS, (ku_object *)many);
+        bool whole = many != NULL && eval_into(lisp, many, nodes, outermost);
+        return whole ? call_values(lisp, called, slots_of(many), count) : NULL;
     }
-    ku_object *arguments[FEW_ARGUMENTS];
-    for (size_t i = 0; i < count; i++) {
-        arguments[i] = ku_hold(frame, ARGUMENTS + i, lisp_eval(lisp, ku_tuple_at(nodes, i), outermost));
-        if (arguments[i] == NULL) {
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = ku_hold(frame, ARGUMENTS + i, lisp_eval(lisp, ku_tuple_at(nodes, i), outermost));
+        if (values[i] == NULL) {
             return NULL;
         }
     }
-    return called->function(lisp, arguments, count);
-}
-
-/* ---- guard ---- */
-
-static ku_object *guarded(interpreter *lisp, const syntax *node, ku_object *outermost) {
-    ku_object *value = lisp_eval(lisp, node->a, outermost);
-    if (value != NULL) {
-        return value;
-    }
-    KU_FRAME(lisp->isolate, frame, 3);
-    ku_object *raised = ku_hold(&frame, 0, lisp_caught(lisp));
-    ku_object *handler = raised == NULL ? NULL : ku_hold(&frame, 1, make_closure(lisp, node->b, outermost));
-    ku_object *arguments = handler == NULL ? NULL : ku_hold(&frame, 2, lisp_cons(lisp, raised, lisp->nothing));
-    return arguments == NULL ? NULL : lisp_apply(lisp, handler, arguments);
+    return call_values(lisp, called, values, count);
 }
 
 /* ---- the loop ---- */
@@ -215,8 +170,8 @@ static bool is_true(const interpreter *lisp, const ku_object *value) {
     return !ku_is(value, ku_bool(lisp->isolate, false));
 }
 
-/* All but the last node of a sequence, and, or; the last is in tail position. *done: `and` or `or` ended early with the
- * value in its slot. False with the error pending. */
+/* All but the last node of a sequence or an `or`; the last is in tail position. *done: `or` ended early, with the value
+ * in its slot. False with the error pending. */
 static bool eval_but_last(interpreter *lisp, ku_frame *frame, const syntax *node, bool *done) {
     size_t last = ku_tuple_length(node->a) - 1;
     for (size_t i = 0; i < last && !*done; i++) {
@@ -225,7 +180,7 @@ static bool eval_but_last(interpreter *lisp, ku_frame *frame, const syntax *node
         if (value == NULL) {
             return false;
         }
-        *done = node->operation != NODE_SEQUENCE && is_true(lisp, value) == (node->operation == NODE_OR);
+        *done = node->operation == NODE_OR && is_true(lisp, value);
     }
     return true;
 }
@@ -237,7 +192,6 @@ static ku_object *eval_simple(interpreter *lisp, const syntax *node, ku_object *
     case NODE_LOCAL: return local(lisp, node, outermost);
     case NODE_GLOBAL: return global(lisp, node);
     case NODE_LAMBDA: return make_closure(lisp, (ku_object *)(uintptr_t)node, outermost);
-    case NODE_GUARD: return guarded(lisp, node, outermost);
     default: return assign(lisp, node, outermost);
     }
 }
@@ -252,10 +206,10 @@ static ku_object *eval_call(interpreter *lisp, ku_frame *frame, const syntax *ca
         return NULL;
     }
     if (is_type(function, lisp->primitive)) {
-        return call_primitive(lisp, frame, function, call->b);
+        return call_primitive(lisp, frame, (const primitive *)function, call->b);
     }
     if (!is_type(function, lisp->closure)) {
-        return complain(lisp, KU_TYPE, "this is no function", function);
+        return lisp_complain(lisp, KU_TYPE, "this is no function:", function);
     }
     ku_object *inner = bind(lisp, function, call->b, outermost);
     if (inner != NULL) {
@@ -273,7 +227,7 @@ ku_object *lisp_eval(interpreter *lisp, ku_object *code, ku_object *outermost) {
     }
     ku_hold(&frame, ENVIRONMENT, ku_new_reference(outermost));
     while (code != NULL) {
-        const syntax *node = (struct syntax *)code;
+        const syntax *node = (syntax *)code;
         bool done = false;
         ku_object *value;
         switch ((syntax_kind)node->operation) {
@@ -285,13 +239,9 @@ ku_object *lisp_eval(interpreter *lisp, ku_object *code, ku_object *outermost) {
             code = is_true(lisp, value) ? node->b : node->c;
             break;
         case NODE_SEQUENCE:
-        case NODE_AND:
         case NODE_OR:
-            if (!eval_but_last(lisp, &frame, node, &done)) {
-                return NULL;
-            }
-            if (done) {
-                return ku_escape(&frame, VALUE);
+            if (!eval_but_last(lisp, &frame, node, &done) || done) {
+                return done ? ku_escape(&frame, VALUE) : NULL;
             }
             code = ku_tuple_at(node->a, ku_tuple_length(node->a) - 1);
             break;
@@ -309,21 +259,24 @@ ku_object *lisp_eval(interpreter *lisp, ku_object *code, ku_object *outermost) {
 
 ku_object *lisp_apply(interpreter *lisp, ku_object *function, ku_object *arguments) {
     KU_FRAME(lisp->isolate, frame, 2);
-    if (is_type(function, lisp->closure)) {
-        ku_object *inner = ku_hold(&frame, 0, bind_values(lisp, function, arguments));
-        return inner == NULL ? NULL : lisp_eval(lisp, ((syntax *)((closure *)function)->lambda)->a, inner);
+    size_t count = 0, place = 0;
+    for (ku_object *left = arguments; is_type(left, lisp->pair); left = rest(left)) {
+        count++;
     }
-    if (!is_type(function, lisp->primitive)) {
-        return complain(lisp, KU_TYPE, "this is no function", function);
+    environment *values = new_environment(lisp, NULL, count);
+    ku_hold(&frame, 0, (ku_object *)values);
+    for (; values != NULL && place < count; arguments = rest(arguments)) {
+        ku_replace(lisp->isolate, &slots_of(values)[place++], ku_new_reference(first(arguments)));
     }
-    size_t count = count_of(lisp, arguments);
-    const primitive *called = (const primitive *)function;
-    environment *made = (environment *)ku_hold(&frame, 0, (ku_object *)new_arguments(lisp, count));
-    if (made == NULL || !check_primitive(lisp, called, count)) {
+    if (values == NULL) {
         return NULL;
     }
-    for (size_t i = 0; i < count; i++, arguments = ((pair *)arguments)->rest) {
-        ku_replace(lisp->isolate, &slots_of(made)[i], ku_new_reference(((pair *)arguments)->first));
+    if (is_type(function, lisp->primitive)) {
+        return call_values(lisp, (const primitive *)function, slots_of(values), count);
     }
-    return called->function(lisp, slots_of(made), count);
+    if (!is_type(function, lisp->closure)) {
+        return lisp_complain(lisp, KU_TYPE, "this is no function:", function);
+    }
+    ku_object *inner = ku_hold(&frame, 1, bind_values(lisp, function, slots_of(values), count));
+    return inner == NULL ? NULL : lisp_eval(lisp, ((syntax *)((closure *)function)->lambda)->a, inner);
 }

@@ -18,6 +18,8 @@ static const ku_type_spec pair_spec = {.name = "pair", .size = sizeof(pair), .fi
 static const ku_field symbol_fields[] = {
     {"name", offsetof(named, name), KU_FIELD_OWNED},
     {"value", offsetof(named, value), KU_FIELD_OWNED},
+    {"macro", offsetof(named, macro), KU_FIELD_OWNED},
+    {"form", offsetof(named, form), KU_FIELD_INT32},
     {NULL},
 };
 static const ku_type_spec symbol_spec = {.name = "symbol", .size = sizeof(named), .fields = symbol_fields};
@@ -52,9 +54,8 @@ static const ku_type_spec closure_spec = {.name = "closure", .size = sizeof(clos
 
 static const ku_field primitive_fields[] = {
     {"name", offsetof(primitive, name), KU_FIELD_TEXT},
+    {"takes", offsetof(primitive, takes), KU_FIELD_TEXT},
     {"function", offsetof(primitive, function), KU_FIELD_PLAIN},
-    {"least", offsetof(primitive, least), KU_FIELD_SIZE, KU_FIELD_READ_ONLY},
-    {"most", offsetof(primitive, most), KU_FIELD_SIZE, KU_FIELD_READ_ONLY},
     {NULL},
 };
 static const ku_type_spec primitive_spec = {
@@ -106,7 +107,6 @@ ku_object *lisp_condition(interpreter *lisp, ku_object *message, ku_object *irri
     return (ku_object *)made;
 }
 
-/* The one symbol of this name. */
 ku_object *lisp_symbol(interpreter *lisp, const char *text, size_t length) {
     KU_FRAME(lisp->isolate, frame, 2);
     ku_object *name = ku_hold(&frame, 0, ku_str_new(lisp->isolate, text, length));
@@ -120,20 +120,6 @@ ku_object *lisp_symbol(interpreter *lisp, const char *text, size_t length) {
     }
     made->name = ku_new_reference(name);
     return ku_dict_set(lisp->isolate, lisp->symbols, name, &made->header) ? ku_escape(&frame, 1) : NULL;
-}
-
-ku_object *lisp_caught(interpreter *lisp) {
-    KU_FRAME(lisp->isolate, frame, 2);
-    ku_object *value = ku_pending_value(lisp->isolate);
-    if (value != NULL) {
-        ku_hold(&frame, 0, ku_new_reference(value));
-        ku_clear_error(lisp->isolate);
-        return ku_escape(&frame, 0);
-    }
-    const ku_error error = *ku_pending_error(lisp->isolate);
-    ku_clear_error(lisp->isolate);
-    ku_object *message = ku_hold(&frame, 0, ku_str_new(lisp->isolate, error.message, strlen(error.message)));
-    return message == NULL ? NULL : lisp_condition(lisp, message, lisp->nothing);
 }
 
 /* ---- loading ---- */
@@ -188,27 +174,6 @@ ku_object *lisp_load(interpreter *lisp, const char *path) {
 
 /* ---- starting and ending ---- */
 
-static const char *const lisp_words[WORD_COUNT] = {"quote", "if",   "define", "set!",  "lambda", "begin",
-                                                   "let",   "let*", "letrec", "cond",  "else",   "and",
-                                                   "or",    "when", "unless", "guard", "raise"};
-
-static bool make_words(interpreter *lisp) {
-    for (int word = 0; word < WORD_COUNT; word++) {
-        KU_FRAME(lisp->isolate, frame, 1);
-        const char *text = lisp_words[word];
-        lisp->words[word] = ku_hold(&frame, 0, lisp_symbol(lisp, text, strlen(text)));
-        if (lisp->words[word] == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool load_prelude(interpreter *lisp, const char *path) {
-    KU_FRAME(lisp->isolate, frame, 1);
-    return ku_hold(&frame, 0, lisp_load(lisp, path)) != NULL;
-}
-
 bool lisp_open(interpreter *lisp, const char *prelude, ku_error *error) {
     static const ku_place place = {__FILE__, "lisp", __LINE__};
     *lisp = (interpreter){.isolate = ku_isolate_new(&(ku_isolate_options){.name = "lisp"}, error)};
@@ -219,9 +184,11 @@ bool lisp_open(interpreter *lisp, const char *prelude, ku_error *error) {
     lisp->nothing = ku_none(lisp->isolate);
     lisp->symbols = ku_hold(&lisp->frame, 0, ku_dict_new(lisp->isolate));
     bool types = make_types(lisp, error);
-    if (types && lisp->symbols != NULL && make_words(lisp) && lisp_define_primitives(lisp) &&
-        load_prelude(lisp, prelude)) {
-        return true;
+    if (types && lisp->symbols != NULL && lisp_name_forms(lisp) && lisp_define_primitives(lisp)) {
+        KU_FRAME(lisp->isolate, frame, 1);
+        if (ku_hold(&frame, 0, lisp_load(lisp, prelude)) != NULL) {
+            return true;
+        }
     }
     if (types) {
         *error = *ku_pending_error(lisp->isolate);

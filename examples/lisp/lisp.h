@@ -7,47 +7,28 @@
  *     read.c        text to lists, symbols, numbers, strings
  *     analyze.c     lists to nodes: special forms are told apart and variables found once, not at every evaluation
  *     eval.c        nodes to values; a loop for tail calls, recursion for the rest
+ *     show.c        values to text
  *     primitives.c  the functions that are written in C
  *     lisp.c        types, symbols, starting, loading files
  *     main.c        the command line and the prompt
+ *     prelude.lisp  the rest of the language in itself: let, cond, guard and their like are macros there
  *
  * Numbers, strings, booleans, vectors (lists) and tables (dicts) are kucha's own values; '() is none. Pairs, symbols,
  * closures, primitives, environments, nodes and conditions are types of this program, described by field tables.
+ *
+ * Unless it says otherwise, a function gives a new reference, or NULL with the error pending; arguments are borrowed.
  */
 #ifndef LISP_H
 #define LISP_H
 
 #include <kucha/kucha.h>
 
-/* The words that the analyzer knows, in the order of lisp_words in lisp.c. */
-typedef enum keyword {
-    WORD_QUOTE,
-    WORD_IF,
-    WORD_DEFINE,
-    WORD_SET,
-    WORD_LAMBDA,
-    WORD_BEGIN,
-    WORD_LET,
-    WORD_LET_STAR,
-    WORD_LETREC,
-    WORD_COND,
-    WORD_ELSE,
-    WORD_AND,
-    WORD_OR,
-    WORD_WHEN,
-    WORD_UNLESS,
-    WORD_GUARD,
-    WORD_RAISE,
-    WORD_COUNT,
-} keyword;
-
 typedef struct interpreter {
     ku_isolate *isolate;
     ku_type *pair, *symbol, *closure, *primitive, *environment, *node, *condition;
     ku_frame frame; /* the outermost: what the interpreter as a whole holds */
     ku_object *held[1];
-    ku_object *symbols; /* dict from text to symbol, held by the frame; and these by it: */
-    ku_object *words[WORD_COUNT];
+    ku_object *symbols; /* dict from text to symbol, held by the frame */
     ku_object *nothing; /* '() */
 } interpreter;
 
@@ -60,23 +41,23 @@ typedef struct named {
     ku_object header;
     ku_object *name;
     ku_object *value; /* of the global variable; NULL: unbound */
+    ku_object *macro; /* closure from the parts of a form to what stands for it; NULL: none */
+    int32_t form;     /* of the special forms (analyze.c); 0: none */
 } named;
 
 /* What is to be evaluated. Which of the members mean something, and what, is said beside each kind. */
 typedef enum syntax_kind {
     NODE_CONSTANT,   /* a: the value */
-    NODE_LOCAL,      /* depth environments up, slot `index` */
+    NODE_LOCAL,      /* a: the symbol; depth environments up, slot `index` */
     NODE_GLOBAL,     /* a: the symbol */
-    NODE_SET_LOCAL,  /* depth, index; a: node of the value; b: the symbol */
+    NODE_SET_LOCAL,  /* a: node of the value; b: the symbol; depth, index */
     NODE_SET_GLOBAL, /* a: node of the value; b: the symbol */
     NODE_DEFINE,     /* a: node of the value; b: the symbol */
     NODE_IF,         /* a: test; b, c: then and else */
     NODE_LAMBDA,     /* a: body; b: name or NULL; index: parameters; depth: slots; rest: takes any number more */
     NODE_SEQUENCE,   /* a: tuple of nodes, at least one */
-    NODE_AND,        /* likewise */
     NODE_OR,         /* likewise */
     NODE_CALL,       /* a: node of the function; b: tuple of nodes of the arguments */
-    NODE_GUARD,      /* a: body; b: lambda of one parameter, what was raised */
 } syntax_kind;
 
 typedef struct syntax {
@@ -103,8 +84,8 @@ typedef ku_object *primitive_function(interpreter *lisp, ku_object *const *argum
 typedef struct primitive {
     ku_object header;
     const char *name;
+    const char *takes; /* a letter for each argument, see primitives.c */
     primitive_function *function;
-    size_t least, most;
 } primitive;
 
 /* What (error ...) raises, and what an error of the library becomes. */
@@ -117,8 +98,14 @@ typedef struct condition {
 static inline bool is_type(const ku_object *object, const ku_type *type) {
     return ku_type_of(object) == type;
 }
+static inline ku_object *first(ku_object *list) {
+    return ((pair *)list)->first;
+}
+static inline ku_object *rest(ku_object *list) {
+    return ((pair *)list)->rest;
+}
 
-/* ---- lisp.c ---- results are new references, NULL with the error pending */
+/* ---- lisp.c ---- */
 
 /* Fills `lisp` with a new isolate, its types and primitives, and reads the prelude. False with `error` filled. */
 bool lisp_open(interpreter *lisp, const char *prelude, ku_error *error);
@@ -126,10 +113,9 @@ bool lisp_open(interpreter *lisp, const char *prelude, ku_error *error);
 size_t lisp_close(interpreter *lisp);
 
 ku_object *lisp_cons(interpreter *lisp, ku_object *first, ku_object *rest);
-ku_object *lisp_symbol(interpreter *lisp, const char *text, size_t length);
 ku_object *lisp_condition(interpreter *lisp, ku_object *message, ku_object *irritants);
-/* Takes the pending error away and gives what was raised: the value of (raise ...), or a condition. */
-ku_object *lisp_caught(interpreter *lisp);
+/* The one symbol of this name. */
+ku_object *lisp_symbol(interpreter *lisp, const char *text, size_t length);
 
 /* Evaluates all forms of a file or a text; the value of the last. */
 ku_object *lisp_load(interpreter *lisp, const char *path);
@@ -142,21 +128,29 @@ typedef struct source {
     const char *name; /* for messages */
     const char *at;
     int line;
+    bool is_open; /* the text ended inside of a datum */
 } source;
 
 /* The next datum of the text; NULL without a pending error at its end. */
 ku_object *lisp_read(source *reader);
 /* Whether the text ends inside of a datum: the prompt then asks for more. */
-bool lisp_is_open(const char *text);
+bool lisp_is_open(interpreter *lisp, const char *text);
 
 /* ---- analyze.c, eval.c ---- */
 ku_object *lisp_analyze(interpreter *lisp, ku_object *datum);
+bool lisp_name_forms(interpreter *lisp); /* at the start; false with the error pending */
 ku_object *lisp_eval(interpreter *lisp, ku_object *node, ku_object *environment);
 ku_object *lisp_apply(interpreter *lisp, ku_object *function, ku_object *arguments); /* a list of them */
 
 /* ---- primitives.c ---- */
 bool lisp_define_primitives(interpreter *lisp);
+/* Whether the arguments are what a primitive takes; false with the error pending. */
+bool lisp_check_arguments(interpreter *lisp, const primitive *called, ku_object *const *arguments, size_t count);
+
+/* ---- show.c ---- */
 /* A value as text: as (display ...) shows it, or, with `quoted`, as (write ...) does. A str. */
 ku_object *lisp_text(interpreter *lisp, ku_object *value, bool quoted);
+/* Sets the pending error: what is wrong, and the value that is. Gives NULL. */
+ku_object *lisp_complain(interpreter *lisp, ku_code code, const char *what, ku_object *value);
 
 #endif

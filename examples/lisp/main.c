@@ -1,6 +1,6 @@
-/* main.c: the command line: files are run in turn; without one, or with -i after them, a prompt.
+/* main.c: the command line: files are run in turn; without one, a prompt.
  *
- *     lisp [--prelude FILE] [--limit BYTES] [-i] [FILE ...]
+ *     lisp [--limit BYTES] [FILE ...]
  *
  * Exit code: 0, 1 after an error of a program, 2 for a wrong command line.
  */
@@ -15,41 +15,17 @@
 #define LISP_PRELUDE "prelude.lisp"
 #endif
 
-typedef struct command {
-    const char *prelude;
-    size_t limit; /* bytes that the program may hold; 0 is no limit */
-    bool prompt;
-    char **files;
-} command;
-
-static bool usage(const char *problem) {
-    fprintf(stderr, "lisp: %s\nusage: lisp [--prelude FILE] [--limit BYTES] [-i] [FILE ...]\n", problem);
-    return false;
-}
-
-static bool read_settings(char **arguments, command *settings) {
-    *settings = (command){.prelude = LISP_PRELUDE};
-    char **at = arguments + 1;
-    for (; *at != NULL && **at == '-'; at++) {
-        if (strcmp(*at, "-i") == 0) {
-            settings->prompt = true;
-            continue;
-        }
-        bool limit = strcmp(*at, "--limit") == 0;
-        if ((!limit && strcmp(*at, "--prelude") != 0) || at[1] == NULL) {
-            return usage(at[1] == NULL ? "an option lacks its value" : "there is no such option");
-        }
-        char *end = NULL;
-        at++;
-        if (!limit) {
-            settings->prelude = *at;
-        } else if ((settings->limit = strtoull(*at, &end, 10)) == 0 || *end != '\0') {
-            return usage("--limit wants a number of bytes");
-        }
+/* The bytes of --limit, and the files behind it; false for a wrong command line. */
+static bool read_settings(char **arguments, size_t *limit, char ***files) {
+    char *end = NULL;
+    *files = arguments + 1;
+    *limit = 0;
+    if (arguments[1] != NULL && strcmp(arguments[1], "--limit") == 0 && arguments[2] != NULL) {
+        *limit = strtoull(arguments[2], &end, 10);
+        *files = arguments + 3;
+        return *limit != 0 && *end == '\0';
     }
-    settings->files = at;
-    settings->prompt = settings->prompt || *at == NULL;
-    return true;
+    return arguments[1] == NULL || arguments[1][0] != '-';
 }
 
 /* Tells the pending error and forgets it. */
@@ -75,7 +51,7 @@ static void run_typed(interpreter *lisp, const char *text) {
 }
 
 /* Reads lines until they are whole lists; false at the end of the input. */
-static bool read_typed(char *text, size_t capacity) {
+static bool read_typed(interpreter *lisp, char *text, size_t capacity) {
     bool prompt = isatty(STDIN_FILENO);
     text[0] = '\0';
     do {
@@ -87,36 +63,43 @@ static bool read_typed(char *text, size_t capacity) {
         if (length + 1 >= capacity || fgets(text + length, (int)(capacity - length), stdin) == NULL) {
             return length > 0;
         }
-    } while (lisp_is_open(text));
+    } while (lisp_is_open(lisp, text));
     return true;
+}
+
+static bool run_files(interpreter *lisp, char **files) {
+    bool done = true;
+    for (; done && *files != NULL; files++) {
+        KU_FRAME(lisp->isolate, frame, 1);
+        done = ku_hold(&frame, 0, lisp_load(lisp, *files)) != NULL;
+        if (!done) {
+            tell_error(lisp);
+        }
+    }
+    return done;
 }
 
 int main(int count, char **arguments) {
     (void)count;
-    command settings;
     interpreter lisp;
     ku_error error;
-    if (!read_settings(arguments, &settings)) {
+    size_t limit;
+    char **files;
+    if (!read_settings(arguments, &limit, &files)) {
+        fprintf(stderr, "usage: lisp [--limit BYTES] [FILE ...]\n");
         return 2;
     }
-    if (!lisp_open(&lisp, settings.prelude, &error)) {
+    if (!lisp_open(&lisp, LISP_PRELUDE, &error)) {
         fprintf(stderr, "lisp: %s\n", error.message);
         return 2;
     }
-    if (settings.limit != 0) {
-        ku_budget_set(lisp.isolate, &(ku_budget){.hard = settings.limit});
-    }
-    bool failed = false;
-    for (char **file = settings.files; *file != NULL && !failed; file++) {
-        KU_FRAME(lisp.isolate, frame, 1);
-        failed = ku_hold(&frame, 0, lisp_load(&lisp, *file)) == NULL;
-        if (failed) {
-            tell_error(&lisp);
-        }
+    if (limit != 0) {
+        ku_budget_set(lisp.isolate, &(ku_budget){.hard = limit});
     }
     static char typed[1 << 16]; /* the longest expression that can be typed */
-    while (settings.prompt && !failed && read_typed(typed, sizeof typed)) {
+    bool done = run_files(&lisp, files);
+    while (*files == NULL && read_typed(&lisp, typed, sizeof typed)) {
         run_typed(&lisp, typed);
     }
-    return lisp_close(&lisp) > 0 || failed;
+    return lisp_close(&lisp) > 0 || !done;
 }

@@ -1,10 +1,10 @@
 /* calls.c: what the checking build asks of every call that a program makes of the library.
  *
- * Before the call: the objects that it is given are objects, and the thread may touch them. After it, in an isolate with
- * KU_ISOLATE_CHECK_CALLS: as many references are held from outside of the heap (kucha/check.h) as before, and one more on
- * each object that the call gave. Who takes one more for good, in the library or in a hook or function of the program
- * that it called, has leaked it: the call, the object and its birthplace are told, and the program ends. What a hook
- * means to keep in a variable of C must be known as a root (ku_root_add).
+ * Before the call: the objects that it is given are objects, and the thread may touch them. After it, in an isolate
+ * with KU_ISOLATE_CHECK_CALLS: as many references are held from outside of the heap (kucha/check.h) as before, and one
+ * more on each object that the call gave. Who takes one more for good, in the library or in a hook or function of the
+ * program that it called, has leaked it: the call, the object and its birthplace are told, and the program ends. What a
+ * hook means to keep in a variable of C must be known as a root (ku_root_add).
  *
  * To compare means to walk the heap twice, so it is done as long as there are OBJECTS_MOST objects. A call during which
  * the lock changed hands is not compared: other threads keep references of their own.
@@ -20,7 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OBJECTS_MOST = 2048 /* walked twice in some 100 microseconds */ };
+enum {
+    OBJECTS_MOST = 2048, /* walked twice in some 100 microseconds */
+    POOLS_MOST = 64,     /* with more, objects are not even counted: that takes a walk over the pools */
+};
 
 void ku__watch_takes(const ku_object *object) {
     if (object != NULL) {
@@ -42,6 +45,7 @@ void ku__watch_takes_all(ku_object *const *objects, size_t count) {
 
 static bool is_compared(const ku_isolate *isolate) {
     return isolate != NULL && (isolate->flags & KU_ISOLATE_CHECK_CALLS) != 0 && !isolate->closing &&
+           isolate->tracked->pools_used + isolate->atoms->pools_used <= POOLS_MOST &&
            ku__isolate_blocks(isolate, NULL) <= OBJECTS_MOST;
 }
 

@@ -130,10 +130,45 @@ static void test_errors_say_what_is_wrong(void **state) {
         {"(1 2", "test:1: a list is not closed: its ) is missing"},
         {")", "test:1: there is a ) too many"},
         {"\"open", "test:1: a string is not closed: its \" is missing"},
-        {"(letrec ((a b) (b 1)) a)", "a variable is used before it is defined"},
+        {"(letrec ((a b) (b 1)) a)", "a variable is used before it is defined: b"},
         {"(set! unknown 1)", "set! of a name that is not defined: unknown"},
-        {"(error \"broken:\" 1 2)", "broken:"},
+        {"(error \"broken:\" 1 \"two\")", "broken: 1 \"two\""},
+        {"(string-append \"a\" 1)", "a string wanted, not 1"},
+        {"(cons 1)", "cons does not take 1 arguments"},
+        {"(cond (#f))", "a clause is a test and a body: (#f)"},
         {"(vector-ref (make-vector 2 0) -1)", "an index from 0 to 1 is wanted"},
+    };
+    interpreter lisp;
+    open_lisp(&lisp);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *said = run_text(&lisp, cases[i].text);
+        assert_string_equal(said, cases[i].said);
+        free(said);
+    }
+    assert_int_equal(lisp_close(&lisp), 0);
+}
+
+/* What the prelude makes of the few forms that the analyzer knows. */
+static void test_macros_make_new_forms(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"(define-macro (swap a b) `(let ((kept ,a)) (set! ,a ,b) (set! ,b kept)))"
+         "(define x 1) (define y 2) (swap x y) (list x y)",
+         "(2 1)"},
+        {"`(1 ,(+ 1 1) ,@(list 3 4) . 5)", "(1 2 3 4 . 5)"},
+        {"(let* ((a 1) (b (+ a 1))) (list (and) (and a b) (or) (or #f b)))", "(#t 2 #f 2)"},
+        {"(letrec ((even? (lambda (n) (if (= n 0) #t (odd? (- n 1))))) (odd? (lambda (n) (if (= n 0) #f (even? (- n "
+         "1))))))"
+         "(even? 100))",
+         "#t"},
+        {"(guard (e ((number? e) (+ e 1)) (else 'other)) (raise 41))", "42"},
+        {"(guard (e ((number? e) e)) (raise 'unknown))", "unknown"},
+        {"(define (f a . others) (list a others)) (list (f 1) (apply f '(1 2 3 4 5 6)))", "((1 ()) (1 (2 3 4 5 6)))"},
+        {"(cond (#f 1) ((= 1 1) 2 3) (else 4))", "3"},
+        {"(list (quotient -7 2) (quotient 7 2) (modulo -7 2) (/ 6 3) (/ 1 2) (- 5))", "(-3 3 1 2 0.5 -5)"},
+        {"(equal? '(1 (2 #(3)) \"x\") (list 1 (list 2 (list->vector '(3))) \"x\"))", "#t"},
     };
     interpreter lisp;
     open_lisp(&lisp);
@@ -152,6 +187,9 @@ static void test_recursion_without_end_is_an_error(void **state) {
     open_lisp(&lisp);
     ku_set_recursion_limit(lisp.isolate, 500);
     char *said = run_text(&lisp, "(define (deep n) (+ 1 (deep n))) (deep 0)");
+    assert_non_null(strstr(said, "recursion"));
+    free(said);
+    said = run_text(&lisp, "(define-macro (again) '(again)) (again)");
     assert_non_null(strstr(said, "recursion"));
     free(said);
     said = run_text(&lisp, "(+ 1 2)");
@@ -184,7 +222,7 @@ static void test_a_budget_ends_the_program_and_not_the_interpreter(void **state)
 /* The interpreter's sources leave memory to the library: nothing is given up by hand. */
 static void test_there_is_no_memory_management_in_it(void **state) {
     (void)state;
-    static const char *const sources[] = {"analyze", "eval", "lisp", "primitives", "read", "main"};
+    static const char *const sources[] = {"analyze", "eval", "lisp", "primitives", "read", "show", "main"};
     static const char *const words[] = {"ku_decref", "ku_release", "ku_clear(", "ku_incref",
                                         "ku_buffer", "malloc",     "free(",     "ku_object_end"};
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
@@ -206,6 +244,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_programs_print_what_they_must),
         cmocka_unit_test(test_errors_say_what_is_wrong),
+        cmocka_unit_test(test_macros_make_new_forms),
         cmocka_unit_test(test_there_is_no_memory_management_in_it),
 #ifndef KU_HOSTILE
         cmocka_unit_test(test_recursion_without_end_is_an_error),
