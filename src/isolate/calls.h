@@ -16,8 +16,8 @@ typedef struct ku__watch {
     uint64_t turns;        /* how often the lock had been taken */
 } ku__watch;
 
-/* Ends the program if the object was freed, or belongs to an isolate whose lock the calling thread does not hold. NULL is
- * left to the function itself. */
+/* Ends the program if the object was freed, or belongs to an isolate whose lock the calling thread does not hold. NULL
+ * is left to the function itself. */
 void ku__watch_takes(const ku_object *object);
 void ku__watch_takes_anywhere(const ku_object *object);
 void ku__watch_takes_all(ku_object *const *objects, size_t count);

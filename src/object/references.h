@@ -6,7 +6,8 @@
 
 #include <kucha/check.h>
 
-/* As ku_references_compare() for a call that gave `count` new references (NULL is none; an object may be there twice). */
+/* As ku_references_compare() for a call that gave `count` new references (NULL is none; an object may be there
+ * twice). */
 size_t ku__references_compare(ku_isolate *isolate, ku_references *before, const ku_object *const *given, size_t count,
                               ku_reference_leak_hook *hook, void *argument);
 
