@@ -74,10 +74,11 @@ __all__ = [
 _FROM_CORE = frozenset(__all__) - {"census", "gc", "install", "map_svg"}
 
 
-def install(*, gc: Literal["stock", "kucha"] = "stock") -> bool:
+def install(*, gc: Literal["stock", "kucha"] = "stock", concurrent: bool = False) -> bool:
     """Puts kucha's allocator under the ``mem`` and ``obj`` domains of this interpreter, and starts nothing else.
 
     With ``gc="kucha"`` kucha's collector is put in charge too; it can be taken out again (``kucha.gc.uninstall()``).
+    With ``concurrent`` besides, a child of the process makes its full collections of large heaps.
 
     Returns True when the allocator is in place, also when it was already; False, and changes nothing, where the
     environment says ``KUCHA=off``. Raises ``Refused``, with the reason in one sentence, where it would not be safe: on
@@ -92,9 +93,13 @@ def install(*, gc: Literal["stock", "kucha"] = "stock") -> bool:
 
     if gc not in ("stock", "kucha"):
         raise ValueError(f"gc must be 'stock' or 'kucha', not {gc!r}")
+    if concurrent and gc != "kucha":
+        raise ValueError("concurrent collections are those of gc='kucha'")
     _core.install()
     if gc == "kucha":
-        _core.gc_install()
+        from kucha import gc as collector
+
+        collector.install(concurrent=concurrent)
     return True
 
 

@@ -64,10 +64,10 @@ RUN = Command(
         Option(
             "--gc",
             "WHOSE",
-            "kucha: also put kucha's collector in charge; exit code 2 where that cannot be done. stock: CPython's own. "
-            "Default: stock.",
+            "kucha: also put kucha's collector in charge; exit code 2 where that cannot be done. concurrent: the same, "
+            "and a child of the process makes full collections of large heaps. stock: CPython's own. Default: stock.",
             "stock",
-            choice("stock", "kucha"),
+            choice("stock", "kucha", "concurrent"),
         ),
         Option("--follow-fork", None, "Also trace children made by fork, each with a capture of its own, FILE.PID."),
         Option(

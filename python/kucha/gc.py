@@ -18,7 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Pauses", "install", "installed", "pauses", "uninstall"]
+__all__ = ["Concurrent", "Pauses", "concurrent", "install", "installed", "pauses", "uninstall"]
+
+_settles = False  # at the end of the process
 
 
 class Pauses:
@@ -42,12 +44,38 @@ class Pauses:
         return f"<{self.count} pauses, {self.total:.3f} s, longest {self.longest:.6f} s, share {self.share:.1%}>"
 
 
-def install() -> None:
+class Concurrent:
+    """What became of concurrent collections.
+
+    ``begun`` had a child made, ``done`` were brought to their end, in ``slices`` slices; ``lost`` had theirs killed, or
+    it failed; ``given_up`` were ended because the program collected by itself or the like. ``refused`` is how often no
+    child could be made, or memory would not have been enough. ``phase`` is where the one under way stands: ``"child"``,
+    ``"hold"``, ``"decide"``, or ``"idle"`` where there is none; ``child`` is the process that works, or 0.
+    """
+
+    __slots__ = ("begun", "child", "done", "given_up", "lost", "phase", "refused", "slices")
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        for name in self.__slots__:
+            setattr(self, name, facts[name])
+
+    def __repr__(self) -> str:
+        return f"<{' '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)}>"
+
+
+def install(*, concurrent: bool = False) -> None:
     """Puts kucha's collector in charge of the main interpreter; kucha's allocator must be in place.
 
+    With ``concurrent``, full collections of large heaps are made by a child of the process: see docs/gc-concurrent.md.
     Raises ``Refused``, with the reason in one sentence, where it would not be safe. Does nothing when it is there.
     """
-    _core.gc_install()
+    global _settles
+    _core.gc_install(concurrent=concurrent)
+    if concurrent and not _settles:
+        import atexit
+
+        atexit.register(_core.gc_settle)
+        _settles = True
 
 
 def uninstall() -> None:
@@ -58,6 +86,12 @@ def uninstall() -> None:
 def installed() -> bool:
     """Whether kucha's collector is in charge of this interpreter."""
     return _core.gc_status() is not None
+
+
+def concurrent() -> Concurrent | None:
+    """What became of concurrent collections; None where there are none, because nobody has asked for them."""
+    told = _core.gc_status()
+    return Concurrent(told["concurrent"]) if told is not None and told["concurrent"] is not None else None
 
 
 def pauses() -> Pauses:

@@ -67,7 +67,7 @@ class Wishes:
         self.force: bool = values["force"]
         self.quiet: bool = values["quiet"]
         self.frames: int = values["frames"]
-        self.gc: Literal["stock", "kucha"] = values["gc"]
+        self.gc: Literal["stock", "kucha", "concurrent"] = values["gc"]
         self.sample: int = values["sample"]
         self.mode: Literal["blocks", "objects"] = values["mode"]
         self.allocator_only: bool = values["allocator_only"]
@@ -215,7 +215,7 @@ class Session:
             if older:
                 self.tracemalloc.begin_original(older)
             self._go_on_without(str(refusal), insisted=self.wishes.swap or self.wishes.gc != "stock")
-        if self.installed and self.wishes.gc == "kucha":
+        if self.installed and self.wishes.gc != "stock":
             self._install_collector()
         if self.wishes.lines is not None:
             self._prepare_lines()
@@ -239,7 +239,7 @@ class Session:
 
         self.collector = gc
         try:
-            self.core.gc_install()
+            gc.install(concurrent=self.wishes.gc == "concurrent")
         except self.core.Refused as refusal:
             raise UsageError(str(refusal)) from None
 
@@ -364,7 +364,7 @@ class Session:
                 self.lines.stop()
             if self.wishes.gil:
                 self.core.gil_stop()
-            if self.wishes.gc == "kucha" and self.installed and self.collector.installed():
+            if self.wishes.gc != "stock" and self.installed and self.collector.installed():
                 self.pauses = self.collector.pauses()
             if os.getpid() == self.process:
                 self._conclude(cost)

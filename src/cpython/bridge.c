@@ -3,6 +3,7 @@
 
 #include "cpython/counted.h"
 #include "cpython/many.h"
+#include "cpython/watch.h"
 #include "os/pages.h"
 
 #include <stdio.h>
@@ -51,7 +52,12 @@ static void apply(ku__entry_kind kind, bool many) {
     bridge->kind = kind;
     bridge->many = many;
     bridge->behind = entry_set(kind, many);
+    if (many && bridge->watched) {
+        bridge->watched = false;
+        ku__watch_blind();
+    }
     const ku__entry_set *set = bridge->counted ? &ku__entries_counted : bridge->behind;
+    set = bridge->watched ? &ku__entries_watched : set;
     if (set == bridge->placed) {
         return; /* other interpreters may be reading the functions */
     }
@@ -91,7 +97,18 @@ bool ku__bridge_roll(bool rolled) {
     return true;
 }
 
+bool ku__bridge_watch(bool watched) {
+    ku__bridge *bridge = &ku__bridge_state;
+    if (bridge->many || !ku__bridge_in_place()) {
+        return false;
+    }
+    bridge->watched = watched;
+    apply(bridge->kind, bridge->many);
+    return true;
+}
+
 void ku__bridge_gate(void) {
+    ku__watch_blind();
     ku__bridge *bridge = &ku__bridge_state;
     ku__heap_close_front(bridge->main_house->objects);
     ku__heap_close_front(bridge->main_house->buffers);

@@ -60,6 +60,7 @@ typedef struct ku__bridge {
     ku__entry_kind kind;
     bool rolled;                        /* the plain set is the one that keeps rolls (alloc/roll.h) */
     bool counted;                       /* the set of counted.h stands in front */
+    bool watched;                       /* the set of watch.h stands in front of all */
     const struct ku__entry_set *placed; /* the set that was last put in place */
     const struct ku__entry_set *behind; /* the set for (kind, many): the same, or what stands behind counted.h's */
     PyMemAllocatorEx original_objects;  /* fixed at install; read without a lock */
@@ -96,6 +97,10 @@ bool ku__bridge_count(bool counted);
 /* Puts the plain entry points that keep rolls in place of those that do not, or the other way round, now and whenever
  * plain ones are chosen. False, and no change, as above. */
 bool ku__bridge_roll(bool rolled);
+
+/* Puts the watching set (watch.h) in front of all others, or takes it away. False, and no change, where kucha is not
+ * installed, somebody else's functions are there now, or there are several GILs. */
+bool ku__bridge_watch(bool watched);
 
 /* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has
  * ours in its hands and calls them with the main interpreter's heaps, whichever interpreter runs: closes the front

@@ -100,7 +100,7 @@ static bool is_ending(void) {
 #endif
 }
 
-static size_t large_bytes(const ku__collector *collector) {
+size_t ku__collector_large_bytes(const ku__collector *collector) {
     const ku_heap *heap = ku__collector_heap(collector);
     return heap == NULL ? 0 : atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
 }
@@ -108,11 +108,20 @@ static size_t large_bytes(const ku__collector *collector) {
 static ku__when decide(ku__collector *collector, int generation) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool prints = (state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0;
-    ku__when when = ku__pacer_decide(&collector->pacer, state, generation, large_bytes(collector));
+    ku__when when = ku__pacer_decide(&collector->pacer, state, generation, ku__collector_large_bytes(collector));
     if (prints || is_ending()) {
         return KU__WHEN_AS_IT_IS;
     }
     return generation == KU__GENERATION_FULL || collector->eager ? KU__WHEN_ALL : when;
+}
+
+/* Whether the interpreter begins the collection by itself. Its rule for a full one (facts_gc.h) tells it from
+ * gc.collect(). */
+static bool nobody_asked(const ku__collector *collector, int generation) {
+    const ku__gc_state *state = ku__fact_gc(collector->interpreter);
+    bool full_is_due = state->generations[2].count > state->generations[2].threshold &&
+                       state->long_lived_pending >= state->long_lived_total / 4;
+    return collector->pacer.automatic && !is_ending() && (generation != KU__GENERATION_FULL || full_is_due);
 }
 
 static void collection_begins(ku__collector *collector, int generation) {
@@ -123,6 +132,12 @@ static void collection_begins(ku__collector *collector, int generation) {
         return;
     }
     ku__when when = decide(collector, generation);
+    switch (ku__concurrent_turn(collector, generation, nobody_asked(collector, generation), when == KU__WHEN_ALL)) {
+    case KU__TURN_TAKEN: collector->concurrently = true; return;
+    case KU__TURN_AT_ONE_GO: when = KU__WHEN_ALL; break;
+    case KU__TURN_NOT_OURS:
+    case KU__TURN_NOT_YET: break;
+    }
     switch (when) {
     case KU__WHEN_ALL: ku__collector_take(collector, generation); break;
     case KU__WHEN_NOT_YET:
@@ -143,7 +158,7 @@ static void take_note(ku__collector *collector, size_t found) {
     if (full && collector->generation != KU__GENERATION_FULL) {
         lived -= lived > found ? found : lived; /* counted before they were known to be dead */
     }
-    ku__pacer_note(&collector->pacer, generation, lived, found, large_bytes(collector));
+    ku__pacer_note(&collector->pacer, generation, lived, found, ku__collector_large_bytes(collector));
     ku__pause_note(&collector->pauses[generation], ku__clock_nanoseconds() - collector->began);
 }
 
@@ -155,8 +170,21 @@ static void look_for_statics(ku__collector *collector) {
     }
 }
 
+static void note_part(ku__collector *collector, size_t found) {
+    ku__concurrent_taken(collector, found);
+    collector->concurrently = false;
+    if (collector->concurrent.works) {
+        ku__pause_note(&collector->pauses[KU__GENERATION_FULL], ku__clock_nanoseconds() - collector->began);
+    }
+}
+
 static void collection_ends(ku__collector *collector, size_t found) {
     ku__collector_done(collector);
+    if (collector->concurrently) {
+        note_part(collector, found);
+        collector->generation = -1;
+        return;
+    }
     if (collector->full) {
         bool keeps = (ku__fact_gc(collector->interpreter)->debug & KU__DEBUG_SAVEALL) != 0;
         collector->moved = collector->candidates - (keeps || found > collector->candidates ? 0 : found);
@@ -260,6 +288,7 @@ static PyMethodDef on_found_method = {"on_found", on_found, METH_O, NULL};
 static void collector_free(ku__collector *collector) {
     delist(collector);
     ku__collector_roll_end(collector);
+    ku__concurrent_abandon(&collector->concurrent);
     Py_CLEAR(collector->weak);
     Py_CLEAR(collector->shower);
     Py_CLEAR(collector->theirs);
@@ -353,6 +382,7 @@ bool ku__collector_uninstall(void) {
     if (state->collecting || collector->generation >= 0) {
         return false;
     }
+    ku__concurrent_give_up(collector);
     pass_on(collector);
     PyObject *list = collector->ours;
     state->callbacks = collector->theirs;

@@ -38,6 +38,7 @@
 #include "cpython/collector_marks.h"
 #include "cpython/collector_roll.h"
 #include "cpython/collector_when.h"
+#include "cpython/concurrent.h"
 #include "gc/pauses.h"
 
 #if KU__FACTS_SUPPORTED
@@ -94,6 +95,9 @@ struct ku__collector {
     ku__sentinel sentinel;
     PyObject *weak; /* NULL, or the weak reference to the sentinel */
 
+    ku__concurrent concurrent; /* full collections by a child */
+    bool concurrently;         /* the collection that runs is a part of one */
+
     ku__pauses pauses[3];
     uint64_t installed;        /* nanoseconds: when it came */
     size_t candidates, marked; /* of the last full collection that was taken */
@@ -112,6 +116,9 @@ int ku__collector_install(bool eager);
 
 /* Gives the running interpreter back to its own. False, and no change, while a collection runs. */
 bool ku__collector_uninstall(void);
+
+/* Bytes of large blocks of the interpreter's. */
+size_t ku__collector_large_bytes(const ku__collector *collector);
 
 /* ---- collector_enter.c ---- */
 

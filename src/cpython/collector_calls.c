@@ -7,7 +7,10 @@
 
 #if KU__FACTS_SUPPORTED
 
-enum { SENTENCE = 256 };
+enum {
+    SENTENCE = 256,
+    CONCURRENT_LEAST = 500000, /* objects: at one go they take some 10 milliseconds, and a clone is not much faster */
+};
 static const double nanoseconds = 1e9; /* in a second */
 
 static bool prepare(PyObject *module) {
@@ -29,11 +32,18 @@ static bool prepare(PyObject *module) {
 }
 
 PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"eager", NULL};
-    int eager = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$p:gc_install", KU__KEYWORDS(names), &eager) ||
+    static const char *const names[] = {"eager", "concurrent", "least", NULL};
+    int eager = 0, concurrent = 0;
+    Py_ssize_t least = CONCURRENT_LEAST;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$ppn:gc_install", KU__KEYWORDS(names), &eager, &concurrent,
+                                     &least) ||
         !ku__require_main(module) || !prepare(module) || ku__collector_install(eager != 0) != 0) {
         return NULL;
+    }
+    if (concurrent) {
+        ku__concurrent *on = &ku__collector_here()->concurrent;
+        on->on = true;
+        on->least = (size_t)(least > 0 ? least : 0);
     }
     Py_RETURN_NONE;
 }
@@ -46,6 +56,17 @@ PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+static PyObject *describe_concurrent(const ku__concurrent *on) {
+    static const char *const phases[] = {"idle", "child", "hold", "decide"};
+    if (!on->on) {
+        Py_RETURN_NONE;
+    }
+    return Py_BuildValue("{s:s,s:i,s:n,s:n,s:n,s:n,s:n,s:n}", "phase", phases[on->phase], "child", on->child, "begun",
+                         (Py_ssize_t)on->begun, "done", (Py_ssize_t)on->done, "lost", (Py_ssize_t)on->lost, "refused",
+                         (Py_ssize_t)on->refused, "given_up", (Py_ssize_t)on->given_up, "slices",
+                         (Py_ssize_t)on->slices);
+}
+
 PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
     (void)module;
     (void)ignored;
@@ -53,8 +74,19 @@ PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
     if (collector == NULL) {
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("{s:n,s:n,s:n}", "full", (Py_ssize_t)collector->taken_count, "marked",
-                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates);
+    return Py_BuildValue("{s:n,s:n,s:n,s:N}", "full", (Py_ssize_t)collector->taken_count, "marked",
+                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates, "concurrent",
+                         describe_concurrent(&collector->concurrent));
+}
+
+PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    ku__collector *collector = ku__collector_here();
+    if (collector != NULL && collector->generation < 0) {
+        ku__concurrent_give_up(collector);
+    }
+    Py_RETURN_NONE;
 }
 
 /* ---- pauses ---- */
@@ -109,6 +141,12 @@ PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored) {
 }
 
 PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    Py_RETURN_NONE;
+}
+
+PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored) {
     (void)module;
     (void)ignored;
     Py_RETURN_NONE;

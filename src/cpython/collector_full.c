@@ -8,6 +8,9 @@
  *     finalizers                      likewise. Its finalizer takes it out of the list it is in, so that it is neither
  *                                     counted nor cleared nor kept as garbage, and never shows in gc.get_objects()
  *
+ * In a slice of a concurrent collection (concurrent.h) it stays until what is dead is cleared, and refers to what is
+ * decided about, so that the references by which these are held are explained; they end when it is cleared itself.
+ *
  * Its weak reference can be seen there while callbacks run, and only then.
  *
  * Source of the order: gc_collect_main() in Modules/gcmodule.c and Python/gc.c, v3.11.7 to v3.15.2 (deduce_unreachable,
@@ -29,17 +32,30 @@ static ku__sentinel *sentinel_of(PyObject *item) {
 }
 
 static int sentinel_traverse(PyObject *self, visitproc visit, void *argument) {
-    return visit(self, argument);
+    int stopped = visit(self, argument);
+    return stopped != 0 ? stopped : ku__concurrent_visit(&sentinel_of(self)->collector->concurrent, visit, argument);
 }
 
 static void sentinel_finalize(PyObject *self) {
     ku__sentinel *sentinel = sentinel_of(self);
-    ku__gc_unlink(&sentinel->node);
-    sentinel->node = (PyGC_Head){0};
+    if (!ku__concurrent_decides(&sentinel->collector->concurrent)) {
+        ku__gc_unlink(&sentinel->node);
+        sentinel->node = (PyGC_Head){0};
+    }
     ku__collector_show(sentinel->collector);
     if (sentinel->collector->weak != NULL) {
         PyObject_GC_UnTrack(sentinel->collector->weak);
     }
+}
+
+static int sentinel_clear(PyObject *self) {
+    ku__sentinel *sentinel = sentinel_of(self);
+    if (ku__concurrent_decides(&sentinel->collector->concurrent)) {
+        ku__gc_unlink(&sentinel->node);
+        sentinel->node = (PyGC_Head){0};
+        ku__concurrent_let_go(&sentinel->collector->concurrent);
+    }
+    return 0;
 }
 
 /* Never called: the count is 1 from the beginning to the end. */
@@ -53,6 +69,7 @@ static PyTypeObject sentinel_type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_weaklistoffset = offsetof(ku__sentinel, weak_references) - offsetof(ku__sentinel, item),
     .tp_traverse = sentinel_traverse,
+    .tp_clear = sentinel_clear,
     .tp_finalize = sentinel_finalize,
     .tp_dealloc = sentinel_dealloc,
     .tp_doc = PyDoc_STR("What kucha's collector knows by that the dead were found."),
@@ -149,6 +166,7 @@ void ku__collector_take(ku__collector *collector, int generation) {
 }
 
 void ku__collector_show(ku__collector *collector) {
+    ku__concurrent_show(collector);
     if (!collector->taken) {
         return;
     }

@@ -128,6 +128,12 @@ bool ku__marks_take_other(ku__marks *marks, const void *item) {
     return true;
 }
 
+bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *place) {
+    const uintptr_t *entry = place_of(marks, (uintptr_t)item);
+    *place = (size_t)(entry - marks->others);
+    return *entry != 0 && (*entry & TAKEN) == 0;
+}
+
 bool ku__marks_has(const ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;
     if (offset >= marks->span) {

@@ -51,6 +51,9 @@ void ku__marks_close(ku__marks *marks);
 bool ku__marks_add_other(ku__marks *marks, const void *item);
 bool ku__marks_take_other(ku__marks *marks, const void *item);
 
+/* Whether an object that is not in the bits is a candidate; then `place` is its place in the table. */
+bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *place);
+
 /* Makes an object a candidate. */
 static inline bool ku__marks_add(ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;

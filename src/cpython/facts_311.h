@@ -81,6 +81,11 @@ static inline void ku__interpreters_unlock(void) {
     PyThread_release_lock(_PyRuntime.interpreters.mutex);
 }
 
+/* In a copy of the process that was made while its maker held the lock. There is nobody else in it. */
+static inline void ku__interpreters_unlock_in_copy(void) {
+    ku__interpreters_unlock();
+}
+
 /* All interpreters share one GIL and so one pair of heaps: which one runs does not matter. */
 static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
     (void)interpreter;

@@ -21,6 +21,11 @@ static inline void ku__interpreters_unlock(void) {
     PyThread_release_lock(_PyRuntime.interpreters.mutex);
 }
 
+/* In a copy of the process that was made while its maker held the lock. There is nobody else in it. */
+static inline void ku__interpreters_unlock_in_copy(void) {
+    ku__interpreters_unlock();
+}
+
 /* Whether some thread, perhaps this one, is in the list. */
 static inline bool ku__fact_interpreters_locked(void) {
     if (!PyThread_acquire_lock(_PyRuntime.interpreters.mutex, NOWAIT_LOCK)) {
@@ -50,6 +55,12 @@ static inline bool ku__fact_interpreters_locked(void) {
 
 static inline void ku__interpreters_unlock(void) {
     PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+}
+
+/* In a copy of the process that was made while its maker held the lock. There is nobody else in it, so nobody is woken
+ * up. */
+static inline void ku__interpreters_unlock_in_copy(void) {
+    __atomic_store_n(&_PyRuntime.interpreters.mutex._bits, 0, __ATOMIC_RELEASE);
 }
 
 #endif

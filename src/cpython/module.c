@@ -276,12 +276,14 @@ PyDoc_STRVAR(call_program_doc,
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
 
 PyDoc_STRVAR(gc_install_doc,
-             "gc_install(*, eager=False) -> None\n\nPut kucha's collector in charge of this interpreter.\n"
-             "Raises Refused, with the reason, where that would not be safe.");
+             "gc_install(*, eager=False, concurrent=False, least=...) -> None\n\n"
+             "Put kucha's collector in charge of this interpreter. concurrent: full collections of at least that many\n"
+             "objects are made by a child. Raises Refused, with the reason, where that would not be safe.");
 PyDoc_STRVAR(gc_uninstall_doc, "gc_uninstall() -> None\n\nGive the interpreter back to its own collector.");
+PyDoc_STRVAR(gc_settle_doc, "gc_settle() -> None\n\nEnd a concurrent collection, if one is under way.");
 PyDoc_STRVAR(gc_status_doc,
              "gc_status() -> dict | None\n\nfull (collections), and of the last of them marked and\n"
-             "candidates; None where kucha's collector is not in charge.");
+             "candidates, and concurrent (None, or what became of them); None where kucha's collector is not in charge.");
 PyDoc_STRVAR(gc_pauses_doc,
              "gc_pauses() -> dict\n\nsince (seconds) and generations: count, total and longest in\n"
              "seconds, histogram by powers of two of a microsecond.");
@@ -314,6 +316,7 @@ static PyMethodDef methods[] = {
     {"capture_read", ku__capture_read_call, METH_O, capture_read_doc},
     {"gc_install", WITH_KEYWORDS(ku__gc_install_call), METH_VARARGS | METH_KEYWORDS, gc_install_doc},
     {"gc_uninstall", ku__gc_uninstall_call, METH_NOARGS, gc_uninstall_doc},
+    {"gc_settle", ku__gc_settle_call, METH_NOARGS, gc_settle_doc},
     {"gc_status", ku__gc_status_call, METH_NOARGS, gc_status_doc},
     {"gc_pauses", ku__gc_pauses_call, METH_NOARGS, gc_pauses_doc},
     {"resident", ku__resident_call, METH_NOARGS, resident_doc},

@@ -63,6 +63,7 @@ PyObject *ku__tracing_description(void); /* for status(): a dict, or None */
 
 PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords); /* collector_calls.c */
 PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored);
+PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored);
 PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored);
 PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored);
 

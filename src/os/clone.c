@@ -44,7 +44,7 @@ static void be_taken_first(void) {
 }
 
 /* Handlers of the program's for a crash would speak, or wait, in its name. */
-static void crash_quietly(void) {
+void ku__clone_crash_quietly(void) {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU};
     sigset_t unblocked;
     sigemptyset(&unblocked);
@@ -65,7 +65,7 @@ pid_t ku__clone_copy(void) {
     if (copy == 0) {
         close_all();
         be_taken_first();
-        crash_quietly();
+        ku__clone_crash_quietly();
         return 0;
     }
     int error = errno;

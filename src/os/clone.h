@@ -21,6 +21,9 @@ pid_t ku__clone_copy(void);
 /* The same for a copy that makes a copy of itself, which keeps its descriptors and signals as they are. */
 pid_t ku__clone_again(void);
 
+/* In a copy: a crash ends it, and neither a handler of the program's nor a core file tells of it. */
+void ku__clone_crash_quietly(void);
+
 /* Waits until the copy has ended, at most so long (negative: for ever; 0: not at all); one that takes longer goes on.
  * Returns whether it has ended, with how in `status` as waitpid(2) tells it. */
 bool ku__clone_wait(pid_t copy, double seconds, int *status);

@@ -4,6 +4,8 @@
 
 #ifdef __linux__
 
+#include "os/clone.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+    TICKS_A_SECOND = 25,
+    TICK = 1000000 / TICKS_A_SECOND, /* microseconds; a look takes three */
+    SHARED_FILES = 2,                /* KCMP_FILES of linux/kcmp.h, which not every system has */
+};
+
 /* The end of a process whose C library knows nothing of it. */
 static _Noreturn void leave(int status) {
     for (;;) {
@@ -20,15 +28,41 @@ static _Noreturn void leave(int status) {
     }
 }
 
-/* SIGALRM ends the child, whatever the program has made of it; all others stay blocked. */
-static void set_watchdog(unsigned seconds) {
-    struct sigaction standard = {.sa_handler = SIG_DFL};
-    struct itimerval once = {.it_value = {.tv_sec = seconds}};
+/* Of the child. */
+static struct {
+    pid_t parent;
+    unsigned ticks_left;
+} life;
+
+/* Whether the parent is still the program that it was: one that is replaced has files of its own then. A negative
+ * answer says that the system does not tell. */
+static bool shares_files(void) {
+#ifdef SYS_kcmp
+    return syscall(SYS_kcmp, life.parent, getpid(), SHARED_FILES, 0ul, 0ul) <= 0;
+#else
+    return true;
+#endif
+}
+
+static void on_tick(int signal) {
+    (void)signal;
+    if (getppid() != life.parent || life.ticks_left-- == 0 || !shares_files()) {
+        leave(1);
+    }
+}
+
+/* The timer's signal, which is also that of the parent's end, is the only one that is let through. */
+static void set_watchdog(pid_t parent, unsigned seconds) {
+    struct sigaction look = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    struct itimerval tick = {.it_value = {.tv_usec = TICK}, .it_interval = {.tv_usec = TICK}};
     sigset_t alarm_only;
     sigemptyset(&alarm_only);
     sigaddset(&alarm_only, SIGALRM);
-    sigaction(SIGALRM, &standard, NULL);
-    setitimer(ITIMER_REAL, &once, NULL);
+    life.parent = parent;
+    life.ticks_left = seconds * TICKS_A_SECOND;
+    sigaction(SIGALRM, &look, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGALRM);
+    setitimer(ITIMER_REAL, &tick, NULL);
     sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
 }
 
@@ -41,11 +75,11 @@ int ku__image_start(void (*work)(void *argument), void *argument, unsigned secon
     pid_t parent = getpid();
     long child = syscall(SYS_clone, (unsigned long)CLONE_FILES, NULL, NULL, NULL, NULL);
     if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ku__clone_crash_quietly();
+        set_watchdog(parent, seconds);
         if (getppid() != parent) {
             leave(1); /* it ended before that was said */
         }
-        set_watchdog(seconds);
         work(argument);
         leave(0);
     }

@@ -486,7 +486,7 @@ def test_the_command_puts_it_in_charge(kucha: Runner) -> None:
     done = kucha("run", "-q", "--no-trace", "-c", "import kucha; print(kucha.gc.installed())")
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
     done = kucha("run", "--gc=other", "-c", "0")
-    assert done.returncode == 2 and "must be one of stock, kucha" in done.stderr
+    assert done.returncode == 2 and "must be one of stock, kucha, concurrent" in done.stderr
 
 
 def test_the_summary_tells_pauses(kucha: Runner) -> None:
