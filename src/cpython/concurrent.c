@@ -18,11 +18,14 @@ enum {
     SLICE_LEAST = 500,   /* objects: less is not worth a collection's fixed costs */
     SLICE_FIRST = 5000,  /* before anything is known of how long they take */
     HOLD_FIRST = 100000,
-    GROWTH_MOST = 4,  /* of a slice, from one to the next */
-    AHEAD = 16,       /* objects that are fetched ahead of the one that is held */
-    WAIT_MOST = 64,   /* full collections at one go before a child is tried again */
-    ANSWER_SPARE = 8, /* of the objects that were counted, for those that were not */
-    BIG_ROW = 16,     /* references in a list that are freed in the time of one object */
+    GROWTH_MOST = 4,         /* of a slice, from one to the next */
+    AHEAD = 16,              /* objects that are fetched ahead of the one that is held */
+    WAIT_MOST = 64,          /* full collections at one go before a child is tried again */
+    ANSWER_SPARE = 8,        /* of the objects that were counted, for those that were not */
+    MISSED_MOST = 10000,     /* objects of an answer that could not be held: such garbage may be outstanding, */
+    MISSED_SHARE = 4,        /* or a quarter of what was; with more, the next collection is made at one go */
+    ELSEWHERE_MOST = 100000, /* objects born before kucha came: an interpreter starts with some ten thousand */
+    BIG_ROW = 16,            /* references in a list that are freed in the time of one object */
 };
 
 /* ---- the collector's own view ---- */
@@ -226,10 +229,17 @@ static bool take_answer(ku__collector *collector) {
     ku__concurrent *on = &collector->concurrent;
     on->held_bytes = (on->answer->count + 1) * sizeof(uintptr_t);
     on->held = ku__pages_map(on->held_bytes);
-    on->held_count = on->decided = on->asked = 0;
+    on->held_count = on->decided = on->asked = on->missed = 0;
     on->step_seen = on->answer->seen;
     on->phase = KU__PHASE_HOLD;
     return on->held != NULL;
+}
+
+/* What was born before kucha came cannot be watched, and so not be held: of a heap that is mostly of it nothing would
+ * come. */
+static bool is_of_use(ku__answer *answer) {
+    return atomic_load(&answer->is_whole) != 0 &&
+           (answer->elsewhere <= ELSEWHERE_MOST || answer->elsewhere <= answer->seen / 2);
 }
 
 /* False: nothing will come of it. */
@@ -240,7 +250,7 @@ static bool poll_child(ku__collector *collector) {
         return true;
     }
     on->child = 0;
-    if (state == KU__IMAGE_DONE && atomic_load(&on->answer->is_whole) != 0 && take_answer(collector)) {
+    if (state == KU__IMAGE_DONE && is_of_use(on->answer) && take_answer(collector)) {
         on->failures = 0;
         return true;
     }
@@ -265,11 +275,14 @@ static double next_rate(double before, size_t objects, uint64_t took) {
 
 /* One that is not held leaves the end of its component to the one before it. */
 static void hold(ku__concurrent *on, uintptr_t item) {
-    PyObject *object = object_at(item);
-    if (!ku__watch_freed(object) && ku__gc_node(object)->_gc_next != 0) {
-        Py_INCREF(object);
+    PyObject *dead = object_at(item);
+    if (!ku__watch_freed(dead) && ku__gc_node(dead)->_gc_next != 0) {
+        Py_INCREF(dead);
         on->held[on->held_count++] = item;
-    } else if ((item & 1) != 0 && on->held_count != 0) {
+        return;
+    }
+    on->missed++;
+    if ((item & 1) != 0 && on->held_count != 0) {
         on->held[on->held_count - 1] |= 1;
     }
 }
@@ -359,6 +372,9 @@ static void finish(ku__collector *collector) {
                        .bytes = ku__collector_large_bytes(collector),
                        .later = collector->pacer.policy.pending};
     ku__policy_note(&collector->pacer.policy, KU__GENERATION_FULL, &yield, true);
+    if (on->missed > MISSED_MOST && on->missed * MISSED_SHARE > on->held_count) {
+        on->wait = 1;
+    }
     drop_held(on);
     on->done++;
 }

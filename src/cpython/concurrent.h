@@ -60,7 +60,8 @@ typedef struct ku__answer {
     _Atomic uint32_t is_whole;
     size_t capacity; /* items; more than those are left for the next collection */
     size_t count;
-    size_t seen; /* objects that were tracked */
+    size_t seen;      /* objects that were tracked */
+    size_t elsewhere; /* of them outside of small blocks of kucha's */
     uintptr_t items[];
 } ku__answer;
 
@@ -80,6 +81,7 @@ typedef struct ku__concurrent {
     uintptr_t *held; /* objects with a reference of ours, and bit 0 as in the answer */
     size_t held_bytes, held_count;
     size_t asked;   /* items of the answer that were looked at, to hold them */
+    size_t missed;  /* of them could not be held */
     size_t decided; /* of the held: those before have been let go */
 
     /* the slice that runs */

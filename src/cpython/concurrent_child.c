@@ -105,9 +105,8 @@ static bool number_all(finder *in) {
 }
 
 static int traverse(uintptr_t item, visitproc visit, void *argument) {
-    PyObject *object = (PyObject *)item;
-    traverseproc of_type = Py_TYPE(object)->tp_traverse;
-    return of_type != NULL ? of_type(object, visit, argument) : 0;
+    traverseproc of_type = Py_TYPE((PyObject *)item)->tp_traverse;
+    return of_type != NULL ? of_type((PyObject *)item, visit, argument) : 0;
 }
 
 /* ---- trial deletion ---- */
@@ -276,6 +275,7 @@ static void tell(const finder *in, ku__answer *answer) {
 void ku__concurrent_find(ku__collector *collector, ku__answer *answer) {
     finder in = {.marks = &collector->marks};
     answer->seen = ku__collector_enter(collector);
+    answer->elsewhere = in.marks->others_count;
     if (answer->seen != SIZE_MAX && ku__collector_mark(collector) && number_all(&in) && find_dead(&in) && order(&in)) {
         tell(&in, answer);
     }

@@ -28,6 +28,7 @@ DOCUMENTS = (
     "objgraph.md",
     "dropin.md",
     "gc-hosted.md",
+    "gc-concurrent.md",
     "gil.md",
     "heap.md",
 )
