@@ -472,9 +472,11 @@ assert gc.collect() >= 1
 
 
 def test_examples_of_the_document_run() -> None:
-    text = (TOP / "docs" / "gc-hosted.md").read_text()
-    examples = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert examples
+    texts = [(TOP / "docs" / name).read_text() for name in ("gc-hosted.md", "gc-concurrent.md")]
+    examples = [
+        code for text in texts for code in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    ]
+    assert len(examples) > 3
     for example in examples:
         passes(example)
 
