@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,14 +186,19 @@ def setup() -> int:
     if os.geteuid() != 0:
         print(f"interpreters: only root can make chroots; going on without {names}", file=sys.stderr)
         return 0
-    failures = 0
-    for suite, minors in absent.items():
-        try:
-            make_chroot(suite, minors)
-        except (Unavailable, OSError) as error:
-            failures += 1
-            print(f"interpreters: {error}", file=sys.stderr)
-    return 1 if failures else 0
+    with ThreadPoolExecutor(len(absent)) as pool:  # each is a process of debootstrap's
+        made = list(pool.map(lambda suite: make_or_complain(suite, absent[suite]), absent))
+    return 0 if all(made) else 1
+
+
+def make_or_complain(suite: str, minors: tuple[str, ...]) -> bool:
+    """Makes one chroot; says so and is False where that does not go."""
+    try:
+        make_chroot(suite, minors)
+    except (Unavailable, OSError) as error:
+        print(f"interpreters: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def show() -> int:

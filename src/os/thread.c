@@ -1,4 +1,4 @@
-/* thread.c: see thread.h. Sources: pthread_create(3), tgkill(2), kernel/exit.c of Linux (exit_mm before exit_notify). */
+/* thread.c: see thread.h. Sources: pthread_create(3), tgkill(2); kernel/exit.c of Linux (exit_mm(), exit_notify()). */
 #include "os/thread.h"
 
 #include "os/clock.h"

@@ -1,8 +1,8 @@
 /* thread.h: threads of the library's own beside a program that may count its threads.
  *
  * pthread_join(3) returns when the kernel has cleared the ended thread's number in memory, which is a moment before it
- * takes the thread off the process's list: /proc/self/task and the thread count of /proc/self/stat may show it still, for
- * as long as the kernel leaves the ending thread without a processor. A program that forks right then looks
+ * takes the thread off the process's list: /proc/self/task and the thread count of /proc/self/stat may show it still,
+ * for as long as the kernel leaves the ending thread without a processor. A program that forks right then looks
  * multi-threaded, and CPython from 3.12 on says so (warn_about_fork_with_threads in Modules/posixmodule.c). So whoever
  * ends a thread here also waits until the system knows no thread of that number.
  *
@@ -22,8 +22,8 @@ typedef struct ku__thread {
     int number; /* the kernel's; the thread writes it first of all, so it is there once the thread was joined */
 } ku__thread;
 
-/* Starts run(argument) in a thread with a stack of `stack` bytes, or of the system's default where that is 0. Returns 0,
- * or an errno value where the system refused it. `thread` must stay where it is until ku__thread_end(). */
+/* Starts run(argument) in a thread with a stack of `stack` bytes, or of the system's default where that is 0. Returns
+ * 0, or an errno value where the system refused it. `thread` must stay where it is until ku__thread_end(). */
 int ku__thread_start(ku__thread *thread, void *(*run)(void *argument), void *argument, size_t stack);
 
 /* Waits until the thread has ended and no count of the process's threads has it any more. */

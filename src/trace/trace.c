@@ -154,13 +154,21 @@ void ku__epoch_advance(ku__tracer *tracer) {
     __atomic_store_n(&tracer->seed, ku__hash_words(epoch, 0x5851F42D4C957F2Du), __ATOMIC_RELAXED);
 }
 
+/* Bytes mapped for counts of sites that there are not yet. Chunks hold 65,536 sites, and the system gives their pages
+ * when they are first written to: this is room for addresses and no memory. */
+static size_t counts_to_come(const ku__tracer *tracer) {
+    uint64_t sites = ku__column_count(&tracer->tables->sites), chunk = (uint64_t)1 << KU__SITE_CHUNK_BITS;
+    uint64_t room = (sites + chunk - 1) / chunk * chunk;
+    return (size_t)(room - sites) * sizeof(ku__site_counts) * KU__LANE_COUNT;
+}
+
 void ku__tracer_cost(const ku__tracer *tracer, ku__trace_cost *cost) {
     const ku__tables *tables = tracer->tables;
     *cost = (ku__trace_cost){
         .sites = ku__column_count(&tables->sites) - 1u,
         .codes = ku__column_count(&tables->codes) - 1u,
         .frames = ku__column_count(&tables->frames) - 1u,
-        .metadata_bytes = ku__cell_read(&tables->mapped) + sizeof *tracer + sizeof *tables,
+        .metadata_bytes = ku__cell_read(&tables->mapped) - counts_to_come(tracer) + sizeof *tracer + sizeof *tables,
         .epochs = __atomic_load_n(&tables->epoch, __ATOMIC_RELAXED),
         .misses = tables->misses,
         .miss_nanoseconds = tables->miss_nanoseconds,

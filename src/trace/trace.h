@@ -211,7 +211,7 @@ void ku__peak_reset(ku__tracer *tracer);
 
 typedef struct ku__trace_cost {
     uint64_t sites, codes, frames;
-    uint64_t metadata_bytes; /* mapped for tables, counts, cache */
+    uint64_t metadata_bytes; /* mapped for tables, cache, and the counts of as many sites as there are */
     uint64_t epochs;
     uint64_t misses;           /* stacks that were not found in the cache */
     uint64_t miss_nanoseconds; /* spent on interning them and their code records */

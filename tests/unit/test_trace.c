@@ -84,6 +84,20 @@ static void test_equal_contents_are_one_record(void **state) {
     ku__tracer_delete(tracer);
 }
 
+static void test_counts_cost_as_much_as_there_are_sites(void **state) {
+    (void)state;
+    ku__tracer *tracer = tracer_of(1, 0);
+    ku__trace_cost few, many;
+    ku__tracer_cost(tracer, &few);
+    assert_true(few.metadata_bytes < (uint64_t)2
+                                         << 20); /* the first chunk of counts alone has 4 MiB of addresses a lane */
+    for (uint32_t i = 0; i < 2000; i++) assert_int_not_equal(one_frame_site(tracer, 0, i), 0);
+    ku__tracer_cost(tracer, &many);
+    assert_int_equal(many.sites, few.sites + 2000);
+    assert_true(many.metadata_bytes >= few.metadata_bytes + 2000 * sizeof(ku__site_counts) * KU__LANE_COUNT);
+    ku__tracer_delete(tracer);
+}
+
 /* Bindings against an array: random additions and removals, so that removal meets long runs of neighbours. */
 static void test_bindings_follow_a_model(void **state) {
     (void)state;
@@ -430,6 +444,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_out_of_range_are_refused),
         cmocka_unit_test(test_equal_contents_are_one_record),
+        cmocka_unit_test(test_counts_cost_as_much_as_there_are_sites),
         cmocka_unit_test(test_bindings_follow_a_model),
         cmocka_unit_test(test_stacks_are_interned_whole_and_cut_to_the_limit),
         cmocka_unit_test(test_many_stacks_keep_their_numbers),
