@@ -14,8 +14,8 @@
  *              when it clears what is dead. What was brought back by a weak reference or a listing stays.
  *
  * Why the same objects die: the interpreter decides about a set of tracked objects, by its own code, and is right
- * whatever the set is. What the child says is a hint; what holds is that an object of the answer is tracked at the time:
- * the child was led to it by a generation's list, and its block was not freed since. Why all die: dead objects are
+ * whatever the set is. What the child says is a hint; what holds is that an object of the answer is tracked then: the
+ * child was led to it by a generation's list, and its block was not freed since. Why all die: dead objects are
  * referred to by dead ones alone, and these are decided about before, or in the same slice. A weak reference with a
  * callback counts as referring to its object there, so that of two dead ones the callback's end is decided first, as
  * if they had been looked at together.
@@ -110,7 +110,7 @@ typedef enum ku__turn {
     KU__TURN_TAKEN,     /* the interpreter has been shown what we want it to see */
 } ku__turn;
 
-/* A collection of `generation` begins; `wanted`: the pacer wants all looked at. `automatic`: nobody has asked for it. */
+/* A collection of `generation` begins; `wanted`: the pacer wants all looked at. `automatic`: nobody asked for it. */
 ku__turn ku__concurrent_turn(struct ku__collector *collector, int generation, bool automatic, bool wanted);
 
 /* A collection that was taken: the lists are to be whole again; and it is over, `found` dead objects (the sentinel

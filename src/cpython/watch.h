@@ -1,7 +1,7 @@
 /* watch.h: which blocks were freed since some moment; while somebody wants to know.
  *
- * A set of entry points in front of whichever is in place. It sets a bit for each block of a window of addresses that is
- * freed or resized, keeps others in a table, and passes the call on. So an object that lay at an address when the watch
+ * A set of entry points in front of whichever is in place. It sets a bit for each block of a window of addresses that
+ * is freed or resized, keeps others in a table, and passes the call on. So an object that lay at an address when the watch
  * began, and whose block was not freed since, still lies there, and its words can be read; whether the collector tracks
  * it stands in them. While nobody watches, the set is not in place and costs nothing.
  *

@@ -1,5 +1,5 @@
-/* test_calls.c: what the checking build asks of every public call: that nothing it is given was freed, and that it leaks
- * no reference. Each fault happens in a child, which must end with the sentence that names the object.
+/* test_calls.c: what the checking build asks of every public call: that nothing it is given was freed, and that it
+ * leaks no reference. Each fault happens in a child, which must end with the sentence that names the object.
  *
  * calls_table.h is made of the public headers (scripts/tools/checked_calls.py): one entry for each place of each
  * function for an object. So a new function is tested as soon as it is declared.
