@@ -1,9 +1,9 @@
 /* watch.h: which blocks were freed since some moment; while somebody wants to know.
  *
  * A set of entry points in front of whichever is in place. It sets a bit for each block of a window of addresses that
- * is freed or resized, keeps others in a table, and passes the call on. So an object that lay at an address when the watch
- * began, and whose block was not freed since, still lies there, and its words can be read; whether the collector tracks
- * it stands in them. While nobody watches, the set is not in place and costs nothing.
+ * is freed or resized, keeps others in a table, and passes the call on. So an object that lay at an address when the
+ * watch began, and whose block was not freed since, still lies there, and its words can be read; whether the collector
+ * tracks it stands in them. While nobody watches, the set is not in place and costs nothing.
  *
  * An object begins 16 or 32 bytes behind its block's first byte: behind a collector's header, and behind two words more
  * where its type has a dict or weak references of its own.
