@@ -9,6 +9,9 @@
 #include <kucha/kucha.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { SMALL_MIB = 2, LARGE_MIB = 96, BLOCK = 512, PER_MIB = (1 << 20) / BLOCK };
 
@@ -159,6 +162,58 @@ static void huge_pages_stay_while_they_are_cheaper(void **state) {
     assert_int_equal(backing.trial_at, held * 12);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(KU_HOSTILE) /* what those add to a program is over the limit */
+/* Of a control group that the test makes for itself, where it may: version 1 has a folder for memory, 2 has one for all. */
+typedef struct group {
+    char folder[64], limit[96], members[96];
+} group;
+
+static bool write_number(const char *path, size_t number) {
+    FILE *file = fopen(path, "w");
+    if (file == NULL) return false;
+    bool done = fprintf(file, "%zu\n", number) > 0;
+    return fclose(file) == 0 && done;
+}
+
+static bool group_make(group *made, size_t limit) {
+    static const char *const places[][2] = {{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+                                            {"/sys/fs/cgroup", "memory.max"}};
+    for (size_t version = 0; version < 2; version++) {
+        snprintf(made->folder, sizeof made->folder, "%s/kucha-test-%d", places[version][0], (int)getpid());
+        snprintf(made->limit, sizeof made->limit, "%s/%s", made->folder, places[version][1]);
+        snprintf(made->members, sizeof made->members, "%s/cgroup.procs", made->folder);
+        if (mkdir(made->folder, 0755) != 0) continue;
+        if (access(made->limit, W_OK) == 0 && write_number(made->limit, limit)) return true;
+        rmdir(made->folder);
+    }
+    return false;
+}
+
+enum { NOT_ALLOWED = 77 };
+
+static int fill_in_group(const group *own) {
+    if (!write_number(own->members, 0)) return NOT_ALLOWED; /* 0 is who writes it */
+    ku_heap *heap = heap_with(KU_HUGE_AUTO);
+    fill(heap, LARGE_MIB, NULL);
+    return 0;
+}
+
+/* With room for the blocks, for what may be taken too much (1/64 and a huge page), and for 12 MiB of a process. */
+static void a_control_group_that_has_room_kills_nobody(void **state) {
+    (void)state;
+    group own;
+    if (!group_make(&own, ((size_t)(LARGE_MIB + LARGE_MIB / 64 + 12) << 20) + KU__HUGE_PAGE)) skip();
+    pid_t child = fork();
+    if (child == 0) _exit(fill_in_group(&own));
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    rmdir(own.folder);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_ALLOWED) skip();
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+#endif
+
 static void a_wish_that_is_not_named_is_refused(void **state) {
     (void)state;
     ku_error error;
@@ -175,6 +230,9 @@ int main(void) {
         cmocka_unit_test(purging_gives_back_what_was_taken_ahead),
         cmocka_unit_test(a_pool_that_went_back_is_not_counted),
         cmocka_unit_test(huge_pages_stay_while_they_are_cheaper),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(KU_HOSTILE)
+        cmocka_unit_test(a_control_group_that_has_room_kills_nobody),
+#endif
         cmocka_unit_test(a_wish_that_is_not_named_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,6 +167,40 @@ static int run_into_the_limit(void) {
     return ku_heap_malloc(heap, 400) == NULL;
 }
 
+/* How many blocks a heap gives under the limit, through a page that a child shares. */
+static size_t *blocks_given;
+
+static int fill_to_the_limit(ku_huge_pages wish) {
+    ku_heap_options options = {.huge_pages = wish};
+    ku_heap *heap = ku_heap_new(&options, NULL);
+    if (heap == NULL || limit_addresses((size_t)250 << 20) != 0) {
+        return 9;
+    }
+    *blocks_given = 0;
+    for (unsigned char *block; (block = ku_heap_malloc(heap, 256)) != NULL; ++*blocks_given) block[0] = 1;
+    return ku_heap_last_refusal(heap) != KU_NO_MEMORY;
+}
+
+static int fill_with_memory_taken_ahead(void) {
+    return fill_to_the_limit(KU_HUGE_AUTO);
+}
+
+static int fill_with_none_taken_ahead(void) {
+    return fill_to_the_limit(KU_HUGE_NEVER);
+}
+
+static void memory_taken_ahead_costs_no_addresses(void **state) {
+    (void)state;
+    blocks_given = mmap(NULL, sizeof *blocks_given, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(blocks_given != MAP_FAILED);
+    assert_int_equal(in_child(fill_with_none_taken_ahead), 0);
+    size_t none = *blocks_given, apart = ((size_t)4 << 20) / 256; /* an arena */
+    assert_int_equal(in_child(fill_with_memory_taken_ahead), 0);
+    assert_true(*blocks_given > ((size_t)100 << 20) / 256);
+    assert_in_range(*blocks_given, none - apart, none + apart);
+    munmap(blocks_given, sizeof *blocks_given);
+}
+
 static void it_starts_and_works_under_a_gibibyte_of_addresses(void **state) {
     (void)state;
     assert_int_equal(in_child(start_under_a_gibibyte), 0);
@@ -260,6 +295,7 @@ int main(void) {
         cmocka_unit_test(it_starts_and_works_under_64_mebibytes),
         cmocka_unit_test(a_limit_lowered_later_leaves_room),
         cmocka_unit_test(the_limit_of_addresses_is_an_error_to_report),
+        cmocka_unit_test(memory_taken_ahead_costs_no_addresses),
 #endif
         cmocka_unit_test(a_forked_child_finds_no_lock_held),
     };
