@@ -300,14 +300,16 @@ HEAP = Command(
     "heap top [options] FILE\nheap tree [options] FILE [NODE]\nheap path [options] FILE [NODE]\n"
     "heap holders [options] FILE NODE\nheap query [options] FILE QUERY\nheap diff [options] OLD [BETWEEN] NEW\n"
     "heap suspects [options] FILE\nheap pins [options] FILE\nheap export [options] FILE\nheap dump [options] PID\n"
-    f"heap dump [options] -- {_PROGRAM}",
+    f"heap dump [options] -- {_PROGRAM}\nheap core [options] CORE [EXE]",
     "Shows what was alive in a heap file, who held it, and how much would go with it.",
     "top: objects by type and more. tree: what would go if a node went, largest first; without a NODE from the roots "
     "on. path: the shortest chains of references from the roots to a node; with --where those of many, merged. "
     "holders: who refers to a node. query: the nodes that answer to a QUERY. diff: what changed between two or three "
     "heaps. suspects: what keeps a tenth of the heap or more, in words. pins: nearly empty arenas, what keeps them, "
     "who holds that, and how much would go back. export: a file for another tool. dump: has a program that runs under "
-    "kucha write its heap, or runs one, with birthplaces, and writes its heap at its end.\n\n"
+    "kucha write its heap, or runs one, with birthplaces, and writes its heap at its end. "
+    "core: the heap file of a process that is over, out of its core file; EXE is its program, where the core's own "
+    "name for it is wrong here.\n\n"
     "A NODE is an address (0x7f00) or a number (#12).",
     (
         Option(
@@ -339,7 +341,12 @@ HEAP = Command(
             "OUT",
             "export: OUT.heapsnapshot is for Chrome's DevTools; OUT.json, OUT.csv, OUT.parquet are tables; OUT.dot, "
             "OUT.svg, OUT.png show what retains most. dump: the heap file; default: kucha-PID.heap or "
-            "kucha-NAME.PID.heap.",
+            "kucha-NAME.PID.heap. core: default: CORE.heap, here.",
+        ),
+        Option(
+            "--root",
+            "DIR",
+            "core: look for the files that the core names under DIR, as those of a container.",
         ),
         _FORCE,
         Option("-q --quiet", None, "No progress."),

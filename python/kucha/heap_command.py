@@ -38,6 +38,7 @@ _VERBS = {
     "suspects": "suspects FILE",
     "pins": "pins FILE",
     "export": "export FILE",
+    "core": "core CORE [EXE]",
 }
 
 
@@ -395,6 +396,13 @@ def _do_pins(words: list[str], values: dict[str, Any]) -> int:
     return heap_memory.pins(_open(words[0], values), values)
 
 
+def _do_core(words: list[str], values: dict[str, Any]) -> int:
+    from kucha import heap_core
+
+    _expect(words, "core", 1, 2)
+    return heap_core.core(words, values)
+
+
 _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "top": _do_top,
     "tree": _do_tree,
@@ -405,4 +413,5 @@ _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "suspects": _do_suspects,
     "pins": _do_pins,
     "export": _do_export,
+    "core": _do_core,
 }

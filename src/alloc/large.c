@@ -25,6 +25,12 @@ struct ku__large {
     pthread_mutex_t lock; /* used only while the heap is shared, and around fork(2) */
 };
 
+void ku__large_describe(uint32_t *entries, uint32_t *sites, uint32_t *capacity) {
+    *entries = (uint32_t)offsetof(ku__large, entries);
+    *sites = (uint32_t)offsetof(ku__large, sites);
+    *capacity = (uint32_t)offsetof(ku__large, capacity);
+}
+
 ku__large *ku__large_new(void) {
     ku__large *large = ku__pages_map(sizeof *large);
     if (large == NULL) {

@@ -23,6 +23,9 @@ typedef struct ku__large_entry {
     uint64_t heap : 16; /* number of the heap that made it */
 } ku__large_entry;
 
+/* Where a registry has its entries, its sites and its capacity, for ku__anchor_fill(). */
+void ku__large_describe(uint32_t *entries, uint32_t *sites, uint32_t *capacity);
+
 /* An empty registry, owned by one heap; NULL when refused. */
 ku__large *ku__large_new(void);
 /* A second owner; the last one that deletes it frees it. */

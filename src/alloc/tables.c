@@ -1,5 +1,6 @@
 /* tables.c: the window of addresses, the process's lock, and arenas. See tables.h. */
 #include "alloc/tables.h"
+#include "alloc/anchor.h"
 
 #include "alloc/annotate.h"
 #include "alloc/large.h"
@@ -105,7 +106,10 @@ static bool open_tables(void) {
 
 bool ku__tables_open(void) {
     ku__process_lock();
-    is_open = is_open || open_tables();
+    if (!is_open && open_tables()) {
+        is_open = true;
+        ku__anchor_fill(&heaps);
+    }
     ku__process_unlock();
     return is_open;
 }

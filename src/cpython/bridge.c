@@ -1,10 +1,13 @@
 /* bridge.c: putting heaps under the interpreter, and exchanging entry points. See bridge.h. */
 #include "cpython/bridge.h"
 
+#include "alloc/anchor.h"
 #include "cpython/counted.h"
 #include "cpython/many.h"
+#include "cpython/tracing.h"
 #include "cpython/watch.h"
 #include "os/pages.h"
+#include "trace/anchor.h"
 
 #include <stdio.h>
 
@@ -155,6 +158,14 @@ ku__house *ku__house_next(const ku__house *after) {
     return house;
 }
 
+/* For whoever reads a core of this process. */
+static void leave_anchor(const ku__house *house) {
+    ku__process_anchor.tracer = &ku__tracing_state.kept;
+    ku__process_anchor.trace = &ku__trace_anchored;
+    ku__process_anchor.buffers = house->buffers;
+    ku__process_anchor.objects = house->objects;
+}
+
 int ku__bridge_install(ku_error *error) {
     ku__bridge *bridge = &ku__bridge_state;
     ku__house *house = ku__house_new(MAIN_INTERPRETER, error);
@@ -168,6 +179,7 @@ int ku__bridge_install(ku_error *error) {
     PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &bridge->original_objects);
     PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &bridge->original_buffers);
     bridge->main_house = house;
+    leave_anchor(house);
     atomic_store(&bridge->houses, house);
     atomic_store(&bridge->house_count, 1);
     bridge->installed = true;

@@ -15,9 +15,9 @@
 #ifndef KU__GRAPH_HEAP_H
 #define KU__GRAPH_HEAP_H
 
-#include "cpython/pointer_map.h"
 #include "cpython/pools.h"
 #include "cpython/types.h"
+#include "inspect/pointer_map.h"
 
 #define KU__NO_SLOT UINT32_MAX
 

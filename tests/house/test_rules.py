@@ -20,7 +20,8 @@ ROOMS = {
     "isolate": {"os", "alloc", "trace", "gc", "object", "isolate"},
     "inspect": {"os", "alloc", "trace", "inspect"},
     "process": {"os", "process"},
-    "cpython": {"os", "alloc", "trace", "gc", "inspect", "process", "cpython"},
+    "corefile": {"os", "alloc", "trace", "inspect", "corefile"},
+    "cpython": {"os", "alloc", "trace", "gc", "inspect", "process", "corefile", "cpython"},
 }
 FUNCTION_LINES = 100
 FILE_LINES = 800

@@ -1,0 +1,40 @@
+"""Heap files out of core files: what was alive in a process that is over (docs/core-files.md)."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+class UnavailableError(ValueError):
+    """Core files cannot be read by this installation; the message says why."""
+
+
+def write(core: _Path, out: _Path, program: _Path | None = None, root: _Path | None = None) -> dict[str, Any]:
+    """Writes the heap file ``out`` of the process that left the core file ``core``.
+
+    ``program`` is its executable, where the name that the core has for it is wrong on this machine; ``root`` is a
+    folder that stands before the names of its libraries. Returns what was found: ``nodes``, ``edges``, ``runtime``
+    (such as "CPython 3.11.7"), ``hosted`` (it ran under kucha: every block is known), ``missing`` (files that the core
+    leaves pages to and that could not be had) and ``first_missing``. Raises OSError for files, and ValueError with
+    one sentence for what is no core, or one that cannot be read.
+    """
+    try:
+        from kucha import _corefile
+    except ImportError as error:
+        raise UnavailableError(_why(error)) from None
+    return _corefile.write(core, out, program, root)
+
+
+def _why(error: ImportError) -> str:
+    """Whether the module was built, and only its library is not here."""
+    if "libelf" in str(error):
+        return (
+            "core files are read with libelf, which is not here: install it (Debian: libelf1; Fedora: elfutils-libelf)"
+        )
+    return "this kucha was built without libelf (elfutils), and cannot read core files: install libelf-dev and build it"

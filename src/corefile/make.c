@@ -1,0 +1,491 @@
+/* make.c: from a core to a graph. See corefile.h; cpython/graph_make.c does the same of a heap that lives, in the same
+ * three walks: what is there, nodes in order of address, edges.
+ */
+#include "corefile/files.h"
+#include "corefile/making.h"
+#include "os/failure.h"
+#include "os/pages.h"
+#include "trace/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- walking ---- */
+
+/* What a walk meets: a block of a pool, or what lies elsewhere. */
+typedef struct met {
+    uint32_t slot;
+    uintptr_t block;  /* where the block begins */
+    uintptr_t object; /* 0: no object that lives */
+    size_t size;      /* of the block; 0: not kucha's */
+    size_t owned;     /* of a buffer that is not kucha's */
+    uint32_t type;    /* KU__NO_TYPE */
+    uint32_t front;
+    uint32_t site_slot;
+    uint8_t marks;
+    bool is_buffer;
+} met;
+
+typedef void meeting(ku__core_making *making, const met *met);
+
+static void sight_block(ku__core_making *making, met *what, const uintptr_t *words) {
+    ku__core_sighting seen = ku__core_sight(&making->types, words, what->size);
+    what->type = seen.type;
+    what->front = seen.front;
+    if (seen.type != KU__NO_TYPE && !ku__core_is_kept(words[seen.front / sizeof(uintptr_t)])) {
+        what->object = what->block + seen.front;
+    }
+}
+
+static uint32_t site_slot(ku__core_making *making, uint32_t number, uintptr_t block, size_t size) {
+    const ku__anchor *anchor = &making->blocks.anchor;
+    uintptr_t slots = making->blocks.site_table + (uintptr_t)number * anchor->sites_per_pool * sizeof(uint32_t);
+    uintptr_t offset = block - ku__blocks_pool_address(&making->blocks, number);
+    return ku__image_u32(&making->image, slots + offset / size * sizeof(uint32_t));
+}
+
+static void walk_pool(ku__core_making *making, uint32_t number, meeting *meet) {
+    const ku__blocks *blocks = &making->blocks;
+    const ku__core_pool *pool = &blocks->pools[number];
+    uintptr_t first = ku__blocks_pool_address(blocks, number) + ku__blocks_pool_first(blocks, number);
+    const uintptr_t *words =
+        ku__image_words(&making->image, first, (size_t)pool->capacity * pool->class_size / sizeof(uintptr_t));
+    for (uint32_t i = 0; words != NULL && i < pool->capacity; i++) {
+        uint32_t slot = pool->first_slot - 1 + i;
+        if (blocks->nodes[slot] == KU_GRAPH_NONE) {
+            continue;
+        }
+        met what = {.slot = slot,
+                    .block = first + (uintptr_t)i * pool->class_size,
+                    .size = pool->class_size,
+                    .type = KU__NO_TYPE,
+                    .marks = blocks->marks[slot],
+                    .is_buffer = pool->is_buffer};
+        what.site_slot = making->with_sites && pool->has_sites ? site_slot(making, number, what.block, what.size) : 0;
+        if (!pool->is_buffer) {
+            sight_block(making, &what, words + (size_t)i * pool->class_size / sizeof(uintptr_t));
+        }
+        meet(making, &what);
+    }
+}
+
+static void walk_pools(ku__core_making *making, meeting *meet) {
+    for (uint32_t number = 0; number < making->blocks.pool_count; number++) {
+        if (making->blocks.pools[number].first_slot != 0) {
+            walk_pool(making, number, meet);
+        }
+    }
+}
+
+static void meet_other(ku__core_making *making, uint32_t slot, meeting *meet) {
+    const ku__elsewhere *other = ku__blocks_other(&making->blocks, slot);
+    met what = {.slot = slot,
+                .block = other->address - other->front,
+                .size = other->size,
+                .owned = other->owned,
+                .type = KU__NO_TYPE,
+                .front = other->front,
+                .site_slot = other->site,
+                .marks = other->marks,
+                .is_buffer = other->is_buffer};
+    if ((other->marks & KU__SLOT_OBJECT) != 0) {
+        uint64_t refs = ku__image_word(&making->image, other->address);
+        what.type = ku__core_type_find(&making->types, ku__image_word(&making->image, other->address + KU__AT_TYPE));
+        what.object = ku__core_is_kept(refs) || what.type == KU__NO_TYPE ? 0 : other->address;
+    }
+    meet(making, &what);
+}
+
+/* ---- the first walk ---- */
+
+static void follow(void *argument, const ku__core_reference *reference) {
+    ku__core_making *making = argument;
+    ku__blocks_meet(&making->blocks, reference->target);
+}
+
+static void claim(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    ku__core_making *making = argument;
+    ku__blocks_claim(&making->blocks, block, size, kind);
+}
+
+static void read_met(ku__core_making *making, const met *what) {
+    if (what->object != 0) {
+        ku__core_read(&making->reading, what->object, what->type, (what->marks & KU__SLOT_TRACKED) != 0);
+    }
+}
+
+/* One of the collector's lists. Its links may be broken where the program died: then it ends. */
+static void note_list(ku__core_making *making, uintptr_t head, unsigned generation) {
+    enum { STRANGERS_MOST = 1000 }; /* that follow each other and are no objects */
+    uintptr_t at = ku__image_word(&making->image, head) & ~(uintptr_t)3;
+    for (int strangers = 0; at != head && at != 0 && strangers < STRANGERS_MOST;) {
+        uintptr_t object = at + KU__GC_HEAD;
+        strangers = ku__blocks_note_tracked(&making->blocks, object, generation) ? 0 : strangers + 1;
+        at = ku__image_word(&making->image, at) & ~(uintptr_t)3;
+    }
+}
+
+static void note_lists(ku__core_making *making) {
+    const ku__layout *at = &making->python.layout;
+    uintptr_t lists = making->python.interpreter + (uintptr_t)at->interpreter_generations;
+    for (unsigned i = 0; i < 3; i++) {
+        note_list(making, lists + i * (uintptr_t)at->generation_bytes, i);
+    }
+    note_list(making, making->python.interpreter + (uintptr_t)at->interpreter_frozen, 3);
+}
+
+static void meet_frames(ku__core_making *making) {
+    size_t threads = KU__GROWING_COUNT(&making->threads, uintptr_t);
+    for (size_t i = 0; i < threads; i++) {
+        uintptr_t thread = KU__GROWING_ITEMS(&making->threads, uintptr_t)[i];
+        enum { DEPTH_MOST = 1 << 20 };
+        uintptr_t frame = ku__frame_first(&making->python, &making->image, thread);
+        for (int depth = 0; frame != 0 && depth < DEPTH_MOST; depth++) {
+            ku__frame_view view = ku__frame_at(&making->python, &making->image, frame);
+            ku__blocks_meet(&making->blocks, view.code);
+            ku__blocks_meet(&making->blocks, view.function);
+            for (size_t item = 0; view.items != NULL && item < view.count; item++) {
+                ku__blocks_meet(&making->blocks, ku__frame_entry(&making->python, view.items[item]));
+            }
+            frame = ku__frame_next(&making->python, &making->image, frame);
+        }
+    }
+}
+
+static void discover(ku__core_making *making) {
+    making->reading.see = follow;
+    making->reading.own = claim;
+    making->reading.named = false;
+    note_lists(making);
+    for (size_t i = 0; i < KU__HELD; i++) {
+        ku__blocks_meet(&making->blocks, making->held[i].object);
+    }
+    for (uint32_t i = 0; i < ku__core_type_count(&making->types); i++) {
+        ku__blocks_meet(&making->blocks, ku__core_type_at(&making->types, i)->address);
+    }
+    if (making->blocks.pool_count == 0) {
+        meet_frames(making); /* under kucha all that frames hold is in the pools, or was met there */
+    }
+    walk_pools(making, read_met);
+    for (uint32_t slot = making->blocks.pool_slots; slot < ku__blocks_slots(&making->blocks); slot++) {
+        meet_other(making, slot, read_met);
+    }
+}
+
+/* ---- nodes ---- */
+
+static int by_address(const void *left, const void *right, void *argument) {
+    const ku__blocks *blocks = argument;
+    uintptr_t a = ku__blocks_other(blocks, *(const uint32_t *)left)->address;
+    uintptr_t b = ku__blocks_other(blocks, *(const uint32_t *)right)->address;
+    return a < b ? -1 : a > b;
+}
+
+static uint32_t *order_others(ku__blocks *blocks, size_t *count) {
+    *count = KU__GROWING_COUNT(&blocks->others, ku__elsewhere);
+    uint32_t *slots = ku__pages_map((*count + 1) * sizeof *slots);
+    if (slots != NULL) {
+        for (size_t i = 0; i < *count; i++) {
+            slots[i] = blocks->pool_slots + (uint32_t)i;
+        }
+        qsort_r(slots, *count, sizeof *slots, by_address, blocks);
+    }
+    return slots;
+}
+
+static uint32_t type_of(const ku__core_making *making, const met *what) {
+    if (what->type != KU__NO_TYPE) {
+        return making->first_type + what->type;
+    }
+    if (what->is_buffer || (what->marks & KU__SLOT_CLAIMED) != 0) {
+        return KU__SYSTEM_BUFFERS + (what->marks & KU__SLOT_KIND);
+    }
+    return KU__SYSTEM_BLOCK;
+}
+
+/* Objects that live as long as the program: their counts say so from 3.12 on, where the count's lower half is negative
+ * as a number, or, until 3.13, all ones. */
+static bool is_immortal(ku__core_making *making, const met *what, const ku__type *type) {
+    enum { FIRST = 12 };
+    bool is_static = (type->flags & KU__FLAG_TYPE) != 0 &&
+                     (ku__type_flags_at(&making->image, what->object) & KU__FLAG_HEAP_TYPE) == 0;
+    int32_t low = (int32_t)ku__image_u32(&making->image, what->object);
+    return is_static || (making->python.minor >= FIRST && low < 0);
+}
+
+static uint8_t flags_of(ku__core_making *making, const met *what) {
+    uint8_t flags = (what->marks & KU__SLOT_TRACKED) != 0 ? KU_NODE_TRACKED : 0;
+    if (what->type == KU__NO_TYPE) {
+        flags |= (what->marks & KU__SLOT_CLAIMED) != 0 ? KU_NODE_BUFFER : KU_NODE_UNKNOWN;
+        return what->is_buffer ? (uint8_t)(flags | KU_NODE_BUFFER) : flags;
+    }
+    if (what->object == 0) {
+        return KU_NODE_FREE_LISTED;
+    }
+    const ku__type *type = ku__core_type_at(&making->types, what->type);
+    return (uint8_t)(flags | (is_immortal(making, what, type) ? KU_NODE_IMMORTAL : 0));
+}
+
+/* What was asked for: the tracer knows it exactly; else what the type says, where that explains the block. */
+static uint64_t bytes_of(ku__core_making *making, const met *what) {
+    uint64_t claimed = what->object == 0 ? 0
+                                         : ku__core_bytes(&making->reading, what->object,
+                                                          ku__core_type_at(&making->types, what->type));
+    if (what->size == 0) {
+        return claimed + what->owned;
+    }
+    if (what->slot >= making->blocks.pool_slots) {
+        return what->size;
+    }
+    if (KU__SLOT_SITE(what->site_slot) != 0) {
+        return ku__slot_bytes(what->site_slot, what->size);
+    }
+    if (what->object == 0) {
+        uint8_t slack = making->blocks.slacks[what->slot];
+        return slack == KU__SLACK_UNKNOWN ? what->size : what->size - slack;
+    }
+    return claimed <= what->size && what->size - claimed < KU_CLASS_STEP ? claimed : what->size;
+}
+
+static uint32_t count_of(const ku__core_making *making, uint64_t word) {
+    enum { HALF = 12 }; /* from this version on the upper half of the word is something else */
+    return making->python.minor >= HALF || word < UINT32_MAX ? (uint32_t)word : UINT32_MAX;
+}
+
+static void note_type_node(ku__core_making *making, const met *what, uint32_t number) {
+    uint32_t type = ku__core_type_find(&making->types, what->object);
+    if (type != KU__NO_TYPE) {
+        ku__maker_type_node(&making->maker, making->first_type + type, number);
+    }
+}
+
+static void add_node(ku__core_making *making, const met *what) {
+    uint64_t bytes = bytes_of(making, what);
+    bool tracked = (what->marks & KU__SLOT_TRACKED) != 0;
+    const ku__type *type = what->object == 0 ? NULL : ku__core_type_at(&making->types, what->type);
+    ku_node node = {.address = what->block + what->front,
+                    .type = type_of(making, what),
+                    .site = making->with_sites ? ku__core_site(making, what->site_slot) : 0,
+                    .size = bytes,
+                    .slack = what->size > bytes ? what->size - bytes : 0,
+                    .count = type == NULL ? 0 : count_of(making, ku__image_word(&making->image, what->object)),
+                    .label = type == NULL ? KU_GRAPH_NONE : ku__core_label(making, what->object, type, tracked),
+                    .flags = flags_of(making, what),
+                    .age = tracked ? (uint8_t)(what->marks >> KU__SLOT_GENERATION & 3) : KU_GRAPH_AGE_UNKNOWN};
+    uint32_t number = ku__maker_node(&making->maker, &node);
+    if (what->slot < making->blocks.pool_slots) {
+        making->blocks.nodes[what->slot] = number;
+    } else {
+        ku__blocks_other(&making->blocks, what->slot)->node = number;
+    }
+    if (number == KU_GRAPH_NONE) {
+        return;
+    }
+    making->counts[number] = node.count;
+    making->allocated += what->size;
+    if (type != NULL && (type->flags & KU__FLAG_TYPE) != 0) {
+        note_type_node(making, what, number);
+    }
+}
+
+/* Everything in order of address: what lies below the pools, the pools, what lies above. */
+static void walk_all(ku__core_making *making, const uint32_t *others, size_t count, meeting *meet) {
+    size_t i = 0;
+    while (i < count && ku__blocks_other(&making->blocks, others[i])->address < making->blocks.base) {
+        meet_other(making, others[i++], meet);
+    }
+    walk_pools(making, meet);
+    while (i < count) {
+        meet_other(making, others[i++], meet);
+    }
+}
+
+/* ---- edges ---- */
+
+static uint32_t text_of(ku__core_making *making, const ku__core_reference *reference) {
+    if (reference->string != 0) {
+        return ku__core_name_of_text(making, reference->string);
+    }
+    if (reference->chars != 0) {
+        return ku__core_name_of_chars(making, reference->chars);
+    }
+    return reference->fixed != NULL ? ku__core_name_of_fixed(making, reference->fixed) : KU_GRAPH_NONE;
+}
+
+static void add_edge(void *argument, const ku__core_reference *reference) {
+    ku__core_making *making = argument;
+    uint32_t node = ku__core_node_of(making, reference->target);
+    if (node != KU_GRAPH_NONE) {
+        ku__maker_edge(&making->maker, node, reference->kind, text_of(making, reference), reference->number);
+        making->known[node] += reference->counted;
+    }
+}
+
+static void add_buffer(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    (void)size;
+    (void)kind;
+    ku__core_making *making = argument;
+    uint32_t node = ku__core_node_of(making, block);
+    if (node != KU_GRAPH_NONE) {
+        ku__maker_edge(&making->maker, node, KU_EDGE_BUFFER, KU_GRAPH_NONE, 0);
+    }
+}
+
+/* Keys that instances share are held by the table: their type's, which it was claimed by. */
+static void add_shared_keys(ku__core_making *making, uintptr_t object) {
+    uint32_t number = ku__core_type_find(&making->types, object);
+    uintptr_t keys = number == KU__NO_TYPE ? 0 : ku__core_type_at(&making->types, number)->keys;
+    ku__key_table table = keys == 0 ? (ku__key_table){0} : ku__key_table_at(&making->python, &making->image, keys);
+    for (size_t i = 0; i < table.used; i++) {
+        ku__core_reference reference = {
+            .target = ku__key_of(&table, i), .kind = KU_EDGE_KEY, .number = (uint32_t)i, .counted = true};
+        add_edge(making, &reference);
+    }
+}
+
+static void add_edges(ku__core_making *making, const met *what) {
+    if (what->object == 0) {
+        return;
+    }
+    uint32_t node = ku__blocks_node(&making->blocks, what->slot);
+    ku__maker_begin(&making->maker, node);
+    if (!ku__core_read(&making->reading, what->object, what->type, (what->marks & KU__SLOT_TRACKED) != 0)) {
+        KU__GROWING_ITEMS(&making->maker.sections[KU__SECTION_FLAGS], uint8_t)[node] |= KU_NODE_OPAQUE;
+    }
+    if ((ku__core_type_at(&making->types, what->type)->flags & KU__FLAG_TYPE) != 0) {
+        add_shared_keys(making, what->object);
+    }
+}
+
+/* ---- all of it ---- */
+
+static ku_graph *refuse(ku_error *error) {
+    ku__error_format(error, KU_NO_MEMORY, 0, "no memory to read the heap with");
+    return NULL;
+}
+
+static bool take_columns(ku__core_making *making, size_t nodes) {
+    making->nodes = nodes;
+    making->known = ku__pages_map(nodes * sizeof *making->known);
+    making->counts = ku__pages_map(nodes * sizeof *making->counts);
+    return making->known != NULL && making->counts != NULL && ku__core_sites_open(making);
+}
+
+static void add_root(ku__core_making *making) {
+    ku_node root = {
+        .type = KU__SYSTEM_ROOT, .label = KU_GRAPH_NONE, .flags = KU_NODE_PLACE, .age = KU_GRAPH_AGE_UNKNOWN};
+    ku__maker_node(&making->maker, &root);
+}
+
+/* What could not be had is told with the graph. */
+static uint32_t note_of(ku__core_making *making) {
+    const char *first;
+    size_t missing = ku__files_missing(&making->image, &first);
+    if (missing == 0) {
+        return KU_GRAPH_NONE;
+    }
+    char text[256];
+    int size =
+        snprintf(text, sizeof text, "read from a core; files that it leaves pages to are not here: %zu, such as %s",
+                 missing, first);
+    return ku__maker_text(&making->maker, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1);
+}
+
+static ku_graph *finish(ku__core_making *making, ku_error *error) {
+    ku_graph_info info = {.process = making->image.process,
+                          .reason = KU_GRAPH_IMPORTED,
+                          .allocated = making->allocated,
+                          .program = ku__core_name_of_fixed(making, making->image.program),
+                          .runtime = ku__core_name_of_fixed(making, making->python.text),
+                          .note = note_of(making)};
+    if (making->reading.told >= making->reading.most) {
+        ku__maker_fail(&making->maker, KU_CORRUPT, "the core has more references than room for them: it is damaged");
+    }
+    return ku__maker_finish(&making->maker, &info, error);
+}
+
+static ku_graph *make(ku__core_making *making, ku_error *error) {
+    discover(making);
+    size_t others;
+    uint32_t *sorted = order_others(&making->blocks, &others);
+    size_t nodes = (size_t)making->blocks.pool_slots + others + 1;
+    if (sorted == NULL || making->blocks.failed || !take_columns(making, nodes) ||
+        !ku__maker_open(&making->maker, (uint32_t)nodes, making->with_sites) || !ku__core_make_types(making)) {
+        ku__pages_unmap(sorted, (others + 1) * sizeof *sorted);
+        ku__maker_close(&making->maker);
+        return refuse(error);
+    }
+    add_root(making);
+    walk_all(making, sorted, others, add_node);
+    ku__core_make_place_nodes(making);
+    making->reading.see = add_edge;
+    making->reading.own = add_buffer;
+    making->reading.named = true;
+    making->reading.told = 0;
+    if (!making->maker.failed) {
+        ku__core_make_root_edges(making);
+        walk_all(making, sorted, others, add_edges);
+        ku__core_make_place_edges(making);
+    }
+    ku__pages_unmap(sorted, (others + 1) * sizeof *sorted);
+    return finish(making, error);
+}
+
+static bool open_heaps(ku__core_making *making, ku__core_outcome *outcome, ku_error *error) {
+    ku__blocks *blocks = &making->blocks;
+    *blocks = (ku__blocks){.image = &making->image, .types = &making->types};
+    outcome->hosted = ku__anchor_find(&making->image, false, &blocks->anchor);
+    ku__heap_choice heaps[] = {{(uintptr_t)blocks->anchor.objects, false}, {(uintptr_t)blocks->anchor.buffers, true}};
+    return ku__blocks_open(blocks, heaps, outcome->hosted ? 2 : 0, error);
+}
+
+static ku_graph *read_python(ku__core_making *making, ku__core_outcome *outcome, ku_error *error) {
+    snprintf(outcome->runtime, sizeof outcome->runtime, "%s", making->python.text);
+    making->reading = (ku__core_reading){.image = &making->image,
+                                         .python = &making->python,
+                                         .types = &making->types,
+                                         .blocks = &making->blocks,
+                                         .argument = making,
+                                         .most = making->image.dumped / sizeof(uintptr_t) + UINT16_MAX};
+    if (!ku__core_types_open(&making->types, &making->python, &making->image)) {
+        return refuse(error);
+    }
+    if (!open_heaps(making, outcome, error)) {
+        return NULL;
+    }
+    ku__core_find_places(making);
+    return make(making, error);
+}
+
+static void release(ku__core_making *making) {
+    ku__core_sites_close(making);
+    ku__pages_unmap(making->known, making->nodes * sizeof *making->known);
+    ku__pages_unmap(making->counts, making->nodes * sizeof *making->counts);
+    ku__growing_release(&making->threads);
+    ku__pointer_close(&making->names);
+    ku__pointer_close(&making->fixed);
+    ku__blocks_close(&making->blocks);
+    ku__core_types_close(&making->types);
+    ku__image_close(&making->image);
+}
+
+ku_graph *ku__core_graph(const ku__core_order *order, ku__core_outcome *outcome, ku_error *error) {
+    ku__core_making making = {.first_type = 0};
+    *outcome = (ku__core_outcome){.hosted = false};
+    bool opened = order->path != NULL ? ku__image_open(&making.image, order->path, error)
+                                      : ku__image_open_bytes(&making.image, order->bytes, order->size, error);
+    if (!opened) {
+        return NULL;
+    }
+    ku_graph *graph = NULL;
+    bool none = false;
+    if (ku__files_open(&making.image, order->program, order->root, error) &&
+        ku__python_find(&making.python, &making.image, &none, error)) {
+        graph = read_python(&making, outcome, error);
+    }
+    const char *first;
+    outcome->missing = ku__files_missing(&making.image, &first);
+    snprintf(outcome->first_missing, sizeof outcome->first_missing, "%s", first == NULL ? "" : first);
+    release(&making);
+    return graph;
+}

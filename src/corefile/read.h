@@ -1,0 +1,74 @@
+/* read.h: the references of one object in a core, and what they are called; the counterpart of cpython/graph_read.h.
+ *
+ * No code of a type's can be asked: everything is read by lay-out. Builtin containers, strings and code have rules of
+ * their own (read.c). Of anything else that the collector tracks (generic.c): what its nearest builtin base has; the
+ * members, slots, attributes and dict that its type declares; and then every other word of it, up to the size that the
+ * type gives its objects, that is the address of an object which lives. Where the type is not one of those of which it
+ * is known that such words are its references, and all of them, the object is said not to have been read for sure.
+ */
+#ifndef KU__COREFILE_READ_H
+#define KU__COREFILE_READ_H
+
+#include "corefile/blocks.h"
+
+typedef struct ku__core_reference {
+    uintptr_t target;
+    uint32_t kind; /* ku_edge_kind */
+    uint32_t number;
+    uintptr_t string;  /* the name: a str of the core's, */
+    uintptr_t chars;   /* or text of the core's that ends with a zero, */
+    const char *fixed; /* or text of this program's; or none */
+    bool counted;      /* the target's count knows of it */
+} ku__core_reference;
+
+typedef struct ku__core_reading {
+    ku__image *image;
+    const ku__python *python;
+    const ku__core_types *types;
+    ku__blocks *blocks;
+    void (*see)(void *argument, const ku__core_reference *reference);
+    void (*own)(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind);
+    void *argument;
+    bool named;       /* names are wanted */
+    uint32_t unknown; /* references of the object at hand that have no name */
+    uint64_t told;    /* references of all */
+    uint64_t most;    /* how many there can be: each takes a word of the core */
+} ku__core_reading;
+
+/* `type` is the object's; `tracked`: one of the collector's lists leads to it. False: it cannot be read, or not for
+ * sure. */
+bool ku__core_read(ku__core_reading *reading, uintptr_t object, uint32_t type, bool tracked);
+
+/* Bytes that were asked for, header and `front` included. */
+uint64_t ku__core_bytes(ku__core_reading *reading, uintptr_t object, const ku__type *type);
+
+/* ---- shared by read.c and generic.c ---- */
+
+void ku__core_tell(ku__core_reading *reading, const ku__core_reference *reference);
+void ku__core_own(ku__core_reading *reading, uintptr_t block, size_t size, ku__buffer_kind kind);
+void ku__core_read_list(ku__core_reading *reading, uintptr_t object);
+void ku__core_read_tuple(ku__core_reading *reading, uintptr_t object);
+void ku__core_read_dict(ku__core_reading *reading, uintptr_t object);
+void ku__core_read_set(ku__core_reading *reading, uintptr_t object);
+void ku__core_read_generic(ku__core_reading *reading, uintptr_t object, const ku__type *type);
+
+/* A field of an object that is a reference. */
+static inline void ku__core_field(ku__core_reading *reading, uintptr_t place, uint32_t kind, const char *name) {
+    uintptr_t target = ku__image_word(reading->image, place);
+    if (target != 0) {
+        ku__core_tell(reading, &(ku__core_reference){.target = target, .kind = kind, .fixed = name, .counted = true});
+    }
+}
+
+/* A block of values beside keys that instances share: where they stand, how many; and its memory where that is its
+ * own (0: it lies in an object). */
+typedef struct ku__core_values {
+    const uintptr_t *items; /* NULL: none */
+    size_t count;
+    uintptr_t block;
+    size_t bytes;
+} ku__core_values;
+
+ku__core_values ku__core_values_at(ku__core_reading *reading, uintptr_t values, const ku__key_table *keys);
+
+#endif

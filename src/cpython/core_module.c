@@ -1,0 +1,123 @@
+/* core_module.c: the extension module kucha._corefile: core files (corefile/corefile.h) for Python.
+ *
+ * It stands apart from kucha._core because it needs libelf, which is not on every machine and is not bundled: where it
+ * was built without, or the library is missing, importing it fails, and kucha says what to install. It uses public
+ * calls of the interpreter only.
+ */
+#include "cpython/core_module.h"
+
+#include "corefile/corefile.h"
+#include "inspect/graph.h"
+
+#include <errno.h>
+#include <kucha/heap_file.h>
+
+/* Raises what fits: OSError with errno and the path, MemoryError, ValueError with the sentence. Returns NULL. */
+static PyObject *raise(const ku_error *error, PyObject *path) {
+    if (error->code == KU_IO) {
+        errno = error->os_error;
+        return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
+    }
+    PyErr_SetString(error->code == KU_NO_MEMORY ? PyExc_MemoryError : PyExc_ValueError, error->message);
+    return NULL;
+}
+
+typedef struct request {
+    ku__core_order order;
+    const char *out;
+    ku__core_outcome outcome;
+    uint32_t nodes, edges;
+    bool read; /* the core was; what failed then is the writing */
+} request;
+
+static bool serve(request *what, ku_error *error) {
+    ku_graph *graph = ku__core_graph(&what->order, &what->outcome, error);
+    if (graph == NULL) {
+        return false;
+    }
+    what->read = true;
+    what->nodes = graph->nodes;
+    what->edges = graph->edges;
+    bool written = ku_heap_file_write(graph, what->out, error) == KU_OK;
+    ku_graph_close(graph);
+    return written;
+}
+
+static PyObject *answer_of(const request *what) {
+    return Py_BuildValue("{s:I,s:I,s:s,s:O,s:n,s:s}", "nodes", (unsigned)what->nodes, "edges", (unsigned)what->edges,
+                         "runtime", what->outcome.runtime, "hosted", what->outcome.hosted ? Py_True : Py_False,
+                         "missing", (Py_ssize_t)what->outcome.missing, "first_missing", what->outcome.first_missing);
+}
+
+static PyObject *run(request *what, PyObject *paths[4]) {
+    ku_error error = {0};
+    bool served;
+    what->order.path = PyBytes_AS_STRING(paths[0]);
+    what->out = PyBytes_AS_STRING(paths[1]);
+    what->order.program = paths[2] == NULL ? NULL : PyBytes_AS_STRING(paths[2]);
+    what->order.root = paths[3] == NULL ? NULL : PyBytes_AS_STRING(paths[3]);
+    Py_BEGIN_ALLOW_THREADS;
+    served = serve(what, &error);
+    Py_END_ALLOW_THREADS;
+    return served ? answer_of(what) : raise(&error, paths[what->read ? 1 : 0]);
+}
+
+/* None stands for nothing. */
+static int path_or_none(PyObject *value, void *place) {
+    return value == Py_None ? 1 : PyUnicode_FSConverter(value, place);
+}
+
+static PyObject *write_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"core", "out", "program", "root", NULL};
+    PyObject *paths[4] = {NULL};
+    request what = {.read = false};
+    (void)module;
+    PyObject *answer = NULL;
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O&O&|O&O&:write", (char **)(uintptr_t)names,
+                                    PyUnicode_FSConverter, &paths[0], PyUnicode_FSConverter, &paths[1], path_or_none,
+                                    &paths[2], path_or_none, &paths[3])) {
+        answer = run(&what, paths);
+    }
+    for (int i = 0; i < 4; i++) {
+        Py_XDECREF(paths[i]);
+    }
+    return answer;
+}
+
+PyDoc_STRVAR(write_doc,
+             "write(core, out, program=None, root=None) -> dict\n\n"
+             "Writes the heap file `out` of the process that left the core file. `program` is its executable where\n"
+             "the core's own name for it is wrong here; `root` is put before the names of its libraries. Raises\n"
+             "ValueError with one sentence for what is no core, or one that cannot be read.");
+
+PyDoc_STRVAR(layout_doc,
+             "layout_differences() -> list[(name, here, table)]\n\n"
+             "Where this interpreter's own headers and the table that cores of its version are read by differ.");
+
+static PyMethodDef methods[] = {
+    {"write", (PyCFunction)(void (*)(void))write_call, METH_VARARGS | METH_KEYWORDS, write_doc},
+    {"layout_differences", ku__core_layout_call, METH_NOARGS, layout_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+PyDoc_STRVAR(module_doc, "Core files into heap files. Use `kucha heap core`, or kucha.corefile.");
+
+static PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "kucha._corefile",
+    .m_doc = module_doc,
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__corefile(void) {
+    return PyModuleDef_Init(&definition);
+}
