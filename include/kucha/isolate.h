@@ -70,7 +70,8 @@ KU_API const char *ku_isolate_name(const ku_isolate *isolate);
 /* Objects that are alive, immortal ones included, and the bytes of all blocks and buffers. Walks the heap. */
 KU_API size_t ku_isolate_objects(ku_isolate *isolate, size_t *bytes);
 
-/* The isolate's three heaps, for statistics (stats.h). Nobody else may allocate from the first two. */
+/* The isolate's three heaps, for statistics (stats.h) and traces (trace.h). Nobody else may allocate from the first
+ * two. */
 typedef enum ku_isolate_heap { KU_HEAP_TRACKED, KU_HEAP_ATOMS, KU_HEAP_BUFFERS, KU_HEAP_COUNT } ku_isolate_heap;
 KU_API ku_heap *ku_isolate_heap_of(ku_isolate *isolate, ku_isolate_heap which);
 

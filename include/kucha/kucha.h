@@ -10,6 +10,7 @@
 #include <kucha/capture.h>
 #include <kucha/channel.h>
 #include <kucha/check.h>
+#include <kucha/comparison.h>
 #include <kucha/container.h>
 #include <kucha/diff.h>
 #include <kucha/dominators.h>
@@ -41,6 +42,7 @@
 #include <kucha/suspects.h>
 #include <kucha/system.h>
 #include <kucha/text.h>
+#include <kucha/trace.h>
 #include <kucha/type.h>
 #include <kucha/usage.h>
 #include <kucha/value.h>

@@ -108,8 +108,10 @@ struct ku_heap {
     bool shared;            /* the registry is used under its lock */
     ku_domain domain;
     char name[32];
-    ku__fences *fences;   /* NULL without KU_HEAP_FENCES */
-    const void *caller;   /* return address of the public call that took a slow path, for fences */
+    ku__fences *fences;          /* NULL without KU_HEAP_FENCES */
+    struct ku__watcher *watcher; /* is told of every block (watch.h); NULL: nobody is */
+    const void *caller;          /* return address of the public call that took a slow path, for fences and watchers */
+    const void *frame;    /* the frame record of that call, for watchers that walk frame pointers; NULL: not known */
     struct ku_heap *next; /* list of all heaps, under the process's lock */
     void *mapping;        /* the pages that hold this structure and the magazines' items */
     size_t mapping_bytes;
@@ -247,6 +249,9 @@ void ku__heap_share(ku_heap *heap);
 /* From now on no call of this heap takes a fast path, so that the slow ones can look at each. The blocks in the
  * magazines stay there, behind the front. For the time being nobody else may be inside a fast path of the heap. */
 void ku__heap_close_front(ku_heap *heap);
+
+/* Takes that back. Not for a heap with fences. */
+void ku__heap_open_front(ku_heap *heap);
 
 /* Makes `heap` use the registry of large blocks of `sibling` (same lock), so that either finds the other's. Only while
  * `heap` has no large blocks. Blocks keep the heap that made them. */

@@ -5,6 +5,7 @@
 #include "alloc/large.h"
 #include "alloc/roll.h"
 #include "alloc/tables.h"
+#include "alloc/watch.h"
 #include "os/pages.h"
 
 #include <string.h>
@@ -62,6 +63,12 @@ void ku__heap_close_front(ku_heap *heap) {
         heap->inner = &heap->hidden;
         close_front(heap);
     }
+}
+
+void ku__heap_open_front(ku_heap *heap) {
+    heap->magazines = heap->hidden;
+    heap->inner = &heap->magazines;
+    heap->tag = heap->number << KU__MAP_SHIFT;
 }
 
 static void fail(ku_error *error, ku_code code, const char *message) {
@@ -165,6 +172,9 @@ void ku_heap_delete(ku_heap *heap) {
         return;
     }
     ku__heap_check(heap);
+    if (heap->watcher != NULL) {
+        heap->watcher->heap_ends(heap->watcher, heap);
+    }
     ku__heap_delist(heap);
     ku__fences_close(heap);
     ku__large_delete(heap);
@@ -245,6 +255,8 @@ void ku__returns_drain(ku_heap *heap) {
         memcpy(&next, return_link(heap, block), sizeof next);
         if (heap->fences != NULL) {
             ku__fence_take_return(heap, block);
+        } else if (heap->watcher != NULL || !ku__in_range(block)) {
+            ku__watched_take_return(heap, block);
         } else {
             put(heap, block, ku__pool_at(ku__pool_number(block))->class_index);
         }
@@ -314,8 +326,16 @@ void *ku__plain_malloc(ku_heap *heap, size_t size) {
     return block;
 }
 
+/* Whether nobody is to be asked about each block. */
+static inline bool is_plain(const ku_heap *heap) {
+    return heap->fences == NULL && heap->watcher == NULL;
+}
+
 void *ku__slow_malloc(ku_heap *heap, size_t size) {
-    return KU__UNLIKELY(heap->flags & KU_HEAP_FENCES) ? ku__fence_malloc(heap, size) : ku__plain_malloc(heap, size);
+    if (KU__LIKELY(is_plain(heap))) {
+        return ku__plain_malloc(heap, size);
+    }
+    return heap->watcher != NULL ? ku__watched_malloc(heap, size) : ku__fence_malloc(heap, size);
 }
 
 /* The class of a small block of this heap, sampled or not; KU_CLASS_COUNT for everything else. */
@@ -346,10 +366,10 @@ static bool free_large_elsewhere(const ku_heap *heap, void *block) {
         if (!other->shared || (heap != NULL && other->large == heap->large)) {
             continue;
         }
-        if (other->fences == NULL) {
+        if (is_plain(other)) {
             freed = ku__large_free(other, block);
-        } else if (ku__fence_owns_large(other, block)) {
-            push_return(other, block); /* its guards are its owner's to look at */
+        } else if (other->watcher != NULL ? ku__watched_owns_large(other, block) : ku__fence_owns_large(other, block)) {
+            push_return(other, block); /* its guards, or the watcher, are its owner's to look at */
             freed = true;
         }
     }
@@ -395,7 +415,10 @@ ku__freed ku__plain_free(ku_heap *heap, void *block) {
 }
 
 ku__freed ku__slow_free(ku_heap *heap, void *block) {
-    return KU__UNLIKELY(heap->flags & KU_HEAP_FENCES) ? ku__fence_free(heap, block) : ku__plain_free(heap, block);
+    if (KU__LIKELY(is_plain(heap))) {
+        return ku__plain_free(heap, block);
+    }
+    return heap->watcher != NULL ? ku__watched_free(heap, block) : ku__fence_free(heap, block);
 }
 
 /* Moves a block's contents into a block of another class or kind, and frees the old one. */
@@ -443,10 +466,11 @@ void *ku__plain_resize(ku_heap *heap, void *block, size_t size, bool *foreign) {
 }
 
 void *ku__resize(ku_heap *heap, void *block, size_t size, bool *foreign) {
-    if (KU__UNLIKELY(heap->flags & KU_HEAP_FENCES)) {
-        return ku__fence_resize(heap, block, size, foreign);
+    if (KU__LIKELY(is_plain(heap))) {
+        return ku__plain_resize(heap, block, size, foreign);
     }
-    return ku__plain_resize(heap, block, size, foreign);
+    return heap->watcher != NULL ? heap->watcher->resize(heap->watcher, heap, block, size, foreign)
+                                 : ku__fence_resize(heap, block, size, foreign);
 }
 
 /* ---- finding ---- */
@@ -626,9 +650,13 @@ void ku__pool_mark_sampled(ku_heap *heap, const void *block) {
 
 /* ---- the public calls ----
  *
- * The slow path is told who called, for fences. It costs nothing on the fast one. */
+ * The slow path is told who called, for fences and watchers. It costs nothing on the fast one. */
 
 #define NOTE_CALLER(heap) ((heap)->caller = __builtin_extract_return_addr(__builtin_return_address(0)))
+
+/* And where its frame record lies. That makes a function keep one, so those with a fast path do without: they end in a
+ * jump to the slow one, whose own record is as good. */
+#define NOTE_FRAME(heap) (NOTE_CALLER(heap), (heap)->frame = __builtin_frame_address(0))
 
 KU__ALIGNED_CODE void *ku_heap_malloc(ku_heap *heap, size_t size) {
     void *block = ku__fast_malloc(heap, size);
@@ -636,6 +664,7 @@ KU__ALIGNED_CODE void *ku_heap_malloc(ku_heap *heap, size_t size) {
         return block;
     }
     NOTE_CALLER(heap);
+    heap->frame = NULL;
     return ku__slow_malloc(heap, size);
 }
 
@@ -644,18 +673,17 @@ void *ku_heap_calloc(ku_heap *heap, size_t count, size_t size) {
     if (__builtin_mul_overflow(count, size, &bytes)) {
         return refuse(heap, KU_INVALID);
     }
-    bool fenced = (heap->flags & KU_HEAP_FENCES) != 0;
-    if (bytes > KU_SMALL_MAX && bytes <= PTRDIFF_MAX && !fenced) {
+    if (bytes > KU_SMALL_MAX && bytes <= PTRDIFF_MAX && is_plain(heap)) {
         return ku__large_malloc(heap, KU_CLASS_STEP, bytes, true);
     }
-    NOTE_CALLER(heap);
+    NOTE_FRAME(heap);
     void *block = ku__fast_malloc(heap, bytes);
     block = block != NULL ? block : ku__slow_malloc(heap, bytes);
     return block != NULL ? memset(block, 0, bytes) : NULL;
 }
 
 void *ku_heap_realloc(ku_heap *heap, void *block, size_t size) {
-    NOTE_CALLER(heap);
+    NOTE_FRAME(heap);
     if (block == NULL) {
         return ku__slow_malloc(heap, size);
     }
@@ -708,7 +736,7 @@ void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
     if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment > ALIGNMENT_MAX || size > PTRDIFF_MAX) {
         return refuse(heap, KU_INVALID);
     }
-    NOTE_CALLER(heap);
+    NOTE_FRAME(heap);
     if (alignment <= KU_CLASS_STEP) {
         return ku__slow_malloc(heap, size);
     }
@@ -718,8 +746,12 @@ void *ku_heap_aligned_alloc(ku_heap *heap, size_t alignment, size_t size) {
     if (!fenced && rounded <= KU_SMALL_MAX && 64 % alignment == 0 && KU__POOL_SHIFT % alignment == 0) {
         return ku__slow_malloc(heap, rounded);
     }
-    return fenced ? ku__fence_aligned_alloc(heap, alignment, size)
-                  : ku__large_malloc(heap, alignment, size != 0 ? size : 1, false);
+    if (fenced) {
+        return ku__fence_aligned_alloc(heap, alignment, size);
+    }
+    size += size == 0;
+    return heap->watcher != NULL ? ku__watched_large(heap, alignment, size)
+                                 : ku__large_malloc(heap, alignment, size, false);
 }
 
 void ku_heap_free_remote(void *block) {

@@ -8,4 +8,8 @@
  * been reached; 0 where the system does not tell. Asked of the system once for each thread. */
 uintptr_t ku__stack_least(void);
 
+/* The address behind the highest of the calling thread's stack; 0 where the system does not tell. Asked of the system
+ * once for each thread. */
+uintptr_t ku__stack_end(void);
+
 #endif

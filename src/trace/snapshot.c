@@ -74,13 +74,14 @@ ku_capture *ku__snapshot_take(const ku__tracer *tracer, ku_error *error) {
     return NULL;
 }
 
-/* Copies a text to `room`, if there is one, and returns its bytes. */
+/* Copies a text, and a zero byte behind it, to `room`, if there is one. Returns the bytes that it takes. */
 static size_t move_text(ku_text *text, char *room) {
-    if (room != NULL && text->size > 0) {
+    if (room != NULL) {
         memcpy(room, text->bytes, text->size);
+        room[text->size] = '\0';
         text->bytes = room;
     }
-    return text->size;
+    return text->size + 1;
 }
 
 static size_t move_texts(ku_capture *capture, char *room) {
