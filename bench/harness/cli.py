@@ -20,7 +20,7 @@ from harness.table import Row, as_markdown, as_text
 PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 
 NATIVE = ("pairs", "lifo", "churn", "resident")
-INSTRUMENTS = ("snapshot", "start", "processes", "collector")
+INSTRUMENTS = ("snapshot", "start", "processes", "lines", "collector")
 COLLECTOR = ("native-collector", "isolates")
 SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS)
 
@@ -130,6 +130,8 @@ def measure_interpreter(
         attempt(rows, f"{item.version}: start", lambda: instruments.start_rows(many, item))
     if not only or "processes" in only:
         attempt(rows, f"{item.version}: processes", lambda: instruments.process_rows(top, rounds, item))
+    if not only or "lines" in only:
+        attempt(rows, f"{item.version}: lines", lambda: instruments.line_rows(top, rounds, item))
     if (slow and not only) or "collector" in only:
         for order in ("created", "shuffled"):
             measure = partial(instruments.collector_rows, few, item, order)

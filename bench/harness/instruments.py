@@ -1,4 +1,4 @@
-"""The rows beside the programs: snapshot with statistics, start-up of the command, processes, the stock collector."""
+"""The rows beside the programs: snapshots, start-up of the command, processes, profiled lines, the stock collector."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ SNAPSHOT_BLOCKS = 1_800_000
 START_TARGET = 0.015  # seconds beyond `python -c pass`
 PROCESS_TARGETS = {"memory_info": 1.2, "memory_maps": 600.0}  # microseconds
 FOOTPRINT_TARGET = 1.2  # times a raw read of smaps_rollup, whose price hangs on the pages of the process
+LINE_TARGETS = {"off": 8.0, "moved": 10.0, "every": 60.0}  # times as slow as the plain loop
+LINE_WAYS = {"off": "exact bytes", "moved": "resident where it may have moved", "every": "resident at every line"}
+LINE_LOOPS = {"objects": "lines that make objects", "empty": "empty lines"}
 COLLECTOR_KINDS = ("lists", "dicts", "tuples", "slots", "instances", "mixed")
 COLLECTOR_CONTAINERS = 3_000_000
 
@@ -237,3 +240,30 @@ def process_rows(top: Path, rounds: int, interpreter: Interpreter) -> list[Row]:
     """What it costs to ask about a process."""
     measured = run_script(InstrumentOptions(top, rounds), interpreter, "processes.py", [str(max(rounds, 5))])
     return [process_row(interpreter, measured, name) for name in measured["microseconds"]]
+
+
+def line_row(interpreter: Interpreter, found: Any, loop: str, way: str) -> Row:
+    """A loop under kucha's line profiler, beside memory_profiler and what the interpreter itself asks for."""
+    figures = found[loop]
+    ratio, plain = median(figures[way]), median(figures["plain"])
+    theirs = figures["original"]
+    peers = f"memory_profiler {theirs[0]:,.0f} times" if theirs else "memory_profiler is not installed"
+    if figures["floor"]:
+        peers += f"; an empty callback in C {median(figures['floor']):.1f}"
+    target = LINE_TARGETS[way]
+    return Row(
+        measure=f"{interpreter.version}: @profile, {LINE_LOOPS[loop]} of {plain:.1f} ns: {LINE_WAYS[way]}",
+        peers=peers,
+        kucha=f"{ratio:.1f} times, at least {min(figures[way]):.1f}",
+        ratio=f"{ratio / theirs[0]:.5f}" if theirs else "",
+        target=f"<= {target:.0f} times",
+        reached=ratio <= target,
+        n=len(figures[way]),
+        data=figures,
+    )
+
+
+def line_rows(top: Path, rounds: int, interpreter: Interpreter) -> list[Row]:
+    """What it costs to profile lines."""
+    found = run_script(InstrumentOptions(top, rounds), interpreter, "lines.py", [str(max(rounds, 5))])
+    return [line_row(interpreter, found, loop, way) for loop in LINE_LOOPS for way in LINE_WAYS]

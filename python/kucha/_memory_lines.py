@@ -78,6 +78,11 @@ class CodeMap:
             if rows:
                 yield filename, code, lines, rows
 
+    def values(self) -> Iterator[dict[int, Measure]]:
+        """The lines that have run of each function, with increment, memory and occurrences."""
+        for _, _, _, rows in self.tables():
+            yield {line: (increment / MIB, memory / MIB, count) for line, increment, memory, count, *_ in rows}
+
     def items(self) -> Iterator[tuple[str, Iterator[tuple[int, Measure | None]]]]:
         """Each function that has run: its file, and its lines with increment, memory and occurrences."""
         for filename, _, lines, rows in self.tables():

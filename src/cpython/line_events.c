@@ -177,17 +177,20 @@ static int record(size_t index) {
     ku__line_stretch ran = measure(index);
     for (size_t i = 0; i < here.active_count; i++) {
         activation *on = &here.active[i];
-        if (ku__recorder_find(on->recorder, code) == NULL) {
+        ku__line_table *table = ku__recorder_find(on->recorder, code);
+        if (table == NULL) {
             continue;
         }
         if (!memory_of(on, code, &ran.memory)) {
             return -1;
         }
+        if (on->recorder->reader != NULL) {
+            table = ku__recorder_find(on->recorder, code); /* a reader can move tables */
+        }
         ku__line_stretch seen = ran;
         seen.spans = on->recorder->spans;
         seen.grown += ran.memory;
-        ku__line_table_add(ku__recorder_find(on->recorder, code), line, on->before,
-                           &seen); /* a reader can move tables */
+        ku__line_table_add(table, line, on->before, &seen);
         on->before = line;
     }
     return 0;

@@ -65,3 +65,9 @@ def test_synopsis_of_the_manual_is_the_usage(kucha: Runner) -> None:
     words = re.sub(r"^\.(?:B |br)", "", section("SYNOPSIS"), flags=re.MULTILINE).split()
     usages = " ".join(f"kucha {line}" for command in COMMANDS.values() for line in command.usage.splitlines())
     assert " ".join(words) == usages
+
+
+def test_manual_names_every_verb_of_mprof() -> None:
+    from kucha.mprof import VERBS
+
+    assert tuple(re.findall(r"^\.TP\n\.B (\w+)$", section("KUCHA MPROF"), re.MULTILINE)) == VERBS
