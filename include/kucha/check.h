@@ -15,8 +15,8 @@
  * in an isolate with KU_ISOLATE_CHECK_CALLS, and ends the program at the first that leaks: "kucha: ku_call leaked 1
  * reference: object of type 'node' at 0x..., made at tree.c:31, insert". That is mostly a function or a hook of the
  * program, which the call called. What such a one means to keep in a variable of C must be a root (ku_root_add). Calls
- * are compared as long as the isolate has at most some thousand objects; those during which the lock changed hands are
- * not.
+ * are compared as long as the isolate has at most some thousand objects: the first two thousand, then one in sixty; not
+ * those during which the lock changed hands.
  */
 #ifndef KUCHA_CHECK_H
 #define KUCHA_CHECK_H

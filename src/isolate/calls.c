@@ -6,8 +6,9 @@
  * program that it called, has leaked it: the call, the object and its birthplace are told, and the program ends. What a
  * hook means to keep in a variable of C must be known as a root (ku_root_add).
  *
- * To compare means to walk the heap twice, so it is done as long as there are OBJECTS_MOST objects. A call during which
- * the lock changed hands is not compared: other threads keep references of their own.
+ * To compare means to walk the heap twice, so it is done as long as there are OBJECTS_MOST objects; for all of the first
+ * CALLS_ALL calls that a thread makes, and then for one in CALLS_EACH, so that loops come to an end. A call during
+ * which the lock changed hands is not compared: other threads keep references of their own.
  */
 #include "isolate/calls.h"
 
@@ -22,6 +23,8 @@
 
 enum {
     OBJECTS_MOST = 2048, /* walked twice in some 100 microseconds */
+    CALLS_ALL = 2000,    /* a second at the most */
+    CALLS_EACH = 61,     /* a prime: a loop of some calls does not always have the same one compared */
     POOLS_MOST = 64,     /* with more, objects are not even counted: that takes a walk over the pools */
 };
 
@@ -43,8 +46,17 @@ void ku__watch_takes_all(ku_object *const *objects, size_t count) {
     }
 }
 
+/* Whether it is this call's turn; a thread that comes to another isolate begins anew. */
+static bool is_due(const ku_isolate *isolate) {
+    static _Thread_local const ku_isolate *last;
+    static _Thread_local uint64_t calls;
+    calls = isolate == last ? calls + 1 : 0;
+    last = isolate;
+    return calls < CALLS_ALL || calls % CALLS_EACH == 0;
+}
+
 static bool is_compared(const ku_isolate *isolate) {
-    return isolate != NULL && (isolate->flags & KU_ISOLATE_CHECK_CALLS) != 0 && !isolate->closing &&
+    return isolate != NULL && (isolate->flags & KU_ISOLATE_CHECK_CALLS) != 0 && !isolate->closing && is_due(isolate) &&
            isolate->tracked->pools_used + isolate->atoms->pools_used <= POOLS_MOST &&
            ku__isolate_blocks(isolate, NULL) <= OBJECTS_MOST;
 }

@@ -55,8 +55,10 @@ static inline node *as_node(ku_object *object) {
     return (node *)object;
 }
 
-/* In the checking build, every call of every test is asked whether it leaks a reference. */
-#ifdef KU_CHECKING
+/* Where a test asks for it, the checking build looks at every call whether it leaks a reference. That is for tests of
+ * many functions with few calls each; the hostile build and sanitizers are slow enough. */
+#if defined(CHECK_EVERY_CALL) && defined(KU_CHECKING) && !defined(KU_HOSTILE) && !defined(__SANITIZE_ADDRESS__) &&     \
+    !defined(__SANITIZE_THREAD__)
 enum { CHECKED_CALLS = KU_ISOLATE_CHECK_CALLS };
 #else
 enum { CHECKED_CALLS = 0 };

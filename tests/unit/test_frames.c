@@ -1,4 +1,5 @@
 /* test_frames.c: frames and scopes: what they hold, when they let go, how deep they go, what they tell. */
+#define CHECK_EVERY_CALL
 #include "native.h"
 
 #include <string.h>

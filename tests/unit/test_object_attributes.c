@@ -1,5 +1,6 @@
 /* test_object_attributes.c: attributes by name: slots, dict lay-outs, types, fields of all kinds, errors and
  * suggestions, interning. */
+#define CHECK_EVERY_CALL
 #include "objects.h"
 
 /* ---- types ---- */

@@ -1,4 +1,5 @@
 /* test_object_life.c: counting, the end of objects, its depth and order, finalizers, resurrection, immortals. */
+#define CHECK_EVERY_CALL
 #include "objects.h"
 
 /* ---- a type whose finalizer tells ---- */

@@ -1,5 +1,6 @@
 /* test_object_types.c: types: tables that contradict themselves, lay-out, inheritance, order, hooks, types made at run
  * time and their end. */
+#define CHECK_EVERY_CALL
 #include "objects.h"
 
 /* ---- tables ---- */

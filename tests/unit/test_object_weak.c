@@ -1,4 +1,5 @@
 /* test_object_weak.c: weak references, callbacks, proxies, finalize objects, and containers that hold weakly. */
+#define CHECK_EVERY_CALL
 #include "objects.h"
 
 static ku_object *node_new(ku_isolate *isolate) {

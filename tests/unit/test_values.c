@@ -1,5 +1,6 @@
 /* test_values.c: what values do that no comparison of reprs shows: identity, what changes in place, recursion, changes
  * while walking, copies, calls, caches, bytes; and that every request for memory may be refused. */
+#define CHECK_EVERY_CALL
 #include "native.h"
 
 #include "object/values.h"
