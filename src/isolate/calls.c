@@ -6,9 +6,9 @@
  * program that it called, has leaked it: the call, the object and its birthplace are told, and the program ends. What a
  * hook means to keep in a variable of C must be known as a root (ku_root_add).
  *
- * To compare means to walk the heap twice, so it is done as long as there are OBJECTS_MOST objects; for all of the first
- * CALLS_ALL calls that a thread makes, and then for one in CALLS_EACH, so that loops come to an end. A call during
- * which the lock changed hands is not compared: other threads keep references of their own.
+ * To compare means to walk the heap twice, so it is done as long as there are OBJECTS_MOST objects; for all of the
+ * first CALLS_ALL calls that a thread makes, and then for one in CALLS_EACH, so that loops come to an end. A call
+ * during which the lock changed hands is not compared: other threads keep references of their own.
  */
 #include "isolate/calls.h"
 
