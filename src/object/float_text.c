@@ -179,7 +179,8 @@ static size_t write_scientific(char *text, const char *digits, int count, int ex
 static size_t write_plain(char *text, const char *digits, int count, int point) {
     char *at = text;
     if (point <= 0) {
-        memcpy(at, "0.000", 5);
+        static const char zeros[] = {'0', '.', '0', '0', '0'}; /* no terminated text: more follows */
+        memcpy(at, zeros, sizeof zeros);
         at += 2 - point;
         memcpy(at, digits, (size_t)count);
         return (size_t)(at - text) + (size_t)count;

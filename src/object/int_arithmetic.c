@@ -178,7 +178,8 @@ bool ku__int_divmod(ku_isolate *isolate, ku_object *a, ku_object *b, ku_object *
     ku__magnitude x, y;
     bool done;
     if (ku_int_sign(b) == 0) {
-        return ku_fail(isolate, KU_ZERO_DIVISION, "division by zero");
+        ku_fail(isolate, KU_ZERO_DIVISION, "division by zero");
+        return false;
     }
     ku__magnitude_of(a, &x);
     ku__magnitude_of(b, &y);
@@ -202,7 +203,8 @@ bool ku__int_divmod(ku_isolate *isolate, ku_object *a, ku_object *b, ku_object *
 bool ku__int_divide(ku_isolate *isolate, ku_object *a, ku_object *b, double *quotient) {
     const int64_t exact = (int64_t)1 << 53; /* below it a double is exact, and so is the rounding of one division */
     if (ku_int_sign(b) == 0) {
-        return ku_fail(isolate, KU_ZERO_DIVISION, "division by zero");
+        ku_fail(isolate, KU_ZERO_DIVISION, "division by zero");
+        return false;
     }
     if (ku__is_small(a) && ku__is_small(b) && ku__small(a) <= exact && ku__small(a) >= -exact &&
         ku__small(b) <= exact && ku__small(b) >= -exact) {

@@ -225,7 +225,7 @@ bool ku__layout_fill(ku_type *type, ku_error *error) {
     inherit_flags(type);
     inherit_fields(type, base);
     bool adds = adds_room(type, start);
-    if (adds && has_tail(type)) {
+    if (adds && base != NULL && has_tail(type)) {
         return ku__error_fill(error, KU_TYPE, "nonempty __slots__ not supported for subtype of '%s'", base->own.name);
     }
     type->layout = adds || base == NULL ? type : base->layout;
