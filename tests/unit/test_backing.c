@@ -163,7 +163,7 @@ static void huge_pages_stay_while_they_are_cheaper(void **state) {
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(KU_HOSTILE) /* what those add to a program is over the limit */
-/* A control group that the test makes for itself, where it may: version 1 has a folder for memory, 2 has one for all. */
+/* A control group that the test makes for itself, where it may: version 1 has a folder for memory, 2 one for all. */
 typedef struct group {
     char folder[64], limit[96], members[96];
 } group;
