@@ -1,5 +1,4 @@
 /* test_frames.c: frames and scopes: what they hold, when they let go, how deep they go, what they tell. */
-#define CHECK_EVERY_CALL
 #include "native.h"
 
 #include <string.h>

@@ -3,7 +3,6 @@
  * Two graphs are the same when their messages are: objects are numbered in the order of a walk from the root, so a
  * message is a canonical form of the graph (sets and dicts keep their order).
  */
-#define CHECK_EVERY_CALL
 #include "graphs.h"
 
 #include "isolate/wire.h"

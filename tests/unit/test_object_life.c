@@ -1,5 +1,4 @@
 /* test_object_life.c: counting, the end of objects, its depth and order, finalizers, resurrection, immortals. */
-#define CHECK_EVERY_CALL
 #include "objects.h"
 
 /* ---- a type whose finalizer tells ---- */
