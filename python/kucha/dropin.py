@@ -25,6 +25,7 @@ TABLE = {
     "psutil": "kucha.psutil",
     "resource": "kucha.resource",
     "guppy": "kucha.guppy",
+    "guppy.heapy": "kucha.guppy",
     "objgraph": "kucha.objgraph",
 }
 
@@ -86,7 +87,7 @@ def install(*names: str) -> list[str]:
     for name in names:
         if name not in there:
             raise ValueError(f"kucha has nothing in place of '{name}'; there are {', '.join(there)}")
-    wanted = list(names or there)
+    wanted = [name for name in there if not names or name in names or name.rpartition(".")[0] in names]
     _finder.names.update(wanted)
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)  # type: ignore[arg-type, unused-ignore]

@@ -188,6 +188,13 @@ static PyObject *size_call(PyObject *self, PyObject *number) {
                : NULL;
 }
 
+static PyObject *type_of_call(PyObject *self, PyObject *number) {
+    uint32_t node;
+    return ku__analysis_node_of(analysis_of(self), number, &node)
+               ? PyLong_FromUnsignedLong(ku_graph_type(graph_of(self), node))
+               : NULL;
+}
+
 static PyObject *owner_call(PyObject *self, PyObject *number) {
     uint32_t node;
     return ku__analysis_node_of(analysis_of(self), number, &node)
@@ -304,6 +311,21 @@ static bool is_text(const ku_graph *graph, uint32_t number) {
     return number == KU_GRAPH_NONE || number < ku_graph_text_count(graph);
 }
 
+static PyObject *types_call(PyObject *self, PyObject *unused) {
+    (void)unused;
+    const ku_graph *graph = graph_of(self);
+    PyObject *list = PyList_New(0);
+    for (uint32_t i = 0; list != NULL && i < ku_graph_type_count(graph); i++) {
+        ku_node_type type;
+        ku_graph_type_read(graph, i, &type);
+        wide address = type.node == KU_GRAPH_NONE ? 0 : ku_graph_address(graph, type.node);
+        if (!append(list, Py_BuildValue("(NNK)", text_of(graph, type.module), text_of(graph, type.name), address))) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
 static PyObject *name_call(PyObject *self, PyObject *argument) {
     wide token = PyLong_AsUnsignedLongLong(argument);
     if (PyErr_Occurred() != NULL) {
@@ -385,6 +407,7 @@ static PyMethodDef methods[] = {
     {"members", members_call, METH_VARARGS, "members(selection, most) -> list[int]"},
     {"ordered", ordered_call, METH_O, "ordered(selection) -> bytes\n\nNodes, 4 bytes each, largest object first."},
     {"size", size_call, METH_O, "size(node) -> int\n\nBytes of an object, with the buffers that it owns."},
+    {"type_of", type_of_call, METH_O, "type_of(node) -> int\n\nThe number of its type among types()."},
     {"owner", owner_call, METH_O, "owner(node) -> int | None\n\nThe object that has this dict as its namespace."},
     {"dominator", dominator_call, METH_O,
      "dominator(node) -> int | None\n\nThe nearest node without which it would not live."},
@@ -393,6 +416,7 @@ static PyMethodDef methods[] = {
      "or names; most bytes first."},
     {"selected", selected_call, METH_VARARGS,
      "selected(selection, key, tokens) -> bytes\n\nThose of the selection that are in the row with these tokens."},
+    {"types", types_call, METH_NOARGS, "types() -> list[(module | None, name, address | 0)]"},
     {"name", name_call, METH_O, "name(token) -> (kind, text | None, number)\n\nWhat a token of 'names' stands for."},
     {"line", line_call, METH_O, "line(token) -> (file | None, line)\n\nWhat a token of 'line' stands for."},
     {NULL, NULL, 0, NULL},
