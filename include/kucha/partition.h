@@ -25,8 +25,8 @@ extern "C" {
 typedef struct ku_objects ku_objects;
 
 /* Finds out which nodes are objects and which dicts are namespaces; `hidden` may be NULL. A bit a node, and 4 bytes for
- * each node in pages where namespaces are. Keeps a reference to the graph, and a copy of `hidden`. NULL with `error`
- * filled: KU_NO_MEMORY. One made is read by any thread. */
+ * each node in pages where namespaces or buffers are. Keeps a reference to the graph, and a copy of `hidden`. NULL with
+ * `error` filled: KU_NO_MEMORY. One made is read by any thread. */
 KU_API ku_objects *ku_objects_new(const ku_graph *graph, const ku_selection *hidden, ku_error *error);
 KU_API void ku_objects_delete(ku_objects *objects); /* NULL does nothing */
 

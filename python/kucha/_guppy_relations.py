@@ -68,6 +68,10 @@ class Relation:
         """The argument as Python text."""
         return repr(argument)
 
+    def said(self, argument: Any) -> str:
+        """What the kind of a row is called, when it stands alone."""
+        return self.text(argument)
+
     def rows(self, view: View, bits: bytes) -> list[Row]:
         """The rows of a set of a view."""
         found = view.what.partition(bits, self.key)
@@ -153,6 +157,9 @@ class Size(Relation):
     def text(self, argument: Any) -> str:
         return f"{argument:9}"
 
+    def said(self, argument: Any) -> str:
+        return f"<size = {argument}>"
+
 
 class Rcs(Relation):
     """By the kinds of all who refer to an object."""
@@ -165,6 +172,9 @@ class Rcs(Relation):
 
     def text(self, argument: Any) -> str:
         return ", ".join(sorted(map(str, argument))) or "<Nothing>"
+
+    def said(self, argument: Any) -> str:
+        return f"<referred by: {self.text(argument)}>" if argument else "<referred by nothing>"
 
     def code(self, argument: Any) -> str:
         return ", ".join(f"hpy().Clodo({CLODO.code(one)})" for one in sorted(argument, key=str))
@@ -181,6 +191,9 @@ class Via(Relation):
 
     def text(self, argument: Any) -> str:
         return ", ".join(sorted(repr(one) for one in argument)) or "''"
+
+    def said(self, argument: Any) -> str:
+        return f"<via {self.text(argument)}>"
 
     def code(self, argument: Any) -> str:
         return ", ".join(repr(one) for one in sorted(argument))

@@ -243,7 +243,7 @@ class Kind(UniSet):
         return f"({text} - {self.hp.of_objects(self.minus.values()).brief})" if self.minus else text
 
     def __str__(self) -> str:
-        return self._text(self.formula.text(lambda atom: atom[0].text(atom[1])))
+        return self._text(self.formula.text(lambda atom: atom[0].said(atom[1])))
 
     def __repr__(self) -> str:
         if self.formula is kinds.ALL:

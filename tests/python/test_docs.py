@@ -26,6 +26,7 @@ DOCUMENTS = (
     "tracemalloc.md",
     "memory_profiler.md",
     "objgraph.md",
+    "guppy.md",
     "dropin.md",
     "gc-hosted.md",
     "gc-concurrent.md",
