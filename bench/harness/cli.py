@@ -20,7 +20,7 @@ from harness.table import Row, as_markdown, as_text
 PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 
 NATIVE = ("pairs", "lifo", "churn", "resident")
-INSTRUMENTS = ("snapshot", "start", "processes", "lines", "collector")
+INSTRUMENTS = ("snapshot", "start", "processes", "lines", "collector", "concurrent")
 COLLECTOR = ("native-collector", "isolates")
 SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS)
 
@@ -136,6 +136,11 @@ def measure_interpreter(
         for order in ("created", "shuffled"):
             measure = partial(instruments.collector_rows, few, item, order)
             attempt(rows, f"{item.version}: collector", measure)
+    if (slow and not only) or "concurrent" in only:
+        for pages in instruments.CONCURRENT_TARGETS:
+            for dead in ("0.01", "0.5"):
+                measure = partial(instruments.concurrent_rows, few, item, pages, dead)
+                attempt(rows, f"{item.version}: concurrent", measure)
     for row in rows:
         row.section = f"Python {item.version}"
     return rows

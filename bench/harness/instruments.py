@@ -30,6 +30,9 @@ LINE_WAYS = {"off": "exact bytes", "moved": "resident where it may have moved", 
 LINE_LOOPS = {"objects": "lines that make objects", "empty": "empty lines"}
 COLLECTOR_KINDS = ("lists", "dicts", "tuples", "slots", "instances", "mixed")
 COLLECTOR_CONTAINERS = 3_000_000
+CONCURRENT_CONTAINERS = 10_000_000
+CONCURRENT_TARGETS = {"huge": 20.0, "small": 35.0}  # milliseconds of a pause, by the size of pages
+CONCURRENT_COST = 0.5  # seconds more that a pass over all objects may take
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,41 @@ def collector_rows(options: InstrumentOptions, interpreter: Interpreter, order: 
         data=data,
     )
     return [row]
+
+
+def concurrent_rows(options: InstrumentOptions, interpreter: Interpreter, pages: str, dead: str) -> list[Row]:
+    """The longest pause of a concurrent collection, and what a program that writes to all objects pays meanwhile."""
+    runs: dict[str, list[Any]] = {"stock": [], "concurrent": []}
+    for _ in range(options.rounds):
+        for mode, found in runs.items():
+            arguments = [mode, str(CONCURRENT_CONTAINERS), dead, pages]
+            found.append(run_script(options, interpreter, "concurrent.py", arguments))
+    stock, wall, cpu = (
+        median([run[name] for run in runs[mode]])
+        for mode, name in (("stock", "wall_ms"), ("concurrent", "wall_ms"), ("concurrent", "cpu_ms"))
+    )
+    extra = median([run["pass_s"] - run["alone_s"] for run in runs["concurrent"]])
+    what = f"{interpreter.version}: 10 M containers, {float(dead):.0%} dead, {pages} pages"
+    longest = Row(
+        measure=f"{what}: longest pause, concurrent",
+        peers=f"stock gc.collect() {stock:.0f} ms",
+        kucha=f"{wall:.1f} ms (CPU {cpu:.1f} ms)",
+        ratio=f"{wall / stock:.4f}",
+        target=f"<= {CONCURRENT_TARGETS[pages]:.0f} ms",
+        reached=wall <= CONCURRENT_TARGETS[pages],
+        n=options.rounds,
+        data=runs,
+    )
+    cost = Row(
+        measure=f"{what}: a pass that writes to every object meanwhile",
+        peers=f"alone {median([run['alone_s'] for run in runs['concurrent']]):.2f} s",
+        kucha=f"+{extra:.2f} s",
+        ratio="",
+        target=f"+{CONCURRENT_COST} s at most",
+        reached=extra <= CONCURRENT_COST,
+        n=options.rounds,
+    )
+    return [longest, cost]
 
 
 def process_row(interpreter: Interpreter, measured: Any, name: str) -> Row:

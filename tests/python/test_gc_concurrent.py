@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import signal
+import subprocess
 import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from conftest import Runner
+from conftest import Runner, clean_environment
 from core_child import passes, run_child
+from test_children import wait_for_address
 from test_gc_hosted import GRAPHS
 
 BEGIN = """
@@ -459,3 +466,55 @@ assert (told.begun, told.done, told.lost, told.refused, told.given_up, told.slic
 assert told.phase == "idle" and told.child == 0 and "phase='idle'" in repr(told)
 """
     )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
+def test_workers_of_gunicorn(write: Callable[[str, str], Path], tmp_path: Path) -> None:
+    """The parent waits for any child of its own; the workers are forked while a child of its works."""
+    write(
+        "web.py",
+        """
+import gc, time
+from kucha import _core
+_core.gc_install(eager=True, concurrent=True, least=0)
+ballast = []
+def told(): return _core.gc_status()["concurrent"]
+def until(reached):
+    end = time.monotonic() + 100
+    while not reached() and time.monotonic() < end: ballast.extend([[] for _ in range(1000)])
+until(lambda: told()["phase"] == "child")
+def app(environ, start_response):
+    before = told()["done"]
+    until(lambda: told()["done"] > before)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"done %d" % (told()["done"] > before)]
+""",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "kucha",
+        "run",
+        "-q",
+        "--no-trace",
+        "-m",
+        "gunicorn",
+        "--preload",
+        "--workers",
+        "2",
+    ]
+    command += ["--bind", "127.0.0.1:0", "--no-control-socket", "web:app"]
+    log = tmp_path / "log"
+    with open(log, "w") as file:
+        process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=file, stderr=file)
+    try:
+        address = wait_for_address(log)
+        for _ in range(6):
+            with urllib.request.urlopen(address, timeout=120) as answer:
+                assert answer.read() == b"done 1"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert log.read_text().split().count("Booting") == 2, "a worker was lost: " + log.read_text()
