@@ -298,6 +298,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "a.core"
 
 
+@pytest.mark.any_version
 def test_what_is_no_core_or_a_cut_one_is_refused_in_a_sentence(core: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is no core file")
     (tmp_path / "empty").write_bytes(b"")
@@ -319,6 +320,7 @@ def test_what_is_no_core_or_a_cut_one_is_refused_in_a_sentence(core: Path, tmp_p
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.any_version
 def test_command_says_one_sentence_and_ends_with_2(kucha: Runner, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is no core file")
     done = kucha("heap", "core", "text", cwd=tmp_path)
@@ -327,6 +329,7 @@ def test_command_says_one_sentence_and_ends_with_2(kucha: Runner, tmp_path: Path
     assert done.returncode == 2 and "expected kucha heap core CORE [EXE]" in done.stderr
 
 
+@pytest.mark.any_version
 def test_command_writes_beside_nothing_that_exists(kucha: Runner, core: Path, tmp_path: Path) -> None:
     done = kucha("heap", "core", str(core), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -336,6 +339,7 @@ def test_command_writes_beside_nothing_that_exists(kucha: Runner, core: Path, tm
     assert kucha("heap", "core", "--force", "--json", str(core), cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.any_version
 def test_names_need_the_files_of_the_program(core: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="EXE"):
         _corefile.write(core, tmp_path / "out", root=tmp_path)
@@ -386,6 +390,7 @@ os.abort = abort
 """
 
 
+@pytest.mark.any_version
 def test_examples_do_what_the_document_shows(commands: Path, tmp_path: Path) -> None:
     text = (TOP / "docs" / "core-files.md").read_text()
     program = next(match[3] for match in BLOCK.finditer(text) if match[2] == "app.py")
