@@ -68,7 +68,7 @@ def end(seed, collect):
     return told
 gc.disable()
 begin()
-for seed in range(8):
+for seed in range(5):
     end(seed, gc.collect)    # once for what only happens the first time
     _core.gc_uninstall()
     stock = end(seed, gc.collect)
@@ -469,6 +469,7 @@ assert told.phase == "idle" and told.child == 0 and "phase='idle'" in repr(told)
     )
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
 def test_workers_of_gunicorn(write: Callable[[str, str], Path], tmp_path: Path) -> None:
     """The parent waits for any child of its own; the workers are forked while a child of its works."""
