@@ -299,17 +299,19 @@ HEAP = Command(
     "show what is in a heap file, and who holds it",
     "heap top [options] FILE\nheap tree [options] FILE [NODE]\nheap path [options] FILE [NODE]\n"
     "heap holders [options] FILE NODE\nheap query [options] FILE QUERY\nheap diff [options] OLD [BETWEEN] NEW\n"
-    "heap suspects [options] FILE\nheap pins [options] FILE\nheap export [options] FILE\nheap dump [options] PID\n"
+    "heap suspects [options] FILE\nheap pins [options] FILE\nheap duplicates [options] FILE\n"
+    "heap slack [options] FILE\nheap export [options] FILE\nheap dump [options] PID\n"
     f"heap dump [options] -- {_PROGRAM}\nheap core [options] CORE [EXE]",
     "Shows what was alive in a heap file, who held it, and how much would go with it.",
     "top: objects by type and more. tree: what would go if a node went, largest first; without a NODE from the roots "
     "on. path: the shortest chains of references from the roots to a node; with --where those of many, merged. "
     "holders: who refers to a node. query: the nodes that answer to a QUERY. diff: what changed between two or three "
     "heaps. suspects: what keeps a tenth of the heap or more, in words. pins: nearly empty arenas, what keeps them, "
-    "who holds that, and how much would go back. export: a file for another tool. dump: has a program that runs under "
-    "kucha write its heap, or runs one, with birthplaces, and writes its heap at its end. "
-    "core: the heap file of a process that is over, out of its core file; EXE is its program, where the core's own "
-    "name for it is wrong here.\n\n"
+    "who holds that, and how much would go back. duplicates: strings, bytes, numbers and tuples that are equal. slack: "
+    "room in containers that nothing is in, and what the allocator gave beyond what was asked for. export: a file for "
+    "another tool. dump: has a program that runs under kucha write its heap, or runs one, with birthplaces, and writes "
+    "its heap at its end. core: the heap file of a process that is over, out of its core file; EXE is its program, where "
+    "the core's own name for it is wrong here.\n\n"
     "A NODE is an address (0x7f00) or a number (#12).",
     (
         Option(

@@ -90,6 +90,25 @@ class Suspect(NamedTuple):
     retained: int
 
 
+class Duplicate(NamedTuple):
+    """Immutable objects of one type that are equal."""
+
+    example: int  # the first of them
+    objects: int
+    bytes: int
+    wasted: int  # by all but the first
+
+
+class Room(NamedTuple):
+    """Containers of one type and birthplace that keep memory for what is not in them."""
+
+    type: str
+    site: int
+    nodes: int
+    bytes: int
+    example: int  # the one with most
+
+
 class Pin(NamedTuple):
     """Blocks of one type and birthplace in an arena that they keep."""
 
@@ -239,6 +258,16 @@ class Heap:
         """How many arenas there are, their bytes, those in use, and the arenas of which at most a share is in use."""
         arenas, whole, used, rows = self.analysis.pins(share)
         return arenas, whole, used, [Pinned(*row[:6], [Pin(*pin) for pin in row[6]]) for row in rows]
+
+    def duplicates(self, most: int = 100) -> tuple[int, int, int, int, list[Duplicate]]:
+        """Groups of equal objects, how many are in them, their bytes, those wasted, and those that waste most."""
+        groups, nodes, whole, wasted, rows = self.analysis.duplicates(most)
+        return groups, nodes, whole, wasted, [Duplicate(*row) for row in rows]
+
+    def rooms(self) -> tuple[int, int, list[Room]]:
+        """How many containers have room that nothing is in, its bytes, and these by type and birthplace."""
+        nodes, whole, rows = self.analysis.rooms()
+        return nodes, whole, [Room(*row) for row in rows]
 
     def _selected(self, where: str | None) -> bytes | None:
         return None if where is None else self.analysis.select(where)

@@ -37,6 +37,8 @@ _VERBS = {
     "diff": "diff OLD [BETWEEN] NEW",
     "suspects": "suspects FILE",
     "pins": "pins FILE",
+    "duplicates": "duplicates FILE",
+    "slack": "slack FILE",
     "export": "export FILE",
     "core": "core CORE [EXE]",
 }
@@ -403,6 +405,16 @@ def _do_core(words: list[str], values: dict[str, Any]) -> int:
     return heap_core.core(words, values)
 
 
+def _do_duplicates(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "duplicates", 1, 1)
+    return heap_memory.duplicates(_open(words[0], values), values)
+
+
+def _do_slack(words: list[str], values: dict[str, Any]) -> int:
+    _expect(words, "slack", 1, 1)
+    return heap_memory.slack(_open(words[0], values), values)
+
+
 _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "top": _do_top,
     "tree": _do_tree,
@@ -412,6 +424,8 @@ _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "diff": _do_diff,
     "suspects": _do_suspects,
     "pins": _do_pins,
+    "duplicates": _do_duplicates,
+    "slack": _do_slack,
     "export": _do_export,
     "core": _do_core,
 }

@@ -1,4 +1,7 @@
-"""What the objects of a heap do to the memory under it: which of them keep nearly empty arenas."""
+"""What the objects of a heap do to the memory under it: who keeps arenas, what is there twice, what is room.
+
+Values are never shown, for a heap file has none: equal objects are told by their type, their size and who holds them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from kucha.heap import Heap, Pinned
 
 PINNED_SHARE = 0.25  # of an arena in use: below, moving what is left would free more than it costs
+ALL = 1 << 32  # more nodes than a heap can have
 KINDS_NAMED = 3  # of an arena, in its row
 
 
@@ -135,3 +139,67 @@ def _data(file: Heap, arenas: list[Pinned]) -> dict[str, Any]:
             for (kind, site), keeper in kinds(arenas)
         ],
     }
+
+
+# ---- duplicates ----
+
+
+def duplicates(file: Heap, values: dict[str, Any]) -> int:
+    """``kucha heap duplicates``."""
+    most = ALL if values["json"] and values["top"] is None else lines(values)
+    groups, nodes, whole, wasted, rows = file.duplicates(most)
+    if values["json"]:
+        listed = [row._asdict() | {"type": file[row.example].type} for row in rows]
+        print_json({"groups": groups, "nodes": nodes, "bytes": whole, "wasted": wasted, "list": listed})
+        return 0
+    out = console()
+    if not groups:
+        out.print("no equal objects are known of this heap")
+        return 0
+    out.print(
+        f"{plural(groups, 'value')} {'is' if groups == 1 else 'are'} there more than once, in {number(nodes)} objects"
+    )
+    out.print(f"{size(wasted)} of their {size(whole)} would go if each were there once")
+    shown = table("", ("wasted", "objects", "bytes each"), "what, and where the first one is held")
+    for row in rows:
+        example = file[row.example]
+        paths = example.paths(1)
+        held = heap_words.way(paths[0]) if paths else "dead, but not freed yet"
+        text = f"{example.type}{_born(file, example.site)}; {held}"
+        shown.add_row(size(row.wasted), number(row.objects), number(example.size), say(text))
+    out.print(shown)
+    if groups > len(rows):
+        out.print(f"... and {number(groups - len(rows))} more; see --top")
+    return 0
+
+
+# ---- room ----
+
+
+def slack(file: Heap, values: dict[str, Any]) -> int:
+    """``kucha heap slack``: what was asked for and holds nothing, and what the allocator gave beyond."""
+    nodes, whole, rooms = file.rooms()
+    beyond = sorted(file.top("type"), key=lambda row: -row.slack)
+    rounded = sum(row.slack for row in beyond)
+    if values["json"]:
+        room = [row._asdict() | {"birthplace": _born(file, row.site).removeprefix(", ")} for row in rooms]
+        allocator = [{"type": row.name, "objects": row.objects, "bytes": row.slack} for row in beyond if row.slack]
+        print_json({"containers": nodes, "bytes": whole, "room": room, "rounded": rounded, "allocator": allocator})
+        return 0
+    out = console()
+    most = lines(values)
+    out.print(f"{plural(nodes, 'container')} with room for more: {size(whole)} in which nothing is")
+    shown = table("", ("room", "containers", "most"), "of type")
+    for row in rooms[:most]:
+        largest = size(file.analysis.room(row.example))
+        shown.add_row(size(row.bytes), number(row.nodes), largest, say(f"{row.type}{_born(file, row.site)}"))
+    out.print(shown)
+    if len(rooms) > most:
+        out.print(f"... and {number(len(rooms) - most)} more; see --top")
+    out.print(f"{size(rounded)} that the allocator gave beyond what was asked for")
+    shown = table("", ("beyond", "objects"), "of type")
+    for by_type in beyond[:most]:
+        if by_type.slack:
+            shown.add_row(size(by_type.slack), number(by_type.objects), say(by_type.name))
+    out.print(shown)
+    return 0

@@ -64,6 +64,10 @@ KU__ANALYSIS_METHOD(merged);
 KU__ANALYSIS_METHOD(diff);
 KU__ANALYSIS_METHOD(suspects);
 KU__ANALYSIS_METHOD(pins); /* analysis_memory.c */
+KU__ANALYSIS_METHOD(duplicates);
+KU__ANALYSIS_METHOD(rooms);
+KU__ANALYSIS_METHOD(room);
+KU__ANALYSIS_METHOD(equal);
 
 /* A function of the module (analysis_build.c): a heap file out of Python's lists. */
 PyObject *ku__heap_build_call(PyObject *module, PyObject *arguments);

@@ -1,6 +1,8 @@
-/* analysis_memory.c: questions to a heap about the memory itself: what keeps nearly empty arenas. */
+/* analysis_memory.c: questions to a heap about the memory itself: what keeps nearly empty arenas, what is there twice, and what
+ * is room that nothing is in. */
 #include "cpython/analysis.h"
 
+#include <kucha/duplicates.h>
 #include <kucha/histogram.h>
 #include <kucha/pins.h>
 
@@ -77,4 +79,78 @@ PyObject *ku__analysis_pins(PyObject *self, PyObject *arguments) {
         rows == NULL ? NULL : Py_BuildValue("(KKKN)", (wide)pins->arenas, (wide)pins->bytes, (wide)pins->used, rows);
     ku_pins_delete(pins);
     return result;
+}
+
+/* ---- duplicates and room ---- */
+
+static PyObject *duplicate_row(const void *argument, size_t index) {
+    const ku_duplicate *one = &((const ku_duplicates *)argument)->list[index];
+    return Py_BuildValue("(IIKK)", (unsigned)one->example, (unsigned)one->count, (wide)one->bytes, (wide)one->wasted);
+}
+
+PyObject *ku__analysis_duplicates(PyObject *self, PyObject *arguments) {
+    Py_ssize_t most;
+    ku_error error = {0};
+    if (!PyArg_ParseTuple(arguments, "n:duplicates", &most)) {
+        return NULL;
+    }
+    ku_duplicates *made = ku_duplicates_new(graph_in(self), &error);
+    if (made == NULL) {
+        return ku__analysis_raise(&error);
+    }
+    size_t shown = most >= 0 && (size_t)most < made->count ? (size_t)most : made->count;
+    PyObject *rows = list_of(shown, duplicate_row, made);
+    PyObject *result = rows == NULL ? NULL
+                                    : Py_BuildValue("(KKKKN)", (wide)made->count, (wide)made->nodes, (wide)made->bytes,
+                                                    (wide)made->wasted, rows);
+    ku_duplicates_delete(made);
+    return result;
+}
+
+typedef struct rooms_of {
+    const ku_graph *graph;
+    const ku_rooms *rooms;
+} rooms_of;
+
+static PyObject *room_row(const void *argument, size_t index) {
+    const rooms_of *of = argument;
+    const ku_room *one = &of->rooms->list[index];
+    char type[KU__NODE_TEXT];
+    ku_graph_type_text(of->graph, one->type, type, sizeof type);
+    return Py_BuildValue("(NIIKI)", ku__analysis_text(type), (unsigned)one->site, (unsigned)one->nodes,
+                         (wide)one->bytes, (unsigned)one->example);
+}
+
+PyObject *ku__analysis_rooms(PyObject *self, PyObject *ignored) {
+    (void)ignored;
+    ku_error error = {0};
+    ku_rooms *made = ku_rooms_new(graph_in(self), &error);
+    if (made == NULL) {
+        return ku__analysis_raise(&error);
+    }
+    PyObject *rows = list_of(made->count, room_row, &(rooms_of){graph_in(self), made});
+    PyObject *result = rows == NULL ? NULL : Py_BuildValue("(KKN)", (wide)made->nodes, (wide)made->bytes, rows);
+    ku_rooms_delete(made);
+    return result;
+}
+
+PyObject *ku__analysis_room(PyObject *self, PyObject *arguments) {
+    PyObject *number;
+    uint32_t node;
+    if (!PyArg_ParseTuple(arguments, "O:room", &number) ||
+        !ku__analysis_node_of((ku__analysis *)(void *)self, number, &node)) {
+        return NULL;
+    }
+    return PyLong_FromUnsignedLongLong(ku_graph_room(graph_in(self), node));
+}
+
+/* The number of the first node that is equal, which may be itself; None. */
+PyObject *ku__analysis_equal(PyObject *self, PyObject *arguments) {
+    PyObject *number;
+    uint32_t node;
+    if (!PyArg_ParseTuple(arguments, "O:equal", &number) ||
+        !ku__analysis_node_of((ku__analysis *)(void *)self, number, &node)) {
+        return NULL;
+    }
+    return number_or_none(ku_graph_equal(graph_in(self), node));
 }

@@ -198,6 +198,13 @@ PyMethodDef ku__analysis_methods[] = {
            "pins(share) -> (arenas, bytes, used, list[(address, bytes, used, nodes, heap, holder, pins)])\n\nArenas of "
            "which at\n"
            "most this share is in use; a pin is (type, birthplace, nodes, bytes, example)."),
+    METHOD(
+        duplicates,
+        "duplicates(most) -> (groups, nodes, bytes, wasted, list[(example, count, bytes, wasted)])\n\nEqual objects."),
+    METHOD(rooms,
+           "rooms() -> (nodes, bytes, list[(type, birthplace, nodes, bytes, example)])\n\nContainers with room."),
+    METHOD(room, "room(number) -> int\n\nBytes that a container keeps for what is not in it."),
+    METHOD(equal, "equal(number) -> int | None\n\nThe first of the nodes that have its type and value."),
     METHOD(suspects,
            "suspects(share) -> (whole, list[(kind, name, example, old, count, retained)])\n\nWhat retains at "
            "least this share: kind is point, type or site."),

@@ -213,6 +213,18 @@ static size_t bytes_of(const ku__making *making, const met *what) {
     return claimed <= what->size && what->size - claimed < KU_CLASS_STEP ? claimed : what->size;
 }
 
+static void note_value(ku__making *making, const met *what, uint32_t node) {
+    if (what->object == NULL || node == KU_GRAPH_NONE || making->reading.banned[what->type] != 0) {
+        return;
+    }
+    *making->reading.running = what->type;
+    uint64_t room = ku__room_of(what->object);
+    if (room != 0) {
+        ku__maker_room(&making->maker, node, room);
+    }
+    ku__note_value(making, what->object, node, what->size, what->front);
+}
+
 static void add_node(ku__making *making, const met *what) {
     size_t bytes = bytes_of(making, what);
     bool tracked = (what->marks & KU__SLOT_TRACKED) != 0;
@@ -235,6 +247,7 @@ static void add_node(ku__making *making, const met *what) {
         making->counts[number] = node.count;
     }
     making->allocated += what->size;
+    note_value(making, what, number);
     if (what->object != NULL && PyType_Check(what->object)) {
         uint32_t type = ku__types_find(&making->still.types, (uintptr_t)what->object);
         if (type != KU__NO_TYPE) {
@@ -389,6 +402,7 @@ ku_graph *ku__graph_make(ku__graph_order *order, ku_error *error) {
     }
     add_root(&making);
     walk_all(&making, sorted, others, add_node);
+    ku__make_equals(&making);
     ku__make_place_nodes(&making);
     making.reading.see = add_edge;
     making.reading.own = add_buffer;

@@ -31,6 +31,7 @@ typedef struct ku__making {
     uint32_t *sites; /* of the maker, by site of the tracer; NULL without tracing */
     uint32_t site_count;
     uint64_t allocated;
+    ku__growing values; /* objects that may be equal to others (graph_values.c) */
 } ku__making;
 
 /* ---- graph_names.c ---- */
@@ -55,6 +56,15 @@ enum {
     KU__SYSTEM_BLOCK = KU__SYSTEM_BUFFERS + KU__BUFFER_KINDS, /* of the obj domain, and no object */
     KU__SYSTEM_TYPES,
 };
+
+/* ---- graph_values.c ---- */
+
+/* Bytes that a container keeps for what is not in it yet, or no more. */
+uint64_t ku__room_of(PyObject *object);
+/* An object that may be equal to others, if its type is one of those; `block` has the bytes of its block, 0 unknown. */
+void ku__note_value(ku__making *making, PyObject *object, uint32_t node, size_t block, uint32_t front);
+/* When all nodes are there: tells the maker which of those noted are equal. */
+void ku__make_equals(ku__making *making);
 
 /* ---- graph_places.c ---- */
 

@@ -27,6 +27,8 @@ const uint8_t ku__section_items[KU__SECTIONS] = {
     [KU__SECTION_TEXTS] = 4,
     [KU__SECTION_TEXT_BYTES] = 1,
     [KU__SECTION_ARENAS] = sizeof(ku_graph_arena),
+    [KU__SECTION_ROOMS] = sizeof(ku__fact),
+    [KU__SECTION_EQUALS] = sizeof(ku__fact),
 };
 
 /* ---- taking the columns over ---- */
@@ -59,6 +61,8 @@ static void point_at_sections(ku_graph *graph) {
     graph->text_table = AT(KU__SECTION_TEXTS);
     graph->text_bytes = AT(KU__SECTION_TEXT_BYTES);
     graph->arena_table = AT(KU__SECTION_ARENAS);
+    graph->rooms = AT(KU__SECTION_ROOMS);
+    graph->equal_table = AT(KU__SECTION_EQUALS);
 #undef AT
 }
 
@@ -70,6 +74,8 @@ static void count_entries(ku_graph *graph) {
     graph->sites = entries(graph, KU__SECTION_SITES) - 1;
     graph->texts = entries(graph, KU__SECTION_TEXTS) - 1;
     graph->arenas = entries(graph, KU__SECTION_ARENAS);
+    graph->roomy = entries(graph, KU__SECTION_ROOMS);
+    graph->equals = entries(graph, KU__SECTION_EQUALS);
     uint32_t wides = entries(graph, KU__SECTION_WIDE), at = 0;
     for (uint32_t what = 0; what < KU__WIDES; what++) {
         graph->wide_first[what] = at;
@@ -246,6 +252,29 @@ uint32_t ku_graph_text_count(const ku_graph *graph) {
 
 uint32_t ku_graph_arena_count(const ku_graph *graph) {
     return graph->arenas;
+}
+
+static const ku__fact *fact_of(const ku__fact *facts, uint32_t count, uint32_t node) {
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (facts[middle].node < node) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < count && facts[low].node == node ? &facts[low] : NULL;
+}
+
+uint64_t ku_graph_room(const ku_graph *graph, uint32_t node) {
+    const ku__fact *fact = fact_of(graph->rooms, graph->roomy, node);
+    return fact != NULL ? fact->value : 0;
+}
+
+uint32_t ku_graph_equal(const ku_graph *graph, uint32_t node) {
+    const ku__fact *fact = fact_of(graph->equal_table, graph->equals, node);
+    return fact != NULL ? fact->value : KU_GRAPH_NONE;
 }
 
 void ku_graph_arena_read(const ku_graph *graph, uint32_t arena, ku_graph_arena *read) {

@@ -49,6 +49,8 @@ typedef enum ku__section {
     KU__SECTION_TEXTS, /* likewise: the first byte of each */
     KU__SECTION_TEXT_BYTES,
     KU__SECTION_ARENAS,
+    KU__SECTION_ROOMS,
+    KU__SECTION_EQUALS,
     KU__SECTIONS,
 } ku__section;
 
@@ -70,6 +72,12 @@ typedef struct ku__wide {
 } ku__wide;
 
 enum { KU__WIDE16 = UINT16_MAX, KU__WIDE8 = UINT8_MAX, KU__PLACE_BITS = 3 };
+
+/* Of nodes of which there is something to say, by node: bytes of room; the first node that is equal. */
+typedef struct ku__fact {
+    uint32_t node;
+    uint32_t value;
+} ku__fact;
 
 typedef struct ku__label {
     uint32_t node;
@@ -97,7 +105,7 @@ static inline bool ku__run_counts(const ku__run *run) {
 }
 
 struct ku_graph {
-    uint32_t nodes, edges, shapes, types, sites, texts, arenas;
+    uint32_t nodes, edges, shapes, types, sites, texts, arenas, roomy, equals;
     struct {
         const void *bytes;
         size_t size;
@@ -120,6 +128,7 @@ struct ku_graph {
     const uint32_t *text_table;
     const char *text_bytes;
     const ku_graph_arena *arena_table;
+    const ku__fact *rooms, *equal_table;
 
     uint32_t *first;                          /* nodes + 1: the node's first edge */
     uint32_t wide_first[KU__WIDES + 1];       /* where each kind of wide value begins */

@@ -24,10 +24,10 @@
 
 static const char *section_name(int section) {
     static const char *const names[KU__SECTIONS] = {
-        "facts",  "regions", "places",  "shapes of nodes",      "sizes",   "counts",      "slacks",
-        "flags",  "ages",    "degrees", "birthplaces of nodes", "targets", "wide values", "labels",
-        "types",  "shapes",  "runs",    "birthplaces",          "frames",  "texts",       "bytes of texts",
-        "arenas",
+        "facts",  "regions", "places",      "shapes of nodes",      "sizes",   "counts",      "slacks",
+        "flags",  "ages",    "degrees",     "birthplaces of nodes", "targets", "wide values", "labels",
+        "types",  "shapes",  "runs",        "birthplaces",          "frames",  "texts",       "bytes of texts",
+        "arenas", "room",    "equal nodes",
     };
     return names[section];
 }
@@ -257,6 +257,16 @@ static bool check_arenas(const ku_graph *graph, ku_error *error) {
     return true;
 }
 
+static bool check_facts(const ku_graph *graph, const ku__fact *facts, uint32_t count, bool nodes, ku_error *error) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (facts[i].node >= graph->nodes || (i != 0 && facts[i].node <= facts[i - 1].node) ||
+            (nodes && facts[i].value > facts[i].node)) {
+            return REFUSE(error, "entry %u of its nodes with room, or with equals, is none", (unsigned)i);
+        }
+    }
+    return true;
+}
+
 static bool check_info(const ku_graph *graph, ku_error *error) {
     const ku_graph_info *info = graph->info;
     return (is_text(graph, info->program) && is_text(graph, info->runtime) && is_text(graph, info->note) &&
@@ -280,7 +290,9 @@ static bool check_numbers(const ku_graph *graph, ku_error *error) {
 static bool check_contents(const ku_graph *graph, ku_error *error) {
     return check_texts(graph, error) && check_info(graph, error) && check_frames(graph, error) &&
            check_types(graph, error) && check_shapes(graph, error) && check_places(graph, error) &&
-           check_wide(graph, error) && check_numbers(graph, error) && check_arenas(graph, error);
+           check_wide(graph, error) && check_numbers(graph, error) && check_arenas(graph, error) &&
+           check_facts(graph, graph->rooms, graph->roomy, false, error) &&
+           check_facts(graph, graph->equal_table, graph->equals, true, error);
 }
 
 /* ---- opening ---- */

@@ -205,6 +205,23 @@ uint32_t ku__maker_node(ku__maker *maker, const ku_node *node) {
     return maker->nodes++;
 }
 
+static void push_fact(ku__maker *maker, ku__section section, ku__fact fact) {
+    ku__fact *room = maker->failed ? NULL : ku__growing_push(&maker->sections[section], sizeof *room);
+    if (room == NULL) {
+        no_memory(maker);
+    } else {
+        *room = fact;
+    }
+}
+
+void ku__maker_room(ku__maker *maker, uint32_t node, uint64_t bytes) {
+    push_fact(maker, KU__SECTION_ROOMS, (ku__fact){node, bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX});
+}
+
+void ku__maker_equal(ku__maker *maker, uint32_t node, uint32_t first) {
+    push_fact(maker, KU__SECTION_EQUALS, (ku__fact){node, first});
+}
+
 /* ---- edges ---- */
 
 static bool end_node(ku__maker *maker) {

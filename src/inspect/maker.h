@@ -47,6 +47,11 @@ void ku__maker_arena(ku__maker *maker, const ku_graph_arena *arena);
 /* At a higher address than the last. Its type exists; so does its label, if it has one. */
 uint32_t ku__maker_node(ku__maker *maker, const ku_node *node);
 
+/* What is known of some nodes only; each in ascending order of nodes. Room of a container, in bytes; the first of the
+ * nodes that are equal to it, which may be itself. */
+void ku__maker_room(ku__maker *maker, uint32_t node, uint64_t bytes);
+void ku__maker_equal(ku__maker *maker, uint32_t node, uint32_t first);
+
 /* Edges of this node follow, a later one than that of the last call. */
 void ku__maker_begin(ku__maker *maker, uint32_t node);
 void ku__maker_edge(ku__maker *maker, uint32_t target, uint32_t kind, uint32_t text, uint32_t number);
