@@ -1,8 +1,8 @@
 /* duplicates.h: memory that says the same twice, or nothing at all: equal immutable objects, and room in containers.
  *
  * A heap file knows which immutable objects are equal (ku_graph_equal()) without their values, and how many bytes a
- * list, dict, set or bytearray keeps for what is not in it (ku_graph_room()). Equal objects could be one; the room could
- * be given back by a copy, or be avoided by making the container as large as it will be.
+ * list, dict, set or bytearray keeps for what is not in it (ku_graph_room()). Equal objects could be one; the room
+ * could be given back by a copy, or be avoided by making the container as large as it will be.
  */
 #ifndef KUCHA_DUPLICATES_H
 #define KUCHA_DUPLICATES_H

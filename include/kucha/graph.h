@@ -171,8 +171,8 @@ KU_API uint32_t ku_graph_site(const ku_graph *graph, uint32_t node);
  * the next one. */
 KU_API uint64_t ku_graph_room(const ku_graph *graph, uint32_t node);
 
-/* The first of the nodes that have the same type and value, which may be the node itself; KU_GRAPH_NONE where nothing is
- * equal to it, or the graph does not know. */
+/* The first of the nodes that have the same type and value, which may be the node itself; KU_GRAPH_NONE where nothing
+ * is equal to it, or the graph does not know. */
 KU_API uint32_t ku_graph_equal(const ku_graph *graph, uint32_t node);
 
 /* The node that begins at the address; KU_GRAPH_NONE. Logarithmic. */

@@ -1,5 +1,5 @@
-/* analysis_memory.c: questions to a heap about the memory itself: what keeps nearly empty arenas, what is there twice, and what
- * is room that nothing is in. */
+/* analysis_memory.c: questions to a heap about the memory itself: what keeps nearly empty arenas, what is there twice,
+ * and what is room that nothing is in. */
 #include "cpython/analysis.h"
 
 #include <kucha/duplicates.h>
