@@ -310,8 +310,8 @@ HEAP = Command(
     "who holds that, and how much would go back. duplicates: strings, bytes, numbers and tuples that are equal. slack: "
     "room in containers that nothing is in, and what the allocator gave beyond what was asked for. export: a file for "
     "another tool. dump: has a program that runs under kucha write its heap, or runs one, with birthplaces, and writes "
-    "its heap at its end. core: the heap file of a process that is over, out of its core file; EXE is its program, where "
-    "the core's own name for it is wrong here.\n\n"
+    "its heap at its end. core: the heap file of a process that is over, out of its core file; EXE is its program, "
+    "where the core's own name for it is wrong here.\n\n"
     "A NODE is an address (0x7f00) or a number (#12).",
     (
         Option(
