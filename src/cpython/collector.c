@@ -295,6 +295,7 @@ static void collector_free(ku__collector *collector) {
     ku__marks_close(&collector->marks);
     ku__pages_unmap(collector->stack.items, collector->stack.bytes);
     ku__pages_unmap(collector->doubtful.items, collector->doubtful.bytes);
+    ku__pages_unmap(collector->log.items, collector->log.bytes);
     ku__pages_unmap(collector->statics, STATICS_MOST * sizeof(PyTypeObject *));
     ku__pages_unmap(collector, sizeof *collector);
 }
@@ -316,6 +317,18 @@ static PyObject *hidden_function(PyMethodDef *method, ku__collector *collector, 
     return function;
 }
 
+/* The tp_traverse that the interpreter gives to a class written in Python: that of one that is always there. NULL where
+ * it is not. */
+static traverseproc traverse_of_classes(void) {
+    PyObject *module = PyImport_ImportModule("_frozen_importlib");
+    PyObject *type = module != NULL ? PyObject_GetAttrString(module, "ModuleSpec") : NULL;
+    traverseproc traverse = type != NULL && PyType_Check(type) ? ((PyTypeObject *)type)->tp_traverse : NULL;
+    Py_XDECREF(type);
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return traverse;
+}
+
 static ku__collector *collector_new(bool eager) {
     ku__collector *collector = ku__pages_map(sizeof *collector);
     if (collector == NULL) {
@@ -334,6 +347,7 @@ static ku__collector *collector_new(bool eager) {
         return NULL;
     }
     refresh_statics(collector);
+    collector->traverse = traverse_of_classes();
     ku__collector_roll_begin(collector);
     return collector;
 }

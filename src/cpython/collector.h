@@ -70,6 +70,7 @@ struct ku__collector {
     ku__marks marks;
     ku__mark_stack stack;
     ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
+    ku__mark_stack log;      /* what was marked from guesses */
 
     bool rolled;         /* a roll is kept of the heap's tracked objects */
     bool unsure;         /* the oldest list may not be in its order: it is walked the next time */
@@ -78,6 +79,7 @@ struct ku__collector {
     size_t gone;      /* of those entered, what turned out to be tracked no more, or to be frozen */
     PyGC_Head *first; /* of the oldest list, after the last full collection: compared, and not followed */
     PyGC_Head frozen; /* the ends of the list of frozen objects, when it was last seen */
+    traverseproc traverse;  /* of classes written in Python */
     PyTypeObject **statics; /* types that no list leads to, and whose dicts are roots */
     size_t statics_count;
 

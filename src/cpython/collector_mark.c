@@ -11,12 +11,15 @@
  *
  * Guesses. What a running frame has on its evaluation stack is not known where the interpreter keeps the end of that
  * stack in a register: a list that a comprehension is filling, with the whole heap behind it. So the words that may
- * belong to such a stack are looked at, and those that are candidates still are counted: whoever has more references
- * than the candidates together explain is held from outside, as the interpreter itself would find, and is a root.
+ * belong to such a stack are looked at, and those that are candidates still are marked from, tentatively, while the
+ * references to them are counted: whoever has more references than the candidates together explain is held from
+ * outside, as the interpreter itself would find, and is a root. What was marked from others is a candidate again.
  *
- * Exact lists, tuples and dicts are read here; every other object by its type's tp_traverse.
+ * Exact lists, tuples and dicts and instances of classes written in Python (collector_layout.h) are read here; every
+ * other object by its type's tp_traverse.
  */
 #include "cpython/collector.h"
+#include "cpython/collector_layout.h"
 
 #include "cpython/selfcheck.h"
 #include "os/pages.h"
@@ -30,6 +33,7 @@ enum {
     PIECE = 1024,          /* references of an array that are looked at in one go */
     PIECES_MOST = 64,      /* arrays that wait for their next piece; beyond, they are looked at whole */
     STACK_LEAST = 1 << 16, /* entries */
+    BEFORE = 32,           /* bytes: the collector's header and a managed dict lie in front of an object */
     GUESSES_MOST = 64,     /* objects */
     GUESS_PLACES = 256,    /* of the table that says which they are: sparse, and small enough for the first cache */
 };
@@ -46,14 +50,26 @@ typedef struct piece {
     bool keys_too;
 } piece;
 
+typedef struct guesses {
+    const ku__marks *marks;
+    size_t count;
+    PyObject *items[GUESSES_MOST];
+    Py_ssize_t found[GUESSES_MOST]; /* references from candidates */
+    size_t begins[GUESSES_MOST];    /* of what was marked because of it, in the log */
+    uint8_t table[GUESS_PLACES];    /* number of the item + 1, by address; 0 is none */
+} guesses;
+
 typedef struct marker {
     ku__marks *marks;
+    guesses *guesses; /* NULL; or references to these are counted, and what is marked is logged */
+    ku__mark_stack *log;
     const ku__roll *roll; /* NULL: nobody keeps one */
     size_t frozen;        /* objects that were candidates, and cannot be any */
     ku__mark_stack *stack, *doubtful;
     ring headers, arrays;
     piece pieces[PIECES_MOST];
     unsigned pieces_count;
+    ku__layouts layouts;
 } marker;
 
 /* ---- the stack ---- */
@@ -81,12 +97,37 @@ __attribute__((always_inline)) static inline void push(ku__mark_stack *stack, Py
     }
 }
 
+static uint8_t *guess_place(guesses *all, const PyObject *item) {
+    size_t at = (uintptr_t)item >> 4;
+    for (;; at++) {
+        uint8_t *place = &all->table[at % GUESS_PLACES];
+        if (*place == 0 || all->items[*place - 1] == item) {
+            return place;
+        }
+    }
+}
+
+static int count_guess(PyObject *item, void *argument) {
+    guesses *all = argument;
+    uint8_t number = *guess_place(all, item);
+    if (number != 0) {
+        all->found[number - 1]++;
+    }
+    return 0;
+}
+
 /* Whether the object was a candidate. */
 __attribute__((always_inline)) static inline bool mark(marker *by, PyObject *item) {
+    if (KU__UNLIKELY(by->guesses != NULL)) {
+        count_guess(item, by->guesses);
+    }
     if (!ku__marks_take(by->marks, item)) {
         return false;
     }
     push(by->stack, item);
+    if (KU__UNLIKELY(by->guesses != NULL)) {
+        push(by->log, item);
+    }
     return true;
 }
 
@@ -170,11 +211,33 @@ static inline void mark_tuple(marker *by, PyObject *item) {
     }
 }
 
+static void mark_instance(marker *by, PyObject *item, ku__layout *layout) {
+    for (uint16_t at = sizeof(PyObject); at < layout->end; at += sizeof(PyObject *)) {
+        if (at != layout->weak) {
+            mark(by, *(PyObject **)(void *)((char *)item + at));
+        }
+    }
+    if (layout->managed) {
+        ku__managed managed = ku__fact_managed(item, layout->type);
+        mark_row(by, managed.first, managed.first + managed.count, 1, false);
+        mark(by, managed.dict);
+    }
+    if (!layout->marked || by->guesses != NULL) { /* each reference counts there */
+        layout->marked = true;
+        mark(by, (PyObject *)layout->type);
+    }
+}
+
 /* What is on the roll may be tracked no more, and its type may want it left alone then. */
 static inline void mark_other(marker *by, PyObject *item) {
-    traverseproc traverse = Py_TYPE(item)->tp_traverse;
-    if (traverse != NULL && (by->roll == NULL || ku__gc_node(item)->_gc_next != 0)) {
-        traverse(item, mark_visit, by);
+    ku__layout *layout = ku__layout_of(&by->layouts, Py_TYPE(item));
+    if (by->roll != NULL && ku__gc_node(item)->_gc_next == 0) {
+        return;
+    }
+    if (layout->end != 0) {
+        mark_instance(by, item, layout);
+    } else if (layout->type->tp_traverse != NULL) {
+        layout->type->tp_traverse(item, mark_visit, by);
     }
 }
 
@@ -190,7 +253,7 @@ static inline void mark_dict(marker *by, PyObject *item) {
     }
 }
 
-/* An object whose header was fetched: lists and dicts have a second part, which must be fetched too. */
+/* An object whose header was fetched: lists, dicts and instances have a second part, which must be fetched too. */
 static inline void mark_header(marker *by, PyObject *item) {
     PyTypeObject *type = Py_TYPE(item);
     if (type == &PyDict_Type) {
@@ -203,6 +266,9 @@ static inline void mark_header(marker *by, PyObject *item) {
         ring_put(&by->arrays, item);
     } else if (type == &PyTuple_Type) {
         mark_tuple(by, item);
+    } else if (ku__layout_of(&by->layouts, type)->managed) {
+        __builtin_prefetch(ku__fact_managed_far(item));
+        ring_put(&by->arrays, item);
     } else {
         mark_other(by, item);
     }
@@ -211,8 +277,10 @@ static inline void mark_header(marker *by, PyObject *item) {
 static inline void mark_second(marker *by, PyObject *item) {
     if (Py_IS_TYPE(item, &PyDict_Type)) {
         mark_dict(by, item);
-    } else {
+    } else if (Py_IS_TYPE(item, &PyList_Type)) {
         mark_array(by, ((PyListObject *)item)->ob_item, Py_SIZE(item), 1, false);
+    } else {
+        mark_other(by, item);
     }
 }
 
@@ -222,6 +290,7 @@ static void mark_all(marker *by) {
         while (by->headers.count < AHEAD && stack->count != 0) {
             PyObject *item = stack->items[--stack->count];
             __builtin_prefetch(item);
+            __builtin_prefetch((const char *)item - BEFORE);
             ring_put(&by->headers, item);
         }
         if (by->arrays.count == AHEAD || (by->headers.count == 0 && by->arrays.count != 0)) {
@@ -291,24 +360,6 @@ static void mark_statics(marker *by, const ku__collector *collector) {
 
 /* ---- guesses ---- */
 
-typedef struct guesses {
-    const ku__marks *marks;
-    size_t count;
-    PyObject *items[GUESSES_MOST];
-    Py_ssize_t found[GUESSES_MOST]; /* references from candidates */
-    uint8_t table[GUESS_PLACES];    /* number of the item + 1, by address; 0 is none */
-} guesses;
-
-static uint8_t *guess_place(guesses *all, const PyObject *item) {
-    size_t at = (uintptr_t)item >> 4;
-    for (;; at++) {
-        uint8_t *place = &all->table[at % GUESS_PLACES];
-        if (*place == 0 || all->items[*place - 1] == item) {
-            return place;
-        }
-    }
-}
-
 static void guess(guesses *all, uintptr_t word) {
     PyObject *item = (PyObject *)(word & ~(uintptr_t)7);
     if (item == NULL || all->count == GUESSES_MOST || !ku__marks_has(all->marks, item) ||
@@ -333,15 +384,6 @@ static void guess_thread(guesses *all, const PyThreadState *thread) {
     }
 }
 
-static int count_guess(PyObject *item, void *argument) {
-    guesses *all = argument;
-    uint8_t number = *guess_place(all, item);
-    if (number != 0) {
-        all->found[number - 1]++;
-    }
-    return 0;
-}
-
 static void count_from(void *item, void *argument) {
     traverseproc traverse = Py_TYPE((PyObject *)item)->tp_traverse;
     if (traverse != NULL) {
@@ -349,30 +391,71 @@ static void count_from(void *item, void *argument) {
     }
 }
 
-static void mark_guesses(marker *by, PyInterpreterState *interpreter) {
-    guesses all = {.marks = by->marks};
+static void find_guesses(guesses *all, PyInterpreterState *interpreter) {
     ku__interpreters_lock();
     PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
     for (; thread != NULL; thread = PyThreadState_Next(thread)) {
-        guess_thread(&all, thread);
+        guess_thread(all, thread);
     }
     ku__interpreters_unlock();
-    if (all.count == 0) {
-        return;
+}
+
+/* Marks from each guess as if it were a root. Afterwards every candidate's references were counted, once: those of
+ * what was marked on the way, those of the rest by looking at it. */
+static void mark_tentatively(marker *by, guesses *all) {
+    by->guesses = all;
+    by->log->count = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        all->begins[i] = by->log->count;
+        if (ku__marks_take(by->marks, all->items[i])) { /* the guess itself is no reference */
+            push(by->stack, all->items[i]);
+            push(by->log, all->items[i]);
+            mark_all(by);
+        }
     }
-    ku__marks_each(by->marks, count_from, &all);
-    for (size_t i = 0; i < all.count; i++) {
-        if (Py_REFCNT(all.items[i]) > all.found[i]) {
-            mark(by, all.items[i]);
+    by->guesses = NULL;
+    ku__marks_each(by->marks, count_from, all);
+}
+
+static bool is_root(const guesses *all, size_t number) {
+    return Py_REFCNT(all->items[number]) > all->found[number];
+}
+
+/* What was marked from the first guess that is no root on is a candidate again, and marked from those that are. */
+static void correct(marker *by, guesses *all) {
+    size_t first = 0;
+    while (first < all->count && is_root(all, first)) {
+        first++;
+    }
+    size_t end = first < all->count ? all->begins[first] : by->log->count;
+    for (size_t i = end; i < by->log->count; i++) {
+        ku__marks_put_back(by->marks, by->log->items[i]);
+    }
+    for (size_t i = first; i < all->count; i++) {
+        if (is_root(all, i)) {
+            mark(by, all->items[i]);
         }
     }
     mark_all(by);
 }
 
+static void mark_guesses(marker *by, PyInterpreterState *interpreter) {
+    guesses all = {.marks = by->marks};
+    find_guesses(&all, interpreter);
+    if (all.count != 0) {
+        mark_tentatively(by, &all);
+        if (!by->log->refused) {
+            correct(by, &all);
+        }
+    }
+}
+
 bool ku__collector_mark(ku__collector *collector) {
     marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
+    by.layouts.traverse = collector->traverse;
     by.roll = collector->rolled ? &ku__collector_heap(collector)->roll : NULL;
-    by.stack->refused = by.doubtful->refused = false;
+    by.log = &collector->log;
+    by.stack->refused = by.doubtful->refused = by.log->refused = false;
     by.stack->count = by.doubtful->count = 0;
     mark(&by, PyImport_GetModuleDict());
     mark(&by, PyInterpreterState_GetDict(collector->interpreter));
@@ -383,7 +466,7 @@ bool ku__collector_mark(ku__collector *collector) {
     mark_all(&by);
     collector->gone = by.frozen + ku__collector_drop_untracked(collector);
     mark_guesses(&by, collector->interpreter);
-    return !by.stack->refused && !by.doubtful->refused;
+    return !by.stack->refused && !by.doubtful->refused && !by.log->refused;
 }
 
 #endif

@@ -134,6 +134,16 @@ bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *pla
     return *entry != 0 && (*entry & TAKEN) == 0;
 }
 
+void ku__marks_put_back(ku__marks *marks, const void *item) {
+    uintptr_t offset = (uintptr_t)item - marks->base;
+    if (offset < marks->span) {
+        offset >>= KU__MARK_UNIT_BITS;
+        marks->bits[offset / 64] |= (uint64_t)1 << (offset % 64);
+    } else {
+        *place_of(marks, (uintptr_t)item) &= ~(uintptr_t)TAKEN;
+    }
+}
+
 bool ku__marks_has(const ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;
     if (offset >= marks->span) {

@@ -80,6 +80,9 @@ static inline bool ku__marks_take(ku__marks *marks, const void *item) {
     return true;
 }
 
+/* Makes an object that was taken a candidate again. */
+void ku__marks_put_back(ku__marks *marks, const void *item);
+
 /* Whether the object is a candidate. */
 bool ku__marks_has(const ku__marks *marks, const void *item);
 

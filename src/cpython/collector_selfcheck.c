@@ -6,6 +6,7 @@
  * frame's references must contain a local variable of a function that runs.
  */
 #include "cpython/collector.h"
+#include "cpython/facts_instance.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +152,24 @@ static void check_dict(PyObject *dict) {
     expect(visited.all == read.all && visited.count == read.count, "what a dict refers to is not where it should be");
 }
 
+/* An instance's values, and its dict, as far as there are any. */
+static void check_instance(PyObject *item) {
+    sum visited = {0}, read = {0};
+    Py_TYPE(item)->tp_traverse(item, add, &visited);
+    add((PyObject *)Py_TYPE(item), &read);
+    ku__managed managed = ku__fact_managed(item, Py_TYPE(item));
+    for (Py_ssize_t i = 0; i < managed.count; i++) {
+        if (managed.first[i] != NULL) {
+            add(managed.first[i], &read);
+        }
+    }
+    if (managed.dict != NULL) {
+        add(managed.dict, &read);
+    }
+    expect(visited.all == read.all && visited.count == read.count,
+           "what an instance refers to is not where it should be");
+}
+
 static const char PROBE[] =
     "texts = {str(i): [i] for i in range(20)}\n"
     "del texts['7']\n"
@@ -158,6 +177,12 @@ static const char PROBE[] =
     "mixed = {i: (i, [i]) for i in range(300)}\n"
     "mixed['text'] = mixed.pop(11)\n"
     "check(mixed)\n"
+    "from _frozen_importlib import ModuleSpec\n" /* a class written in Python that is always there */
+    "kept = ModuleSpec('text', [])\n"
+    "kept.more = {}\n"
+    "check(kept)\n"
+    "kept.__dict__\n"
+    "check(kept)\n"
     "def run(argument):\n"
     "    local = [argument]\n"
     "    check(local)\n"
@@ -165,7 +190,7 @@ static const char PROBE[] =
     "run(texts)\n"
     "next(run(i) for i in (1, 2))\n";
 
-enum { PROBE_CALLS = 4 };
+enum { PROBE_CALLS = 6 };
 static int probe_calls;
 
 typedef struct wanted {
@@ -197,6 +222,8 @@ static PyObject *check(PyObject *self, PyObject *item) {
     probe_calls++;
     if (PyDict_CheckExact(item)) {
         check_dict(item);
+    } else if ((Py_TYPE(item)->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
+        check_instance(item);
     } else {
         check_frame(item);
     }

@@ -8,9 +8,6 @@ enum {
     SAMPLE_EVERY =
         5000,        /* objects from one to the next: a tenth of them are looked at, and the bound of 10,000 holds */
     SAMPLE_RICH = 8, /* more than an eighth of it dead: the program makes garbage */
-    SMALL = 100000,  /* objects that live in a small heap: looking at what is young takes a fraction of a millisecond */
-    SMALL_YOUNG =
-        7500, /* so few wait in one, whatever the samples say: with thresholds of 2000, a chance before 10,000 */
 };
 
 /* What gc.get_threshold() is where nobody has set it, by minor and micro version: (700, 10, 10) or (2000, 10, 10).
@@ -20,6 +17,7 @@ enum { USUAL_EARLIER = 700, USUAL_LATER = 2000, USUAL_OLDER = 10 };
 void ku__pacer_open(ku__pacer *pacer) {
     *pacer = (ku__pacer){0};
     ku__policy_open(&pacer->policy);
+    pacer->policy.is_strict = true;
 }
 
 static bool thresholds_are_usual(const ku__gc_state *state) {
@@ -33,16 +31,13 @@ static bool is_automatic(const ku__gc_state *state) {
     return state->enabled && state->generations[0].count > state->generations[0].threshold;
 }
 
-/* A small heap is collected whether or not that is likely to find anything: what a program waits for then comes
- * soon. */
-static bool is_small_and_due(const ku__pacer *pacer) {
-    return pacer->young >= SMALL_YOUNG && pacer->policy.lived < SMALL;
+/* The next chance, a threshold of objects later, would come too late for the bound. */
+static bool is_bound_near(const ku__pacer *pacer, const ku__gc_state *state) {
+    size_t next = pacer->policy.pending + pacer->young + (size_t)state->generations[0].threshold + 1;
+    return next >= ku__policy_most(&pacer->policy);
 }
 
 static ku__when put_off(const ku__pacer *pacer, int generation) {
-    if (is_small_and_due(pacer)) {
-        return KU__WHEN_AS_IT_IS;
-    }
     return generation == 0 && pacer->young - pacer->sampled >= SAMPLE_EVERY ? KU__WHEN_SAMPLE : KU__WHEN_NOT_YET;
 }
 
@@ -51,6 +46,9 @@ ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int gener
     pacer->automatic = is_automatic(state);
     if (generation == KU__GENERATION_FULL || !pacer->automatic || !thresholds_are_usual(state)) {
         return KU__WHEN_AS_IT_IS;
+    }
+    if (is_bound_near(pacer, state)) {
+        return KU__WHEN_ALL;
     }
     switch (ku__policy_choose(&pacer->policy, pacer->young, bytes)) {
     case -1: return put_off(pacer, generation);

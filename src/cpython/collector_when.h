@@ -7,15 +7,16 @@
  *     a sample      the same, but the youngest few hundred objects are left to be looked at, every 5,000 objects: where
  *                   many of these are dead the program has begun to make garbage, and what was put off is collected at
  *                   the next chance
- *     young         the interpreter collects what it was about to; in a small heap whenever 7,500 objects are young
+ *     young         the interpreter collects what it was about to
  *     all           every generation is looked at, as in a full collection, and the candidates are decided on as part
  *                   of the collection that the interpreter has begun
  *
- * What gathers is limited as gc/policy.h says: the garbage expected stays below a quarter of what lives, or 10,000
- * objects; and samples tell soon when more comes than was expected. That bounds what a program makes steadily, not what
- * hides from the samples: this waits until new objects are twice what lived. A collection that the program asks for
- * (gc.collect()) is always made. A program that sets thresholds is taken at its word: then every collection takes place
- * as the interpreter has it.
+ * The bound. What was made since all generations were looked at, and is still there, is fewer than max(10,000 objects, a
+ * quarter of what lived then), whatever the program does: the last chance before that looks at all. So is what can be
+ * garbage of it. Samples make it less where garbage is made steadily. The same holds for the bytes of large blocks, with
+ * 32 MiB in place of the 10,000. What had grown old and dies is found by the next look at all. A collection that the
+ * program asks for (gc.collect()) is always made. A program that sets thresholds is taken at its word: then every
+ * collection takes place as the interpreter has it.
  */
 #ifndef KU__COLLECTOR_WHEN_H
 #define KU__COLLECTOR_WHEN_H

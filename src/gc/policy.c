@@ -37,6 +37,9 @@ int32_t ku__policy_young_most(const ku__policy *policy) {
 
 /* The share by which what lives may grow. */
 static double growth(const ku__policy *policy) {
+    if (policy->is_strict) {
+        return outstanding_share;
+    }
     double most = policy->share * growth_most > outstanding_share ? outstanding_share / policy->share : growth_most;
     return most > outstanding_share ? most : outstanding_share;
 }

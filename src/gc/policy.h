@@ -15,6 +15,9 @@
  * collect all the time. CPython 3.13 waits for a quarter of what lives in any case, and pays 42 to 67 % of the time of
  * building a heap for it.
  *
+ * Strict. Where the bound must hold whatever the program does next, and not only for the garbage expected, s counts as 1:
+ * a quarter of what lives, as in CPython 3.13.
+ *
  * Young collections. The threshold of generation 0 is where they begin. One that finds next to nothing leaves what
  * comes to the full one (the distance becomes `most`); one that finds less than an eighth dead doubles the distance to
  * the next, and from half of `most` on it becomes `most`; one that finds more than a quarter cuts it to a quarter, down
@@ -44,6 +47,7 @@ enum { KU__GENERATIONS = 3 };
 typedef struct ku__policy {
     int thresholds[KU__GENERATIONS];
     bool is_literal;             /* the program set them */
+    bool is_strict;              /* what may be outstanding does not depend on what is expected: s counts as 1 */
     int counts[KU__GENERATIONS]; /* [1] young collections since generation 1's, [2] of generation 1 since a full one */
     size_t lived;                /* L */
     size_t pending;              /* of A, what is not young any more */

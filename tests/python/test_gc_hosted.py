@@ -505,7 +505,7 @@ def test_the_summary_tells_pauses(kucha: Runner) -> None:
     assert done.returncode == 0 and "collections" not in done.stderr
 
 
-def test_building_a_heap_is_hardly_ever_interrupted() -> None:
+def test_building_a_heap_is_interrupted_as_it_grows_by_quarters() -> None:
     passes(
         BEGIN
         + """
@@ -515,7 +515,7 @@ gc.callbacks.append(lambda phase, info: calls.append(info["generation"]))
 keep = [{"number": i, "list": [i]} for i in range(200000)]
 assert len(calls) > 2 * 200000 * 2 / 2100, "the interpreter's own chances are all announced"
 told = _core.gc_pauses()["generations"]
-assert told[1]["count"] + told[2]["count"] <= 8, told
+assert told[1]["count"] <= 2 and told[2]["count"] <= 20, told    # ten to grow from 40,000 to 400,000, five before
 """
     )
 
@@ -537,6 +537,38 @@ def outstanding(live):
 for live in (0, 60000):
     most = outstanding(live)
     assert most < max(10000, live / 4) + 2100, (live, most)
+"""
+    )
+
+
+def test_garbage_outstanding_is_bounded_where_samples_do_not_meet_it() -> None:
+    """Graphs that live longer than a sample is wide, and are too large for one."""
+    passes(
+        BEGIN
+        + """
+class Node: pass
+def graph():
+    first = last = Node()
+    for _ in range(1999):
+        node = Node()
+        node.before, last.after, last = last, node, node
+    first.before, last.after = last, first
+    return first
+_core.gc_install()
+def outstanding(live):
+    keep = [Node() for _ in range(live)]
+    gc.collect()
+    graphs, most = [], 0
+    for _ in range(60):
+        one = graph()
+        graphs.append(weakref.ref(one))
+        del one
+        keep.extend([] for _ in range(100))    # among what lives
+        most = max(most, sum(2000 for one in graphs if one() is not None))
+    return most
+for live in (0, 60000, 160000):
+    most = outstanding(live)
+    assert most < max(10000, (live + 20000) / 4), (live, most)
 """
     )
 
