@@ -11,9 +11,9 @@
  *     all           every generation is looked at, as in a full collection, and the candidates are decided on as part
  *                   of the collection that the interpreter has begun
  *
- * The bound. What was made since all generations were looked at, and is still there, is fewer than max(10,000 objects, a
- * quarter of what lived then), whatever the program does: the last chance before that looks at all. So is what can be
- * garbage of it. Samples make it less where garbage is made steadily. The same holds for the bytes of large blocks, with
+ * The bound. What was made since all generations were looked at, and is still there, is fewer than max(10,000 objects,
+ * a quarter of what lived then), whatever the program does: the last chance before that looks at all. So is what can
+ * be garbage of it. Samples make it less where garbage is made steadily. The same holds for bytes of large blocks, with
  * 32 MiB in place of the 10,000. What had grown old and dies is found by the next look at all. A collection that the
  * program asks for (gc.collect()) is always made. A program that sets thresholds is taken at its word: then every
  * collection takes place as the interpreter has it.

@@ -15,8 +15,8 @@
  * collect all the time. CPython 3.13 waits for a quarter of what lives in any case, and pays 42 to 67 % of the time of
  * building a heap for it.
  *
- * Strict. Where the bound must hold whatever the program does next, and not only for the garbage expected, s counts as 1:
- * a quarter of what lives, as in CPython 3.13.
+ * Strict. Where the bound must hold whatever the program does next, and not only for the garbage expected, s counts as
+ * 1: a quarter of what lives, as in CPython 3.13.
  *
  * Young collections. The threshold of generation 0 is where they begin. One that finds next to nothing leaves what
  * comes to the full one (the distance becomes `most`); one that finds less than an eighth dead doubles the distance to
