@@ -64,8 +64,8 @@ class Relation:
         """What a row is called."""
         return str(argument)
 
-    def code(self, argument: Any) -> str:
-        """The argument as Python text."""
+    def code(self, argument: Any, prefix: str) -> str:  # noqa: ARG002
+        """The argument as Python text; `prefix` leads to the relations."""
         return repr(argument)
 
     def said(self, argument: Any) -> str:
@@ -118,7 +118,7 @@ class Type(Relation):
     def argument(self, view: View, tokens: tuple[int, ...]) -> TypeName:
         return view.types[tokens[0]]
 
-    def code(self, argument: Any) -> str:
+    def code(self, argument: Any, prefix: str) -> str:  # noqa: ARG002
         return f"'<type {argument.name} at {hex(argument.address)}>'"
 
 
@@ -137,10 +137,10 @@ class Clodo(Relation):
         owner = tokens[0] - OWNED
         return Owned(None if owner == len(view.types) else view.types[owner])
 
-    def code(self, argument: Any) -> str:
+    def code(self, argument: Any, prefix: str) -> str:
         if not isinstance(argument, Owned):
-            return Type.code(TYPE, argument)
-        return "dictof=()" if argument.by is None else f"dictof={Type.code(TYPE, argument.by)}"
+            return TYPE.code(argument, prefix)
+        return "dictof=()" if argument.by is None else f"dictof={TYPE.code(argument.by, prefix)}"
 
 
 class Size(Relation):
@@ -176,8 +176,8 @@ class Rcs(Relation):
     def said(self, argument: Any) -> str:
         return f"<referred by: {self.text(argument)}>" if argument else "<referred by nothing>"
 
-    def code(self, argument: Any) -> str:
-        return ", ".join(f"hpy().Clodo({CLODO.code(one)})" for one in sorted(argument, key=str))
+    def code(self, argument: Any, prefix: str) -> str:
+        return ", ".join(f"{prefix}Clodo({CLODO.code(one, prefix)})" for one in sorted(argument, key=str))
 
 
 class Via(Relation):
@@ -195,7 +195,7 @@ class Via(Relation):
     def said(self, argument: Any) -> str:
         return f"<via {self.text(argument)}>"
 
-    def code(self, argument: Any) -> str:
+    def code(self, argument: Any, prefix: str) -> str:  # noqa: ARG002
         return ", ".join(repr(one) for one in sorted(argument))
 
 
@@ -211,7 +211,7 @@ class Prod(Relation):
     def text(self, argument: Any) -> str:
         return "<unknown>" if argument is None else f"{argument[0]}:{argument[1]}"
 
-    def code(self, argument: Any) -> str:
+    def code(self, argument: Any, prefix: str) -> str:  # noqa: ARG002
         return "" if argument is None else f"{argument[0]!r}, {argument[1]}"
 
 

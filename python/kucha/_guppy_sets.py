@@ -105,6 +105,11 @@ class UniSet:
         raise NotImplementedError
 
     @property
+    def fam(self) -> type:
+        """What sort of set it is."""
+        return type(self)
+
+    @property
     def doc(self) -> Any:
         """What can be asked."""
         from kucha._guppy_help import Help
@@ -440,11 +445,6 @@ class IdentitySet(UniSet):
             raise ValueError("prod is for sets of one object")
         view, bits = self.seen()
         return view.analysis.site(view.analysis.node(view.numbers(bits)[0])[7])
-
-    @property
-    def fam(self) -> type:
-        """What sort of set it is."""
-        return type(self)
 
     @property
     def maprox(self) -> Mapped:

@@ -202,7 +202,7 @@ class Heapy:
 
     def code(self, relation: Relation, argument: Any) -> str:
         """A kind as Python text."""
-        return f"{self.reprefix}{relation.name}({relation.code(argument)})"
+        return f"{self.reprefix}{relation.name}({relation.code(argument, self.reprefix)})"
 
     def bits_answering(self, formula: Formula, view: View, bits: bytes) -> bytes:
         """Those objects of a view that answer."""
