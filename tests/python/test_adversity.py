@@ -223,5 +223,5 @@ def test_next_to_nothing_of_ours_is_in_the_capture(kucha: Runner) -> None:
     assert kucha("run", "-q", "-o", "out.kucha", "-c", "pass").returncode == 0
     places = json.loads(kucha("report", "--json", "--by", "line", "out.kucha").stdout)["places"]
     ours = [place for place in places if "/kucha/" in place["file"]]
-    assert sum(place["total_blocks"] for place in ours) <= 3, ours  # the lists of arguments of the last calls
+    assert sum(place["total_blocks"] for place in ours) <= 5, ours  # the lists of arguments of the last calls
     assert sum(place["live_blocks"] for place in ours) == 0, ours
