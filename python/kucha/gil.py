@@ -14,6 +14,7 @@ by functions in ``gc.callbacks``. Nothing else has to be installed: this works b
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,9 @@ def start(interval: float = 0.001) -> None:
     """
     _names.clear()
     _core.gil_start(interval)
+    # What is looked at goes with the interpreter: a program that ends without stop() stops here.
+    atexit.unregister(_core.gil_stop)
+    atexit.register(_core.gil_stop)
 
 
 def stop() -> None:
