@@ -43,6 +43,7 @@ class Graph:
     measures: tuple[Measure, ...]
     has_boehm: bool = True
     python: tuple[str, ...] | None = None  # arguments of graphs.py, if they are others; () for none
+    huge: str = ""  # "always": kucha's heaps are asked to lie on huge pages
 
 
 PER_OBJECT = 1e6 / NODES_AT_RANDOM
@@ -89,12 +90,21 @@ GRAPHS = (
         has_boehm=False,
         python=(),
     ),
+    Graph(
+        ("grow", "10000000", "forked"),
+        (Measure("the same: forked, on huge pages", "longest_ms", 15),),
+        has_boehm=False,
+        python=(),
+        huge="always",
+    ),
 )
 
 
-def run(command: list[str]) -> Any:
+def run(command: list[str], huge: str = "") -> Any:
     """One process; what it printed. Boehm's collector marks with one thread, because time is CPU time."""
     variables = {**os.environ, "GC_MARKERS": "1", "PYTHONHASHSEED": "0"}
+    if huge:
+        variables["KUCHA_BENCH_HUGE"] = huge
     answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, check=True)
     return json.loads(answer.stdout)
 
@@ -108,7 +118,7 @@ def runs_of(top: Path, graph: Graph, rounds: int) -> dict[str, list[Any]]:
     results: dict[str, list[Any]] = {name: [] for name in commands}
     for number in range(rounds):
         for name in sorted(commands, reverse=number % 2 == 0):
-            results[name].append(run(commands[name]))
+            results[name].append(run(commands[name], graph.huge))
         print(f"bench: collect {' '.join(graph.arguments)}: round {number + 1} of {rounds}", file=sys.stderr)
     python = graph.arguments if graph.python is None else graph.python
     if python:
