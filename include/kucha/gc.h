@@ -62,8 +62,8 @@ KU_API bool ku_gc_is_enabled(const ku_isolate *isolate);
 /* A pause that automatic collections should not exceed, in seconds: they are then done in steps, or by a forked child
  * where that is allowed. 0: no such wish, the default. KU_INVALID for less.
  *
- * The pause of KU_GC_FORKED is mostly the clone(2), which copies the page tables: some 40 ms for 500 MiB of small pages,
- * less where the isolate was opened with KU_HUGE_ALWAYS (isolate.h) and the system had huge pages. */
+ * The pause of KU_GC_FORKED is mostly the clone(2), which copies the page tables: some 40 ms for 500 MiB of small
+ * pages, less where the isolate was opened with KU_HUGE_ALWAYS (isolate.h) and the system had huge pages. */
 typedef enum ku_gc_mode { KU_GC_WHOLE, KU_GC_STEPPED, KU_GC_FORKED } ku_gc_mode;
 KU_API bool ku_gc_set_mode(ku_isolate *isolate, ku_gc_mode mode, double seconds);
 
