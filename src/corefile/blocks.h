@@ -11,33 +11,9 @@
 
 #include "alloc/anchor.h"
 #include "corefile/types.h"
+#include "inspect/python_graph.h"
 
 #include <kucha/graph.h>
-
-#define KU__NO_SLOT UINT32_MAX
-
-/* What memory beside an object is; as cpython/graph_heap.h has it. */
-typedef enum ku__buffer_kind {
-    KU__BUFFER_UNKNOWN,
-    KU__BUFFER_ITEMS,
-    KU__BUFFER_KEYS,
-    KU__BUFFER_VALUES,
-    KU__BUFFER_SET,
-    KU__BUFFER_TEXT,
-    KU__BUFFER_BYTES,
-    KU__BUFFER_KINDS,
-} ku__buffer_kind;
-
-/* Marks of a slot: the lowest three bits are a ku__buffer_kind. */
-enum {
-    KU__SLOT_KIND = 7,
-    KU__SLOT_TRACKED = 8,
-    KU__SLOT_GENERATION = 4, /* shift of two bits */
-    KU__SLOT_CLAIMED = 64,
-    KU__SLOT_OBJECT = 128, /* of one elsewhere */
-};
-
-enum { KU__SLACK_UNKNOWN = 255 };
 
 typedef struct ku__elsewhere {
     uintptr_t address; /* of the object, or of the buffer */

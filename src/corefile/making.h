@@ -8,17 +8,6 @@
 #include "inspect/maker.h"
 #include "trace/anchor.h"
 
-/* Places, in the order of their numbers; threads and frames follow. They have addresses that no block can have. */
-typedef enum ku__core_place {
-    KU__PLACE_MODULES,
-    KU__PLACE_INTERPRETER,
-    KU__PLACE_IMMORTAL,
-    KU__PLACE_UNKNOWN,
-    KU__PLACES
-} ku__core_place;
-
-#define KU__CORE_PLACE_BASE ((uint64_t)0xFFFFFF0000000000)
-
 enum { KU__HELD = 4, KU__THREADS_MOST = 1 << 16 };
 
 typedef struct ku__core_making {
@@ -48,16 +37,6 @@ typedef struct ku__core_making {
     uint32_t site_count;
     uint64_t allocated;
 } ku__core_making;
-
-/* System types, by number. */
-enum {
-    KU__SYSTEM_ROOT,
-    KU__SYSTEM_PLACE,
-    KU__SYSTEM_FRAME,
-    KU__SYSTEM_BUFFERS,
-    KU__SYSTEM_BLOCK = KU__SYSTEM_BUFFERS + KU__BUFFER_KINDS,
-    KU__SYSTEM_TYPES,
-};
 
 /* ---- names.c ---- */
 

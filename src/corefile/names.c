@@ -43,20 +43,6 @@ uint32_t ku__core_name_of_fixed(ku__core_making *making, const char *chars) {
 
 /* ---- types ---- */
 
-static const char *const system_names[KU__SYSTEM_TYPES] = {
-    [KU__SYSTEM_ROOT] = "<root>",
-    [KU__SYSTEM_PLACE] = "<place>",
-    [KU__SYSTEM_FRAME] = "<frame>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_UNKNOWN] = "<buffer>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_ITEMS] = "<items of list>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_KEYS] = "<keys of dict>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_VALUES] = "<attributes>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_SET] = "<table of set>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_TEXT] = "<text of str>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_BYTES] = "<bytes of bytearray>",
-    [KU__SYSTEM_BLOCK] = "<block>",
-};
-
 static uintptr_t word(ku__core_making *making, uintptr_t object, int32_t place) {
     return ku__image_word(&making->image, object + (uintptr_t)place);
 }
@@ -93,7 +79,7 @@ static void make_type(ku__core_making *making, const ku__type *type) {
 
 bool ku__core_make_types(ku__core_making *making) {
     for (int i = 0; i < KU__SYSTEM_TYPES; i++) {
-        ku__maker_type(&making->maker, KU_GRAPH_NONE, ku__core_name_of_fixed(making, system_names[i]),
+        ku__maker_type(&making->maker, KU_GRAPH_NONE, ku__core_name_of_fixed(making, ku__system_names[i]),
                        KU_NODE_TYPE_SYSTEM);
     }
     making->first_type = KU__SYSTEM_TYPES;

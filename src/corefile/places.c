@@ -4,13 +4,6 @@
 
 #include <stdio.h>
 
-static const char *const place_names[KU__PLACES] = {
-    [KU__PLACE_MODULES] = "modules",
-    [KU__PLACE_INTERPRETER] = "interpreter",
-    [KU__PLACE_IMMORTAL] = "immortal",
-    [KU__PLACE_UNKNOWN] = "C or unknown",
-};
-
 static const uintptr_t *threads_of(const ku__core_making *making, size_t *count) {
     *count = KU__GROWING_COUNT(&making->threads, uintptr_t);
     return KU__GROWING_ITEMS(&making->threads, uintptr_t);
@@ -145,7 +138,7 @@ static uint32_t name_of_thread(ku__core_making *making, size_t index) {
 /* ---- nodes ---- */
 
 static void add_place(ku__core_making *making, uint32_t type, uint32_t label) {
-    ku_node node = {.address = KU__CORE_PLACE_BASE + ((uint64_t)making->places++ << KU__PLACE_BITS),
+    ku_node node = {.address = KU__PLACE_BASE + ((uint64_t)making->places++ << KU__PLACE_BITS),
                     .type = type,
                     .label = label,
                     .flags = KU_NODE_PLACE,
@@ -156,7 +149,7 @@ static void add_place(ku__core_making *making, uint32_t type, uint32_t label) {
 void ku__core_make_place_nodes(ku__core_making *making) {
     making->first_place = making->maker.nodes;
     for (int i = 0; i < KU__PLACES; i++) {
-        add_place(making, KU__SYSTEM_PLACE, ku__core_name_of_fixed(making, place_names[i]));
+        add_place(making, KU__SYSTEM_PLACE, ku__core_name_of_fixed(making, ku__place_names[i]));
     }
     size_t count;
     const uintptr_t *threads = threads_of(making, &count);
@@ -190,7 +183,7 @@ void ku__core_make_root_edges(ku__core_making *making) {
     ku__maker_begin(&making->maker, KU_GRAPH_ROOT);
     uint32_t node = making->first_place;
     for (int i = 0; i < KU__PLACES; i++) {
-        ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, ku__core_name_of_fixed(making, place_names[i]), 0);
+        ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, ku__core_name_of_fixed(making, ku__place_names[i]), 0);
     }
     for (size_t i = 0; i < thread_count; i++) {
         ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, name_of_thread(making, i), 0);

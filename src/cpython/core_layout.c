@@ -196,7 +196,7 @@ static void functions_here(ku__layout *here) {
 }
 
 static void layout_here(ku__layout *here) {
-#define X(name) here->name = KU__ABSENT;
+#define X(name, ...) here->name = KU__ABSENT;
     KU__LAYOUT_FIELDS(X)
 #undef X
     interpreter_here(here);
@@ -217,7 +217,7 @@ static bool add_difference(PyObject *list, const char *name, int32_t here, int32
 }
 
 static bool add_differences(PyObject *list, const ku__layout *here, const ku__layout *table) {
-#define X(name)                                                                                                        \
+#define X(name, ...)                                                                                                   \
     if (!add_difference(list, #name, here->name, table->name)) {                                                       \
         return false;                                                                                                  \
     }

@@ -18,31 +18,7 @@
 #include "cpython/pools.h"
 #include "cpython/types.h"
 #include "inspect/pointer_map.h"
-
-#define KU__NO_SLOT UINT32_MAX
-
-/* What memory beside an object is: the name of the type that such a block gets. */
-typedef enum ku__buffer_kind {
-    KU__BUFFER_UNKNOWN,
-    KU__BUFFER_ITEMS,  /* of a list */
-    KU__BUFFER_KEYS,   /* of a dict, or shared by the instances of a type */
-    KU__BUFFER_VALUES, /* attributes of an instance */
-    KU__BUFFER_SET,
-    KU__BUFFER_TEXT,  /* of a str */
-    KU__BUFFER_BYTES, /* of a bytearray */
-    KU__BUFFER_KINDS,
-} ku__buffer_kind;
-
-/* Marks of a slot: the lowest three bits are a ku__buffer_kind. */
-enum {
-    KU__SLOT_KIND = 7,
-    KU__SLOT_TRACKED = 8,    /* one of the collector's lists leads to it */
-    KU__SLOT_GENERATION = 4, /* shift of two bits: which list */
-    KU__SLOT_CLAIMED = 64,   /* a buffer, of which an object said what it is */
-    KU__SLOT_OBJECT = 128,   /* of one elsewhere: an object; of one in a pool the block tells */
-};
-
-enum { KU__SLACK_UNKNOWN = 255 };
+#include "inspect/python_graph.h"
 
 typedef struct ku__elsewhere {
     uintptr_t address; /* of the object, or of the buffer */

@@ -6,17 +6,6 @@
 #include "cpython/graph_read.h"
 #include "inspect/maker.h"
 
-/* Places, in the order of their numbers; threads and frames follow. They have addresses that no block can have. */
-typedef enum ku__place {
-    KU__PLACE_MODULES,
-    KU__PLACE_INTERPRETER,
-    KU__PLACE_IMMORTAL,
-    KU__PLACE_UNKNOWN,
-    KU__PLACES
-} ku__place;
-
-#define KU__PLACE_BASE ((uint64_t)0xFFFFFF0000000000)
-
 typedef struct ku__making {
     ku__still still;
     ku__maker maker;
@@ -46,16 +35,6 @@ uint32_t ku__label_of(ku__making *making, PyObject *object, bool tracked);
 uint32_t ku__name_of_frame(ku__making *making, const void *frame);
 /* The maker's site for a block's slot of the site table. */
 uint32_t ku__site_of_slot(ku__making *making, uint32_t slot);
-
-/* System types, by number. */
-enum {
-    KU__SYSTEM_ROOT,
-    KU__SYSTEM_PLACE,
-    KU__SYSTEM_FRAME,
-    KU__SYSTEM_BUFFERS,                                       /* and the kinds of ku__buffer_kind */
-    KU__SYSTEM_BLOCK = KU__SYSTEM_BUFFERS + KU__BUFFER_KINDS, /* of the obj domain, and no object */
-    KU__SYSTEM_TYPES,
-};
 
 /* ---- graph_values.c ---- */
 

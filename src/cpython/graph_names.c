@@ -39,20 +39,6 @@ uint32_t ku__name_of_chars(ku__making *making, const char *chars) {
 
 /* ---- types ---- */
 
-static const char *const system_names[KU__SYSTEM_TYPES] = {
-    [KU__SYSTEM_ROOT] = "<root>",
-    [KU__SYSTEM_PLACE] = "<place>",
-    [KU__SYSTEM_FRAME] = "<frame>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_UNKNOWN] = "<buffer>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_ITEMS] = "<items of list>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_KEYS] = "<keys of dict>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_VALUES] = "<attributes>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_SET] = "<table of set>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_TEXT] = "<text of str>",
-    [KU__SYSTEM_BUFFERS + KU__BUFFER_BYTES] = "<bytes of bytearray>",
-    [KU__SYSTEM_BLOCK] = "<block>",
-};
-
 static bool text_is(const PyObject *text, const char *chars) {
     char bytes[NAME_MOST];
     size_t size = ku__utf8_of(text, bytes, sizeof bytes);
@@ -100,7 +86,8 @@ static uint32_t make_type(ku__making *making, const PyTypeObject *type) {
 
 bool ku__make_types(ku__making *making) {
     for (int i = 0; i < KU__SYSTEM_TYPES; i++) {
-        ku__maker_type(&making->maker, KU_GRAPH_NONE, ku__name_of_chars(making, system_names[i]), KU_NODE_TYPE_SYSTEM);
+        ku__maker_type(&making->maker, KU_GRAPH_NONE, ku__name_of_chars(making, ku__system_names[i]),
+                       KU_NODE_TYPE_SYSTEM);
     }
     making->first_type = KU__SYSTEM_TYPES;
     for (uint32_t i = 0; i < ku__types_count(&making->still.types); i++) {

@@ -10,13 +10,6 @@
 
 #include <stdio.h>
 
-static const char *const place_names[KU__PLACES] = {
-    [KU__PLACE_MODULES] = "modules",
-    [KU__PLACE_INTERPRETER] = "interpreter",
-    [KU__PLACE_IMMORTAL] = "immortal",
-    [KU__PLACE_UNKNOWN] = "C or unknown",
-};
-
 static PyThreadState *const *threads_of(const ku__making *making, size_t *count) {
     *count = KU__GROWING_COUNT(&making->order->threads, PyThreadState *);
     return KU__GROWING_ITEMS(&making->order->threads, PyThreadState *);
@@ -62,7 +55,7 @@ static uint32_t name_of_thread(ku__making *making, size_t index) {
 void ku__make_place_nodes(ku__making *making) {
     making->first_place = making->maker.nodes;
     for (int i = 0; i < KU__PLACES; i++) {
-        add_place(making, KU__SYSTEM_PLACE, ku__name_of_chars(making, place_names[i]));
+        add_place(making, KU__SYSTEM_PLACE, ku__name_of_chars(making, ku__place_names[i]));
     }
     size_t count;
     PyThreadState *const *threads = threads_of(making, &count);
@@ -90,7 +83,7 @@ void ku__make_root_edges(ku__making *making) {
     ku__maker_begin(&making->maker, KU_GRAPH_ROOT);
     uint32_t node = making->first_place;
     for (int i = 0; i < KU__PLACES; i++) {
-        ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, ku__name_of_chars(making, place_names[i]), 0);
+        ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, ku__name_of_chars(making, ku__place_names[i]), 0);
     }
     for (size_t i = 0; i < count; i++) {
         ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, name_of_thread(making, i), 0);
