@@ -153,6 +153,14 @@ uintptr_t ku__image_search(ku__image *image, const char *magic, size_t size, uin
 
 /* ---- notes ---- */
 
+static bool push_mapped(ku__image *image, ku__mapped_file file) {
+    ku__mapped_file *room = ku__growing_push(&image->mapped, sizeof *room);
+    if (room != NULL) {
+        *room = file;
+    }
+    return room != NULL;
+}
+
 /* NT_FILE: two counts (files, bytes of a page), three numbers a file, then as many texts. */
 static bool read_files(ku__image *image, const char *note, size_t size) {
     uint64_t head[2];
@@ -167,11 +175,10 @@ static bool read_files(ku__image *image, const char *note, size_t size) {
     for (uint64_t i = 0; i < head[0] && memchr(text, '\0', (size_t)(end - text)) != NULL; i++) {
         uint64_t numbers[3];
         memcpy(numbers, note + sizeof head + i * 24, sizeof numbers);
-        ku__mapped_file *file = ku__growing_push(&image->mapped, sizeof *file);
-        if (file == NULL) {
+        ku__mapped_file file = {numbers[0], numbers[1], numbers[2] * head[1], text};
+        if (file.start < file.end && !push_mapped(image, file)) { /* all that reads them relies on that order */
             return false;
         }
-        *file = (ku__mapped_file){numbers[0], numbers[1], numbers[2] * head[1], text};
         text += strlen(text) + 1;
     }
     return true;
