@@ -12,13 +12,22 @@
 #include <errno.h>
 #include <kucha/heap_file.h>
 
+/* A core's own texts, names of files among them, need not be UTF-8. */
+static PyObject *text_of(const char *bytes) {
+    return PyUnicode_DecodeFSDefault(bytes);
+}
+
 /* Raises what fits: OSError with errno and the path, MemoryError, ValueError with the sentence. Returns NULL. */
 static PyObject *raise(const ku_error *error, PyObject *path) {
     if (error->code == KU_IO) {
         errno = error->os_error;
         return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
     }
-    PyErr_SetString(error->code == KU_NO_MEMORY ? PyExc_MemoryError : PyExc_ValueError, error->message);
+    PyObject *sentence = text_of(error->message);
+    if (sentence != NULL) {
+        PyErr_SetObject(error->code == KU_NO_MEMORY ? PyExc_MemoryError : PyExc_ValueError, sentence);
+        Py_DECREF(sentence);
+    }
     return NULL;
 }
 
@@ -44,9 +53,10 @@ static bool serve(request *what, ku_error *error) {
 }
 
 static PyObject *answer_of(const request *what) {
-    return Py_BuildValue("{s:I,s:I,s:s,s:O,s:n,s:s}", "nodes", (unsigned)what->nodes, "edges", (unsigned)what->edges,
-                         "runtime", what->outcome.runtime, "hosted", what->outcome.hosted ? Py_True : Py_False,
-                         "missing", (Py_ssize_t)what->outcome.missing, "first_missing", what->outcome.first_missing);
+    return Py_BuildValue("{s:I,s:I,s:N,s:O,s:n,s:N}", "nodes", (unsigned)what->nodes, "edges", (unsigned)what->edges,
+                         "runtime", text_of(what->outcome.runtime), "hosted", what->outcome.hosted ? Py_True : Py_False,
+                         "missing", (Py_ssize_t)what->outcome.missing, "first_missing",
+                         text_of(what->outcome.first_missing));
 }
 
 static PyObject *run(request *what, PyObject *paths[4]) {

@@ -405,3 +405,39 @@ def test_examples_do_what_the_document_shows(commands: Path, tmp_path: Path) -> 
     for match in BLOCK.finditer(text):
         if match[2] == "console":
             run_block(match[3], int(match[1] or 0), tmp_path, environment)
+
+
+def test_a_mapping_that_ends_before_it_begins_and_a_name_that_is_no_text(core: Path, tmp_path: Path) -> None:
+    """Each file of the core's list in turn: its end before its begin, then a name that is not UTF-8."""
+    in_folder(
+        tmp_path,
+        f"""
+        import struct
+        from kucha import _corefile
+        whole = bytearray(open({str(core)!r}, "rb").read())
+        note = whole.index(b"CORE\0\0\0\0", whole.index(struct.pack("<I", 0x46494C45)))  # NT_FILE
+        body = note + 8
+        count = struct.unpack_from("<Q", whole, body)[0]
+        assert 0 < count < 10_000
+        names = body + 16 + 24 * count
+        def outcome(damaged):
+            with open("damaged", "wb") as file:
+                file.write(damaged)
+            try:
+                return _corefile.write("damaged", "damaged.heap")
+            except ValueError as error:
+                assert not isinstance(error, UnicodeError)
+                return str(error)
+        for number in range(count):
+            damaged = bytearray(whole)
+            at = body + 16 + 24 * number
+            struct.pack_into("<Q", damaged, at + 8, struct.unpack_from("<Q", whole, at)[0] - 4096)
+            outcome(damaged)
+        named = bytearray(whole)
+        at = names
+        for _ in range(count):
+            named[at] = 0xFF
+            at = named.index(0, at) + 1
+        assert isinstance(outcome(named), dict | str)
+        """,
+    )
