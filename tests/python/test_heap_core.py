@@ -415,7 +415,7 @@ def test_a_mapping_that_ends_before_it_begins_and_a_name_that_is_no_text(core: P
         import struct
         from kucha import _corefile
         whole = bytearray(open({str(core)!r}, "rb").read())
-        note = whole.index(b"CORE\0\0\0\0", whole.index(struct.pack("<I", 0x46494C45)))  # NT_FILE
+        note = whole.index(b"CORE" + bytes(4), whole.index(struct.pack("<I", 0x46494C45)))  # NT_FILE
         body = note + 8
         count = struct.unpack_from("<Q", whole, body)[0]
         assert 0 < count < 10_000
