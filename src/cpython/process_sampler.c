@@ -8,11 +8,12 @@
  * With children: all processes of the machine are looked at for those that descend from this one (proc_pid_stat(5), the
  * parent), and what they have is added. A process that ends meanwhile has nothing.
  *
- * A fork while the thread runs: the child has no such thread, and what it has of the Sampler is only fit to be thrown
- * away; the parent's goes on.
+ * A fork: the thread ends before it, and goes on afterwards with the reading that was due next (process_fork.h). The
+ * child has no such thread, and what it has of the Sampler is only fit to be thrown away.
  *
  * Lock: the thread's own mutex guards `stop`; the array is the thread's until it was joined.
  */
+#include "cpython/process_fork.h"
 #include "cpython/process_module.h"
 
 #include "os/clock.h"
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -38,13 +40,15 @@ typedef struct sample {
 } sample;
 
 typedef struct sampler {
-    PyObject_HEAD double interval; /* seconds */
+    PyObject_HEAD ku__fork_guest guest;
+    double interval; /* seconds */
     measure what;
     bool children;
     bool most_only; /* keep the highest sample alone */
-    bool running;
+    bool running;   /* begun, and not stopped yet */
+    bool threaded;  /* there is a thread */
     bool stop;
-    pid_t owner; /* the process that the thread is in */
+    struct timespec due; /* the next reading */
     ku__thread thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -164,11 +168,10 @@ static struct timespec after(double seconds) {
     return when;
 }
 
-/* Waits for the interval to pass, or for the end; true at the end. */
+/* Waits for the next reading to be due, or for the end; true at the end. */
 static bool told_to_stop(sampler *self) {
-    struct timespec until = after(self->interval);
     pthread_mutex_lock(&self->mutex);
-    while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &until) == 0) {}
+    while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &self->due) == 0) {}
     bool stop = self->stop;
     pthread_mutex_unlock(&self->mutex);
     return stop;
@@ -176,40 +179,85 @@ static bool told_to_stop(sampler *self) {
 
 static void *run(void *argument) {
     sampler *self = argument;
-    keep(self, take(self));
     while (!told_to_stop(self)) {
         keep(self, take(self));
+        self->due = after(self->interval);
     }
-    keep(self, take(self));
     return NULL;
 }
 
-static void join(sampler *self) {
-    if (!self->running) {
+/* Returns 0, or an errno value. */
+static int start_thread(sampler *self) {
+    self->stop = false;
+    int failure = ku__thread_start(&self->thread, run, self, 0);
+    self->threaded = failure == 0;
+    return failure;
+}
+
+static void end_thread(sampler *self) {
+    if (!self->threaded) {
         return;
-    }
-    self->running = false;
-    if (self->owner != getpid()) {
-        return; /* a forked child: there is no such thread */
     }
     pthread_mutex_lock(&self->mutex);
     self->stop = true;
     pthread_cond_signal(&self->wake);
     pthread_mutex_unlock(&self->mutex);
-    Py_BEGIN_ALLOW_THREADS ku__thread_end(&self->thread);
+    ku__thread_end(&self->thread);
+    self->threaded = false;
+}
+
+/* ---- forks ---- */
+
+static sampler *of_guest(ku__fork_guest *guest) {
+    return (sampler *)(void *)((char *)guest - offsetof(sampler, guest));
+}
+
+static void pause_guest(ku__fork_guest *guest) {
+    end_thread(of_guest(guest));
+}
+
+/* Where the system refuses the thread, the readings so far and the last one are what there is. */
+static void resume_guest(ku__fork_guest *guest) {
+    start_thread(of_guest(guest));
+}
+
+static void lose_guest(ku__fork_guest *guest) {
+    of_guest(guest)->running = false;
+}
+
+/* ---- begin and end ---- */
+
+/* The program's other threads go on meanwhile: a reading under way may take a while where there are many processes. */
+static void finish(sampler *self) {
+    if (!self->running) {
+        return;
+    }
+    self->running = false;
+    ku__fork_leave(&self->guest);
+    Py_BEGIN_ALLOW_THREADS end_thread(self);
+    keep(self, take(self));
     Py_END_ALLOW_THREADS
 }
 
-static int start(sampler *self) {
+static void prepare_wake(sampler *self) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&self->mutex, NULL);
     pthread_cond_init(&self->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    self->owner = getpid();
+}
+
+static int start(sampler *self) {
+    prepare_wake(self);
+    self->guest = (ku__fork_guest){.pause = pause_guest, .resume = resume_guest, .lose = lose_guest};
     keep(self, take(self));
-    int failure = ku__thread_start(&self->thread, run, self, 0);
+    self->due = after(0);
+    int failure = start_thread(self);
+    if (failure == 0 && !ku__fork_enter(&self->guest)) {
+        end_thread(self);
+        failure = ENOMEM;
+    }
     if (failure != 0) {
         errno = failure;
         PyErr_SetFromErrno(PyExc_OSError);
@@ -282,7 +330,7 @@ static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *keyword
 static void dealloc(PyObject *object) {
     sampler *self = (sampler *)object;
     PyTypeObject *type = Py_TYPE(object);
-    join(self);
+    finish(self);
     if (self->process.pid != 0) {
         ku_process_close(&self->process);
     }
@@ -298,7 +346,7 @@ PyDoc_STRVAR(stop_doc,
 static PyObject *stop_call(PyObject *object, PyObject *ignored) {
     (void)ignored;
     sampler *self = (sampler *)object;
-    join(self);
+    finish(self);
     PyObject *list = PyList_New((Py_ssize_t)self->count);
     for (size_t i = 0; list != NULL && i < self->count; i++) {
         PyObject *pair = Py_BuildValue("(dd)", self->samples[i].bytes, self->samples[i].time);

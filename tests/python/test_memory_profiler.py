@@ -506,6 +506,38 @@ def test_a_program_that_was_started_is_read_until_it_ends() -> None:
     assert re.fullmatch(r"(MEM \d+\.\d{6} \d+\.\d{4}\n)+", stream.getvalue())
 
 
+FORKING = """
+import os, time, warnings
+from kucha.memory_profiler import memory_usage
+
+warnings.simplefilter("always")
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+def forks():
+    seen = threads()
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            os._exit(threads())
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        until = time.monotonic() + 60
+        while threads() < 2 and time.monotonic() < until:
+            pass
+        seen = seen, status, threads()
+    return seen
+
+print(memory_usage((forks,), interval=3600, max_iterations=1, retval=True)[1])
+print(threads())
+"""
+
+
+def test_a_function_that_forks_is_sampled_on_and_not_warned_of_threads(python: Runner) -> None:
+    done = python("-c", FORKING)
+    assert (done.stdout, done.stderr) == ("(((2, 1, 2), 1, 2), 1, 2)\n1\n", "")
+
+
 def test_children_are_added() -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", "x = b'x' * (40 << 20); print(1, flush=True); input()"],
