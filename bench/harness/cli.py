@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.interpreters import Interpreter, find_all, version_of
 
-from harness import collector, hosted, instruments, machine, native
+from harness import collector, hosted, hosted_gc, instruments, machine, native
 from harness.table import Row, as_markdown, as_text
 
 # What the programs need from PyPI: the suite and its runner, and a newer mimalloc than Debian's. They lie in a folder
@@ -22,12 +22,23 @@ PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 NATIVE = ("pairs", "lifo", "churn", "resident")
 INSTRUMENTS = ("snapshot", "start", "processes", "lines", "collector", "concurrent")
 COLLECTOR = ("native-collector", "isolates")
-SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS)
+SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS, "gc")
+
+EPILOG = """\
+sections beside the programs:
+  gc            full collections of CPython's heaps by kucha's collector: 0.7 and 3.3 million live containers of four
+                kinds in three orders, 1 and 5 million dead, and its share in building a heap; --full: 10 million, too
+"""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure kucha beside its peers.")
+    parser = argparse.ArgumentParser(
+        prog="bench/run.py",
+        description="Measure kucha beside its peers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--quick", action="store_true", help="few rounds: the shape of the table in minutes")
     parser.add_argument(
         "--half-hour",
@@ -49,6 +60,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--huge", action="store_true", help="in C, kucha with huge pages always and never, too")
     parser.add_argument("--instructions", action="store_true", help="in C, instructions per call under Callgrind too")
     parser.add_argument("--no-tracemalloc", action="store_true", help="leave the slow peer out")
+    parser.add_argument(
+        "--full", action="store_true", help="the sizes of the targets, where the usual ones are smaller"
+    )
     parser.add_argument("--output", type=Path, help="the JSON file (out/bench.json)")
     options = parser.parse_args(arguments)
     known = {*SECTIONS, *hosted.PROGRAMS, *hosted.SUITE}
@@ -109,6 +123,19 @@ def attempt(rows: list[Row], what: str, measure: Callable[[], list[Row]]) -> Non
         print(as_text(found), file=sys.stderr, flush=True)
 
 
+def further_measures(
+    options: argparse.Namespace, top: Path, item: Interpreter, rounds: int, slow: bool
+) -> list[tuple[str, Callable[[], list[Row]]]]:
+    """Measures that modules of their own know by name."""
+    only = set(options.only)
+    few = 1 if options.half_hour else max(2, rounds // 2)
+    found: list[tuple[str, Callable[[], list[Row]]]] = []
+    if (slow and not only) or "gc" in only:
+        asked = hosted_gc.options_of(top, rounds if only else few, options.full, options.half_hour)
+        found += hosted_gc.measures(asked, item)
+    return found
+
+
 def measure_interpreter(
     options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int, first: bool
 ) -> list[Row]:
@@ -141,6 +168,8 @@ def measure_interpreter(
             for dead in ("0.01", "0.5"):
                 measure = partial(instruments.concurrent_rows, few, item, pages, dead)
                 attempt(rows, f"{item.version}: concurrent", measure)
+    for name, run in further_measures(options, top, item, rounds, slow):
+        attempt(rows, f"{item.version}: {name}", run)
     for row in rows:
         row.section = f"Python {item.version}"
     return rows
