@@ -301,7 +301,7 @@ HEAP = Command(
     "heap holders [options] FILE NODE\nheap query [options] FILE QUERY\nheap diff [options] OLD [BETWEEN] NEW\n"
     "heap suspects [options] FILE\nheap pins [options] FILE\nheap duplicates [options] FILE\n"
     "heap slack [options] FILE\nheap export [options] FILE\nheap dump [options] PID\n"
-    f"heap dump [options] -- {_PROGRAM}\nheap core [options] CORE [EXE]",
+    f"heap dump [options] -- {_PROGRAM}\nheap core [options] CORE [EXE]\nheap import [options] FILE",
     "Shows what was alive in a heap file, who held it, and how much would go with it.",
     "top: objects by type and more. tree: what would go if a node went, largest first; without a NODE from the roots "
     "on. path: the shortest chains of references from the roots to a node; with --where those of many, merged. "
@@ -311,7 +311,8 @@ HEAP = Command(
     "room in containers that nothing is in, and what the allocator gave beyond what was asked for. export: a file for "
     "another tool. dump: has a program that runs under kucha write its heap, or runs one, with birthplaces, and writes "
     "its heap at its end. core: the heap file of a process that is over, out of its core file; EXE is its program, "
-    "where the core's own name for it is wrong here.\n\n"
+    "where the core's own name for it is wrong here. import: the heap file of a .pyheap file, which the other verbs "
+    "take as it is, too.\n\n"
     "A NODE is an address (0x7f00) or a number (#12).",
     (
         Option(
@@ -343,7 +344,7 @@ HEAP = Command(
             "OUT",
             "export: OUT.heapsnapshot is for Chrome's DevTools; OUT.json, OUT.csv, OUT.parquet are tables; OUT.dot, "
             "OUT.svg, OUT.png show what retains most. dump: the heap file; default: kucha-PID.heap or "
-            "kucha-NAME.PID.heap. core: default: CORE.heap, here.",
+            "kucha-NAME.PID.heap. core, import: default: CORE.heap, FILE.heap, here.",
         ),
         Option(
             "--root",

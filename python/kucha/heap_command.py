@@ -41,6 +41,7 @@ _VERBS = {
     "slack": "slack FILE",
     "export": "export FILE",
     "core": "core CORE [EXE]",
+    "import": "import FILE",
 }
 
 
@@ -63,8 +64,10 @@ def _expect(words: Sequence[str], verb: str, least: int, most: int) -> None:
 
 
 def _open(path: str, values: dict[str, Any]) -> Heap:
+    from kucha import heap_import
+
     try:
-        return Heap(path, _teller(values))
+        return heap_import.open_any(path, _teller(values))
     except OSError as error:
         raise UsageError(f"can't read '{path}': {error.strerror or error}") from None
 
@@ -405,6 +408,13 @@ def _do_core(words: list[str], values: dict[str, Any]) -> int:
     return heap_core.core(words, values)
 
 
+def _do_import(words: list[str], values: dict[str, Any]) -> int:
+    from kucha import heap_import
+
+    _expect(words, "import", 1, 1)
+    return heap_import.import_file(words, values)
+
+
 def _do_duplicates(words: list[str], values: dict[str, Any]) -> int:
     _expect(words, "duplicates", 1, 1)
     return heap_memory.duplicates(_open(words[0], values), values)
@@ -428,4 +438,5 @@ _DOERS: dict[str, Callable[[list[str], dict[str, Any]], int]] = {
     "slack": _do_slack,
     "export": _do_export,
     "core": _do_core,
+    "import": _do_import,
 }
