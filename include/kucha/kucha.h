@@ -5,6 +5,7 @@
 #ifndef KUCHA_KUCHA_H
 #define KUCHA_KUCHA_H
 
+#include <kucha/arena_map.h>
 #include <kucha/budget.h>
 #include <kucha/cache.h>
 #include <kucha/capture.h>

@@ -153,7 +153,7 @@ def _run_program(wishes: Wishes, rest: list[str], words: list[str]) -> int:
         raise UsageError("this process is traced already, by kucha run or by the environment variable KUCHA")
     else:
         os.environ.pop(_environment.NAME, None)
-        verb = [] if wishes.heap_only else ["run"]
+        verb = [] if wishes.heap_only or words[:1] == ["map"] else ["run"]
         session = Session(wishes, wanted.name, ["kucha", *verb, *words])
         session.plan()
         session.start()
@@ -186,15 +186,26 @@ def _stats(command: Command, words: list[str]) -> int:
 
 
 def _map(command: Command, words: list[str]) -> int:
+    from kucha import arena_map
     from kucha.options import parse
     from kucha.session import read_wishes
 
     values, rest = parse(command, words)
     if values["help"]:
         return _help(command)
-    force = ["--force"] if values["force"] else []
-    wishes, rest = read_wishes(["--allocator-only", "--map", values["output"], *force, "--", *rest])
-    return _run_program(wishes, rest, words)
+    if rest and arena_map.is_heap_file(rest[0]):  # what follows are options: there is no program
+        values, more = parse(command, [*words[: len(words) - len(rest)], *rest[1:]])
+        if more:
+            raise UsageError(f"map takes one heap file, not '{more[0]}' besides; see kucha map --help")
+        return _answer(lambda: arena_map.of_file(rest[0], values))
+    if len(rest) == 1 and rest[0].isdecimal() and not os.path.exists(rest[0]):
+        return _answer(lambda: arena_map.of_process(rest[0], values))
+    options = ["--force"] if values["force"] else []
+    options += ["--swap"] if values["by"] == "site" else ["--allocator-only"]
+    wishes, rest = read_wishes([*options, "--map", values["output"], "--", *rest])
+    wishes.map_by = values["by"]
+    wishes.heap_only = values["by"] == "site"
+    return _run_program(wishes, rest, ["map", *words])
 
 
 def _report(command: Command, words: list[str]) -> int:

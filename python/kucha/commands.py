@@ -209,13 +209,23 @@ STATS = Command(
 
 MAP = Command(
     "map",
-    "run a program on the allocator, and draw its arenas",
-    f"map [options] {_PROGRAM}",
-    "Runs a program on kucha's allocator, without tracing, and draws its arenas when it ends.",
-    "The picture (SVG) has a row of pools for each arena, coloured by size class and filled by occupancy. Short for: "
-    "kucha run --allocator-only --map FILE. Modules (-m), code (-c) and standard input (-) work as with run.",
+    "draw the arenas of a program, a process or a heap file",
+    f"map [options] {_PROGRAM}\nmap [options] PID\nmap [options] FILE",
+    "Draws the arenas (SVG): what their pools hold, by size class, type, age or birthplace.",
+    "A program is run on kucha's allocator, and its arenas are drawn when it ends; modules (-m), code (-c) and "
+    "standard input (-) work as with run. A process must run under kucha; it is stopped for some milliseconds. A FILE "
+    "is a heap file (see kucha heap).\n\nThe picture has a row for each arena and a cell for each of its pools, which "
+    "is filled from below by what lives in it. Of a program by class, the fill is the share of blocks that live.",
     (
-        Option("-o --output", "FILE", "Picture to write. Default: kucha-map.svg.", "kucha-map.svg"),
+        Option(
+            "--by",
+            "KEY",
+            "What has one colour: class (size of block), type, age (the collector's generation) or site (birthplace; "
+            "of a program that is run this traces it). Default: class.",
+            "class",
+            choice("class", "type", "age", "site"),
+        ),
+        Option("-o --output", "OUT", "Picture to write. Default: kucha-map.svg.", "kucha-map.svg"),
         _FORCE,
         Option("-h --help", None, "This text."),
     ),

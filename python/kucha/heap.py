@@ -269,6 +269,12 @@ class Heap:
         nodes, whole, rows = self.analysis.rooms()
         return nodes, whole, [Room(*row) for row in rows]
 
+    def map_svg(self, by: str = "type") -> str:
+        """A picture of the arenas, by type, site, age or class (size of block). ValueError where the file has none."""
+        from kucha.export import arena_map
+
+        return arena_map.draw(self, by)
+
     def _selected(self, where: str | None) -> bytes | None:
         return None if where is None else self.analysis.select(where)
 

@@ -49,6 +49,7 @@ class Wishes:
         "lines",
         "lines_of",
         "map",
+        "map_by",
         "mode",
         "output",
         "quiet",
@@ -82,6 +83,7 @@ class Wishes:
         self.append_pid: bool = values["append_pid"]
         self.drop_in: bool = values["drop_in"]
         self.map: str | None = values["map"]
+        self.map_by = "class"  # else what lives is needed to draw it: a heap file
         self.stats: bool = values["stats"]
         self.timeline: str | None = values["timeline"]
         self.gil: bool = values["gil"]
@@ -169,6 +171,7 @@ class Session:
         self.started = 0.0
         self.pauses: Pauses | None = None
         self.lines: Lines | None = None
+        self.drawing: bytes | None = None
 
     def plan(self) -> None:
         """Settles the names of the files to be written. Raises UsageError."""
@@ -357,6 +360,7 @@ class Session:
         try:
             if self.installed:
                 self.triggers.finish()  # while birthplaces are known
+                self._draw_arenas()
             # Next, and without a keyword, so that nothing of ours gets into the capture. In a forked child that is not
             # followed there is no capture to close, and tracing simply ends.
             cost = self.core.trace_stop(None, True) if self.core.tracing() else None
@@ -393,10 +397,8 @@ class Session:
             sys.stderr.flush()
         if self.lines is not None:
             self._write_lines(self.lines)
-        if wishes.map is not None and self.installed:
-            from kucha.picture import map_svg
-
-            self._write(map_svg().encode(), wishes.map, "the arenas are drawn")
+        if wishes.map is not None and self.drawing is not None:
+            self._write(self.drawing, wishes.map, "the arenas are drawn")
         if wishes.timeline is not None and self.capture is not None and cost is not None:
             from kucha.capture import Profile
             from kucha.export import timeline
@@ -404,6 +406,24 @@ class Session:
             draw = timeline.png if wishes.timeline.endswith(".png") else timeline.svg
             picture = draw(Profile(self.capture), "")
             self._write(picture, wishes.timeline, "memory and collections over time are drawn")
+
+    def _draw_arenas(self) -> None:
+        wishes = self.wishes
+        if wishes.map is None or os.getpid() != self.process:
+            return
+        if wishes.map_by == "class":
+            from kucha.picture import map_svg
+
+            self.drawing = map_svg().encode()
+            return
+        from tempfile import TemporaryDirectory
+
+        from kucha import arena_map
+
+        with TemporaryDirectory(prefix="kucha-") as folder:
+            path = os.path.join(folder, "end.heap")
+            self.core.heap_dump(path, program=" ".join(self.command))
+            self.drawing = arena_map.picture(path, wishes.map_by)
 
     def _write_lines(self, lines: Lines) -> None:
         from io import StringIO

@@ -112,6 +112,22 @@ static bool find_types(ku__python *python, ku__image *image) {
            (ku__type_flags_at(image, python->type_type) & KU__FLAG_TYPE) != 0;
 }
 
+/* Whether the head of a list of the collector's is here: the first of it links back. */
+static bool is_list(ku__image *image, uintptr_t head) {
+    const uintptr_t bits = 3; /* of a link, that are no address */
+    uintptr_t first = ku__image_word(image, head) & ~bits;
+    return first != 0 && (ku__image_word(image, first + sizeof(uintptr_t)) & ~bits) == head;
+}
+
+/* Releases of 3.13 differ in the alignment of these heads (Include/internal/pycore_gc.h): that of a pointer, or 4. */
+static void settle_lists(ku__python *python, ku__image *image) {
+    enum { ALIGNED_ON_4 = 13 };
+    uintptr_t head = python->interpreter + (uintptr_t)python->layout.interpreter_generations;
+    if (python->minor == ALIGNED_ON_4 && !is_list(image, head) && is_list(image, head - 4)) {
+        python->layout.interpreter_generations -= 4;
+    }
+}
+
 bool ku__python_find(ku__python *python, ku__image *image, bool *none, ku_error *error) {
     *python = (ku__python){.runtime = ku__files_symbol(image, "_PyRuntime")};
     if (python->runtime == 0 || ku__image_at(image, python->runtime, 8) == NULL) {
@@ -130,6 +146,7 @@ bool ku__python_find(ku__python *python, ku__image *image, bool *none, ku_error 
         return refuse(error,
                       "the core's interpreter has no modules: it was not yet up, no more so, or the core is cut");
     }
+    settle_lists(python, image);
     size_t size;
     if (ku__image_text(image, ku__image_word(image, python->object_type + KU__TYPE_NAME), 8, &size) == NULL) {
         return refuse(error, "the core leaves names to the program's file, which is not here: name it (EXE)");

@@ -64,6 +64,8 @@ KU__ANALYSIS_METHOD(merged);
 KU__ANALYSIS_METHOD(diff);
 KU__ANALYSIS_METHOD(suspects);
 KU__ANALYSIS_METHOD(pins); /* analysis_memory.c */
+KU__ANALYSIS_METHOD(arenas);
+KU__ANALYSIS_METHOD(arena_map);
 KU__ANALYSIS_METHOD(duplicates);
 KU__ANALYSIS_METHOD(rooms);
 KU__ANALYSIS_METHOD(room);

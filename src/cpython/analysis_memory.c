@@ -2,6 +2,7 @@
  * and what is room that nothing is in. */
 #include "cpython/analysis.h"
 
+#include <kucha/arena_map.h>
 #include <kucha/duplicates.h>
 #include <kucha/histogram.h>
 #include <kucha/pins.h>
@@ -79,6 +80,53 @@ PyObject *ku__analysis_pins(PyObject *self, PyObject *arguments) {
         rows == NULL ? NULL : Py_BuildValue("(KKKN)", (wide)pins->arenas, (wide)pins->bytes, (wide)pins->used, rows);
     ku_pins_delete(pins);
     return result;
+}
+
+/* ---- the map of arenas ---- */
+
+static PyObject *arena_facts(const void *argument, size_t index) {
+    const ku_graph *graph = argument;
+    ku_graph_arena arena;
+    ku_graph_arena_read(graph, (uint32_t)index, &arena);
+    ku_text heap = ku_graph_text(graph, arena.heap);
+    return Py_BuildValue("(KKIIN)", (wide)arena.address, (wide)arena.bytes, (unsigned)arena.pool_bytes,
+                         (unsigned)arena.free_pools, ku__text(heap.bytes, heap.size));
+}
+
+PyObject *ku__analysis_arenas(PyObject *self, PyObject *ignored) {
+    (void)ignored;
+    return list_of(ku_graph_arena_count(graph_in(self)), arena_facts, graph_in(self));
+}
+
+static PyObject *cell_row(const void *argument, size_t index) {
+    const ku_arena_cell *cell = &((const ku_arena_map *)argument)->cells[index];
+    return Py_BuildValue("(IIIIK)", (unsigned)cell->arena, (unsigned)cell->pool, (unsigned)cell->key,
+                         (unsigned)cell->nodes, (wide)cell->bytes);
+}
+
+PyObject *ku__analysis_arena_map(PyObject *self, PyObject *arguments) {
+    static const char *const names[KU_ARENA_MAP_KEYS] = {
+        [KU_ARENA_MAP_TYPE] = "type",
+        [KU_ARENA_MAP_SITE] = "site",
+        [KU_ARENA_MAP_AGE] = "age",
+        [KU_ARENA_MAP_CLASS] = "class",
+    };
+    const char *name;
+    ku_error error = {0};
+    if (!PyArg_ParseTuple(arguments, "s:arena_map", &name)) {
+        return NULL;
+    }
+    ku_arena_map_key key = 0;
+    while (key < KU_ARENA_MAP_KEYS && strcmp(name, names[key]) != 0) {
+        key++;
+    }
+    ku_arena_map *map = ku_arena_map_new(graph_in(self), key, &error);
+    if (map == NULL) {
+        return ku__analysis_raise(&error);
+    }
+    PyObject *rows = list_of(map->count, cell_row, map);
+    ku_arena_map_delete(map);
+    return rows;
 }
 
 /* ---- duplicates and room ---- */

@@ -198,6 +198,10 @@ PyMethodDef ku__analysis_methods[] = {
            "pins(share) -> (arenas, bytes, used, list[(address, bytes, used, nodes, heap, holder, pins)])\n\nArenas of "
            "which at\n"
            "most this share is in use; a pin is (type, birthplace, nodes, bytes, example)."),
+    METHOD(arenas, "arenas() -> list[(address, bytes, bytes of a pool, empty pools, heap)]"),
+    METHOD(arena_map,
+           "arena_map(key) -> list[(arena, pool, key, nodes, bytes)]\n\nWhat is in pools, by 'type', 'site', 'age' or "
+           "'class', most bytes first; key is an index into type_names(), a birthplace, an age, bytes of a block."),
     METHOD(
         duplicates,
         "duplicates(most) -> (groups, nodes, bytes, wasted, list[(example, count, bytes, wasted)])\n\nEqual objects."),

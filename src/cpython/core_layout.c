@@ -21,7 +21,9 @@ static void interpreter_here(ku__layout *here) {
     here->interpreter_builtins = AT(PyInterpreterState, builtins);
     here->interpreter_dict = AT(PyInterpreterState, dict);
     here->interpreter_gc = AT(PyInterpreterState, gc);
-    here->interpreter_generations = AT(PyInterpreterState, gc.generations);
+    /* Releases of 3.13 differ by 4 here, which the reader finds out (corefile/python.c). */
+    here->interpreter_generations =
+        (int32_t)_Py_SIZE_ROUND_UP(offsetof(PyInterpreterState, gc.generations), sizeof(uintptr_t));
     here->interpreter_frozen = AT(PyInterpreterState, gc.permanent_generation);
     here->generation_bytes = sizeof(struct gc_generation);
 #if PY_VERSION_HEX >= 0x030C0000

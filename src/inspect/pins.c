@@ -9,7 +9,7 @@
  */
 #include <kucha/pins.h>
 
-#include "inspect/graph.h"
+#include "inspect/arenas.h"
 #include "inspect/growing.h"
 #include "inspect/links.h"
 
@@ -30,24 +30,6 @@ typedef struct finding {
     uint8_t *below;                    /* by node: climbed through, for this arena */
     ku__growing climbed;               /* uint32_t: those nodes */
 } finding;
-
-static uint64_t bytes_of(const ku_graph *graph, uint32_t node) {
-    return ku__graph_size(graph, node) + ku__graph_slack(graph, node);
-}
-
-/* The first node at or above an address, from a node on that lies below. */
-static uint32_t first_at(const ku_graph *graph, uint32_t low, uint64_t address) {
-    uint32_t high = graph->nodes;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (ku_graph_address(graph, middle) < address) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
 
 /* ---- one arena ---- */
 
@@ -70,7 +52,7 @@ static bool gather(finding *work, uint32_t first, uint32_t end) {
         member *one = ku__growing_push(&work->members, sizeof *one);
         if (one == NULL) return false;
         *one = (member){ku__graph_type(work->graph, node), ku__graph_site(work->graph, node), node,
-                        bytes_of(work->graph, node)};
+                        ku__graph_block_bytes(work->graph, node)};
     }
     member *members = KU__GROWING_ITEMS(&work->members, member);
     if (end > first) qsort(members, end - first, sizeof *members, by_kind);
@@ -140,7 +122,7 @@ static uint32_t holder_of(finding *work, uint32_t first, uint32_t end) {
 static bool add_arena(finding *work, const ku_graph_arena *arena, uint32_t first, uint32_t end) {
     ku_pinned_arena pinned = {.arena = *arena, .nodes = end - first};
     for (uint32_t node = first; node < end; node++) {
-        pinned.used += bytes_of(work->graph, node);
+        pinned.used += ku__graph_block_bytes(work->graph, node);
     }
     work->found->arenas++;
     work->found->bytes += arena->bytes;
@@ -166,8 +148,8 @@ static bool find(finding *work) {
     uint32_t node = 0;
     for (uint32_t i = 0; i < work->graph->arenas; i++) {
         const ku_graph_arena *arena = &work->graph->arena_table[i];
-        uint32_t first = first_at(work->graph, node, arena->address);
-        node = first_at(work->graph, first, arena->address + arena->bytes);
+        uint32_t first = ku__graph_first_at(work->graph, node, arena->address);
+        node = ku__graph_first_at(work->graph, first, arena->address + arena->bytes);
         if (!add_arena(work, arena, first, node)) return false;
     }
     return true;

@@ -1,6 +1,7 @@
 /* test_pins.c: arenas of a graph, what is in the nearly empty ones, and who holds all of it, against the definition. */
 #include "support.h"
 
+#include <kucha/arena_map.h>
 #include <kucha/heap_file.h>
 #include <kucha/pins.h>
 
@@ -186,12 +187,79 @@ static void holders_are_the_nearest_common_dominators(void **state) {
     }
 }
 
+/* ---- the map ---- */
+
+/* Against the definition: bytes and nodes of one pool and key, and the order of cells. */
+static void check_cells(const ku_graph *graph, const ku_arena_map *map, ku_arena_map_key key) {
+    uint64_t nodes = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        const ku_arena_cell *cell = &map->cells[i], *before = i == 0 ? NULL : cell - 1;
+        uint64_t start = BASE + (uint64_t)cell->arena * ARENA + (uint64_t)cell->pool * POOL, bytes = 0;
+        uint32_t count = 0;
+        for (uint32_t node = 0; node < ku_graph_node_count(graph); node++) {
+            ku_node read;
+            ku_graph_node_read(graph, node, &read);
+            uint64_t of[] = {read.type, read.site, read.age, read.size + read.slack};
+            if (read.address >= start && read.address < start + POOL && of[key] == cell->key) {
+                count++;
+                bytes += read.size + read.slack;
+            }
+        }
+        assert_int_equal(cell->nodes, count);
+        assert_int_equal(cell->bytes, bytes);
+        if (before != NULL) {
+            uint64_t place = (uint64_t)cell->arena * ARENA + cell->pool;
+            uint64_t last = (uint64_t)before->arena * ARENA + before->pool;
+            assert_true(place > last || (place == last && before->bytes >= cell->bytes && before->key != cell->key));
+        }
+        nodes += count;
+    }
+    assert_int_equal(nodes, NODES);
+}
+
+static void cells_are_what_pools_hold_by_any_key(void **state) {
+    (void)state;
+    uint64_t random = 6;
+    for (int round = 0; round < ROUNDS / 4; round++) {
+        ku_error error = {0};
+        ku_graph_builder *builder = ku_graph_builder_new(&error);
+        uint32_t types[] = {ku_graph_builder_type(builder, "app", "Row", 0),
+                            ku_graph_builder_type(builder, "app", "Cell", 0)};
+        uint32_t sites[] = {0, ku_graph_builder_site(builder, &(ku_graph_frame){KU_GRAPH_NONE, KU_GRAPH_NONE, 7}, 1)};
+        add_arenas(builder);
+        add_node(builder, 4096, types[0], 4000, 0); /* in front of all arenas, and behind them */
+        add_node(builder, BASE + ARENAS * ARENA, types[0], 4000, 0);
+        for (uint32_t i = 0; i < NODES; i++) {
+            ku_node node = {.address = BASE + next_random(&random) % 6 * (ARENA + POOL) + 16 * (uint64_t)i,
+                            .type = types[next_random(&random) % 2],
+                            .site = sites[next_random(&random) % 2],
+                            .age = (uint8_t)(next_random(&random) % 3),
+                            .size = 8 + 8 * (next_random(&random) % 4),
+                            .slack = 8,
+                            .count = 1,
+                            .label = KU_GRAPH_NONE};
+            ku_graph_builder_node(builder, &node);
+        }
+        ku_graph *graph = finish(builder);
+        for (ku_arena_map_key key = 0; key < KU_ARENA_MAP_KEYS; key++) {
+            ku_arena_map *map = ku_arena_map_new(graph, key, &error);
+            assert_non_null(map);
+            check_cells(graph, map, key);
+            ku_arena_map_delete(map);
+        }
+        assert_null(ku_arena_map_new(graph, KU_ARENA_MAP_KEYS, &error));
+        assert_int_equal(error.code, KU_INVALID);
+        ku_graph_close(graph);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arenas_come_back_out_of_a_file),
         cmocka_unit_test(arenas_that_overlap_or_name_nothing_are_refused),
         cmocka_unit_test(nearly_empty_arenas_are_told_with_what_is_in_them),
         cmocka_unit_test(holders_are_the_nearest_common_dominators),
+        cmocka_unit_test(cells_are_what_pools_hold_by_any_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
