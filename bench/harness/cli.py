@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.interpreters import Interpreter, find_all, version_of
 
-from harness import collector, hosted, hosted_gc, instruments, machine, native
+from harness import collector, heaps, hosted, hosted_gc, instruments, machine, native, suite, web
 from harness.table import Row, as_markdown, as_text
 
 # What the programs need from PyPI: the suite and its runner, and a newer mimalloc than Debian's. They lie in a folder
@@ -22,12 +22,19 @@ PACKAGES = ("pyperf==2.10.0", "pyperformance==1.14.0", "cmeel-mimalloc==3.4.3")
 NATIVE = ("pairs", "lifo", "churn", "resident")
 INSTRUMENTS = ("snapshot", "start", "processes", "lines", "collector", "concurrent")
 COLLECTOR = ("native-collector", "isolates")
-SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS, "gc")
+SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS, "gc", "heap", "web", "pyperformance")
 
 EPILOG = """\
 sections beside the programs:
   gc            full collections of CPython's heaps by kucha's collector: 0.7 and 3.3 million live containers of four
                 kinds in three orders, 1 and 5 million dead, and its share in building a heap; --full: 10 million, too
+  heap          census, heap file, holders, retained sizes, guppy's heap(), a core file, dominators, beside objgraph,
+                guppy3 and pympler, 1.5 million objects; --full: 6.6 million, and dominators of 10 million nodes
+  web           a Flask application with SQLAlchemy and a cache of 500,000 containers under load, stock and with
+                kucha's collector, stopping and concurrent; only where it is asked for: 90 seconds a round, and the
+                figure needs --rounds 20
+  pyperformance every benchmark of the suite that can be had here, with kucha's allocator and its collector; only where
+                it is asked for: twenty minutes with --rounds 3, and a first run brings 30 packages from PyPI
 """
 
 
@@ -43,8 +50,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--half-hour",
         action="store_true",
-        help="every row of docs/benchmarks.md in half an hour of a quiet machine: five rounds; tracemalloc beside us, "
-        "snapshots and the collector only under the first interpreter",
+        help="what fits into half an hour of a quiet machine: five rounds, all but web and pyperformance; tracemalloc "
+        "beside us, snapshots, heaps and the collector only under the first interpreter",
     )
     parser.add_argument("--rounds", type=int, help="rounds for each measure (7; 3 with --quick, 5 with --half-hour)")
     names = ", ".join((*SECTIONS, *hosted.PROGRAMS, *hosted.SUITE))
@@ -124,7 +131,7 @@ def attempt(rows: list[Row], what: str, measure: Callable[[], list[Row]]) -> Non
 
 
 def further_measures(
-    options: argparse.Namespace, top: Path, item: Interpreter, rounds: int, slow: bool
+    options: argparse.Namespace, top: Path, packages: Path, item: Interpreter, rounds: int, slow: bool
 ) -> list[tuple[str, Callable[[], list[Row]]]]:
     """Measures that modules of their own know by name."""
     only = set(options.only)
@@ -133,6 +140,12 @@ def further_measures(
     if (slow and not only) or "gc" in only:
         asked = hosted_gc.options_of(top, rounds if only else few, options.full, options.half_hour)
         found += hosted_gc.measures(asked, item)
+    if (slow and not only) or "heap" in only:
+        found += heaps.measures(heaps.options_of(top, rounds if only else few, options.full), item)
+    if "web" in only:
+        found.append(("web", partial(web.rows, web.WebOptions(top, rounds), item)))
+    if "pyperformance" in only:
+        found.append(("pyperformance", partial(suite.rows, suite.SuiteOptions(top, packages, rounds), item)))
     return found
 
 
@@ -168,7 +181,7 @@ def measure_interpreter(
             for dead in ("0.01", "0.5"):
                 measure = partial(instruments.concurrent_rows, few, item, pages, dead)
                 attempt(rows, f"{item.version}: concurrent", measure)
-    for name, run in further_measures(options, top, item, rounds, slow):
+    for name, run in further_measures(options, top, packages, item, rounds, slow):
         attempt(rows, f"{item.version}: {name}", run)
     for row in rows:
         row.section = f"Python {item.version}"

@@ -224,7 +224,7 @@ def concurrent_rows(options: InstrumentOptions, interpreter: Interpreter, pages:
     for _ in range(options.rounds):
         for mode, found in runs.items():
             arguments = [mode, str(CONCURRENT_CONTAINERS), dead, pages]
-            found.append(run_script(options, interpreter, "concurrent.py", arguments))
+            found.append(run_script(options, interpreter, "concurrent_gc.py", arguments))
     stock, wall, cpu = (
         median([run[name] for run in runs[mode]])
         for mode, name in (("stock", "wall_ms"), ("concurrent", "wall_ms"), ("concurrent", "cpu_ms"))

@@ -2,6 +2,7 @@
 
     python launch.py MODE program NAME [SCALE]      one of the six programs beside this file
     python launch.py MODE suite SCRIPT LOOPS [ARGS] a run_benchmark.py of pyperformance, through pyperf's worker mode
+    python launch.py MODE measured SCRIPT LOOPS [ARGS]  the same; the last line is what pyperf measured
 
 The mode says what is switched on before the program's module is imported. Nothing else differs between two modes:
 `stock` runs the same lines up to the switch. The last line of standard output is the program's checksum, which must be
@@ -16,6 +17,7 @@ import sys
 MODES = {
     "stock": "the interpreter as it is",
     "kucha": "kucha's allocator, nothing traced",
+    "gc": "kucha's allocator and its collector, nothing traced",
     "traced1": "every allocation traced, 1 frame",
     "traced10": "every allocation traced, 10 frames",
     "sampled": "sampled, one in 64 KiB on average, 1 frame",
@@ -40,6 +42,11 @@ def switch_on(mode: str) -> None:
         from kucha import tracemalloc as interface
 
         interface.start(int(mode.removeprefix("interface")))
+        return
+    if mode == "gc":
+        import kucha
+
+        kucha.install(gc="kucha")
         return
     from kucha import _core
 
@@ -69,6 +76,21 @@ def run_suite(script: str, loops: str, arguments: list[str]) -> None:
     print("done")
 
 
+def run_measured(script: str, loops: str, arguments: list[str]) -> None:
+    """The same, and print the seconds that pyperf measured for all loops together."""
+    import json
+    import tempfile
+
+    with tempfile.TemporaryFile("w+") as told:
+        copy = os.dup(told.fileno())  # pyperf closes what it writes to
+        run_suite(script, loops, [f"--pipe={copy}", *arguments])
+        told.seek(0)
+        benchmark = json.load(told)["benchmarks"][0]
+    facts = {**benchmark.get("metadata", {}), **benchmark["runs"][0].get("metadata", {})}
+    per_loop = benchmark["runs"][0]["values"][0] * facts.get("inner_loops", 1)
+    print(json.dumps({"seconds": per_loop * int(loops)}))
+
+
 def write_status() -> None:
     """Leave the allocator's own statistics where the parent asked for them."""
     path = os.environ.get("KUCHA_BENCH_STATUS")
@@ -85,6 +107,8 @@ def main() -> None:
     switch_on(mode)
     if kind == "program":
         run_program(target, float(rest[0]) if rest else 1.0)
+    elif kind == "measured":
+        run_measured(target, rest[0], rest[1:])
     else:
         run_suite(target, rest[0], rest[1:])
     write_status()

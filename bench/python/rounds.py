@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from typing import Any
 
 LAUNCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
@@ -25,12 +27,19 @@ class Failed(Exception):
     """A run did not do its work."""
 
 
-def run_once(mode: str, arguments: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    """One child: its CPU seconds, its largest resident size in bytes, and the last line it printed."""
+def run_once(mode: str, arguments: list[str], environment: dict[str, str], limit: float = 0) -> dict[str, Any]:
+    """One child: its CPU seconds, its largest resident size in bytes, and the last line it printed.
+
+    One that takes longer than the limit, in seconds, is ended.
+    """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         command = [sys.executable, LAUNCH, mode, *arguments]
         child = subprocess.Popen(command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, env=environment)
+        watch = threading.Timer(limit, os.kill, (child.pid, signal.SIGKILL))
+        if limit:
+            watch.start()
         _, status, usage = os.wait4(child.pid, 0)
+        watch.cancel()
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)

@@ -1,6 +1,6 @@
 """What full collections of a large heap keep a program waiting for; prints JSON.
 
-    python concurrent.py stock|kucha|concurrent [CONTAINERS = 10000000] [DEAD = 0.01] [PAGES = huge|small]
+    python concurrent_gc.py stock|kucha|concurrent [CONTAINERS = 10000000] [DEAD = 0.01] [PAGES = huge|small]
 
 The heap is of mixed containers, a share of them dead in cycles. `stock` and `kucha` call gc.collect(). `concurrent`
 goes on making a few objects, so that a collection comes to its end, and passes over the live ones meanwhile, writing
