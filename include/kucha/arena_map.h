@@ -1,7 +1,7 @@
 /* arena_map.h: what the pools of a heap's arenas hold, by what it is, where it was born, or how old it is.
  *
- * For each pool with blocks in it there is a cell for each kind of block: the blocks of one type, birthplace, age or size.
- * A picture of the arenas is drawn of them (kucha map).
+ * For each pool with blocks in it there is a cell for each kind of block: the blocks of one type, birthplace, age or
+ * size. A picture of the arenas is drawn of them (kucha map).
  *
  * Only a graph of a heap of kucha's knows arenas (ku_graph_arena_count()).
  */
@@ -35,7 +35,8 @@ typedef struct ku_arena_map {
     ku_arena_cell *cells; /* by arena, then pool; in a pool most bytes first */
 } ku_arena_map;
 
-/* NULL with `error` filled: KU_INVALID for a key that does not exist, KU_NO_MEMORY. Deleted by ku_arena_map_delete(). */
+/* NULL with `error` filled: KU_INVALID for a key that does not exist, KU_NO_MEMORY. Deleted by
+ * ku_arena_map_delete(). */
 KU_API ku_arena_map *ku_arena_map_new(const ku_graph *graph, ku_arena_map_key key, ku_error *error);
 KU_API void ku_arena_map_delete(ku_arena_map *map); /* NULL does nothing */
 
