@@ -82,13 +82,17 @@ static void compare_sites(const ku_graph *graph, const ku__step *step, uint8_t *
         if (answers[ku__graph_site(graph, v)]) ku_selection_add(set, v);
 }
 
-/* Few nodes have a label, and it is found by search: all nodes are asked only where no label answers too. */
+/* Few nodes have a label: labels are asked, in the order of their nodes, and for all nodes without one the empty text. */
 static void compare_labels(const ku_graph *graph, const ku__step *step, ku_selection *set) {
-    for (uint32_t v = 0; v < graph->nodes; v++) {
-        ku_node node;
-        ku_graph_node_read(graph, v, &node);
-        if (text_answers(step, ku_graph_text(graph, node.label))) ku_selection_add(set, v);
+    bool without = text_answers(step, ku_graph_text(graph, KU_GRAPH_NONE));
+    size_t labels = graph->sections[KU__SECTION_LABELS].size / sizeof *graph->labels, next = 0;
+    for (uint32_t v = 0; without && v < graph->nodes; v++) {
+        while (next < labels && graph->labels[next].node < v) next++;
+        if (next == labels || graph->labels[next].node != v) ku_selection_add(set, v);
     }
+    for (size_t i = 0; i < labels; i++)
+        if (text_answers(step, ku_graph_text(graph, graph->labels[i].text)))
+            ku_selection_add(set, graph->labels[i].node);
 }
 
 static bool compare_texts(machine *m, const ku__step *step, ku_selection *set) {

@@ -9,7 +9,7 @@
 
 /* Nodes by number: 1 module "app", 2 dict "cache" of it, 3 to 7 strings in it, 8 a Feed born at feed.py:12 that holds
  * 7, 9 and 10 garbage that holds itself. */
-enum { NODES = 11 };
+enum { NODES = 11, EVERY = (1 << NODES) - 1 };
 
 static uint32_t add_node(ku_graph_builder *b, uint32_t index, uint32_t type, uint64_t size, uint32_t site,
                          const char *label) {
@@ -66,6 +66,9 @@ static const struct {
     {"size = 0x40", 1 << 8 | 1 << 9 | 1 << 10},
     {"size<=101 and size>=100", 1 << 3 | 1 << 4},
     {"label = 'cache' or label = \"app\"", 1 << 1 | 1 << 2},
+    {"label != 'cache'", EVERY ^ (1 << 2)},
+    {"label !~ 'p'", EVERY ^ (1 << 1)},
+    {"label = '' and not place", EVERY ^ (1 << 0 | 1 << 1 | 1 << 2)},
     {"site ~ \"feed.py:12\"", 1 << 8},
     {"site ~ 'main (app.py:3)'", 1 << 8},
     {"site !~ 'app.py' and type = 'app.feeds.Feed'", 0},
