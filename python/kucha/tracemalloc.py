@@ -14,25 +14,40 @@ what is looked at only. What differs, because the allocator is kucha's, and not 
 
 ``install()`` makes ``import tracemalloc`` give this module, in the whole process. ``take_over()`` also ends the
 original's tracing where ``PYTHONTRACEMALLOC`` or ``-X tracemalloc`` has started it before anything else could run.
+
+Importing it and starting is all that most programs do, so other modules are imported where they are needed: those that
+the interpreter does not load by itself took longer than everything else at the start together.
 """
 
 from __future__ import annotations
 
-import linecache
 import os
-import pickle
 import sys
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from fnmatch import fnmatch
-from functools import cached_property, total_ordering
+from _collections_abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, repeat
-from typing import Any, Literal, overload
 
 from kucha import _core
-from kucha.dropin import originals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from functools import cached_property
+    from typing import Any, Literal, TypeAlias, overload
+
+    RawFrame: TypeAlias = tuple[str, int]
+    # domain, size, frames (innermost first) and, from 3.9 on, how deep the stack was
+    RawTrace: TypeAlias = tuple[Any, ...]
+else:
+
+    class cached_property:  # noqa: N801 (its name in functools)
+        """A value that is made at its first use, and then lies in the object's dictionary."""
+
+        def __init__(self, make):
+            self.make = make
+
+        def __get__(self, owner, _):
+            value = vars(owner)[self.make.__name__] = self.make(owner)
+            return value
+
 
 __all__ = [
     "BaseFilter",
@@ -58,19 +73,16 @@ __all__ = [
     "take_snapshot",
 ]
 
-RawFrame = tuple[str, int]
-RawTrace = tuple[Any, ...]  # domain, size, frames (innermost first) and, from 3.9 on, how deep the stack was
-
 FRAMES_MAX = 255  # of kucha's tracing
 LIMIT_MAX = 65535  # of the original's
 
 
 # What the module itself started; kucha may have been tracing before.
-@dataclass
 class _State:
-    on: bool = False
-    foreign: bool = False  # what traces was there before
-    limit: int = 1
+    def __init__(self) -> None:
+        self.on = False
+        self.foreign = False  # what traces was there before
+        self.limit = 1
 
 
 _state = _State()
@@ -168,8 +180,28 @@ def get_object_traceback(obj: object) -> Traceback | None:
 # ---- places ----
 
 
-@total_ordering
-class Frame:
+class _Ordered:
+    """The other comparisons, by __eq__ and __lt__, as functools.total_ordering makes them."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: Any) -> bool:
+        return NotImplemented
+
+    def __gt__(self, other: Any) -> bool:
+        less = self.__lt__(other)
+        return less if less is NotImplemented else not less and self != other
+
+    def __le__(self, other: Any) -> bool:
+        less = self.__lt__(other)
+        return less if less is NotImplemented else less or self == other
+
+    def __ge__(self, other: Any) -> bool:
+        less = self.__lt__(other)
+        return less if less is NotImplemented else not less
+
+
+class Frame(_Ordered):
     """A place: file and line."""
 
     __slots__ = ("_frame",)
@@ -206,8 +238,7 @@ class Frame:
 _Frame = Frame  # its name in the original, where Frame is the public one of the documentation
 
 
-@total_ordering
-class Traceback(Sequence[Frame]):
+class Traceback(_Ordered, Sequence[Frame]):
     """Places from the outermost kept to the innermost."""
 
     __slots__ = ("_frames", "_total_nframe")
@@ -224,10 +255,13 @@ class Traceback(Sequence[Frame]):
     def __len__(self) -> int:
         return len(self._frames)
 
-    @overload
-    def __getitem__(self, index: int) -> Frame: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Frame, ...]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> Frame: ...
+        @overload
+        def __getitem__(self, index: slice) -> tuple[Frame, ...]: ...
+
     def __getitem__(self, index: int | slice) -> Frame | tuple[Frame, ...]:
         if isinstance(index, slice):
             return tuple(Frame(frame) for frame in self._frames[index])
@@ -260,6 +294,8 @@ class Traceback(Sequence[Frame]):
         frames = self._frames
         if limit is not None:
             frames = frames[-limit:] if limit > 0 else frames[: abs(limit)]
+        import linecache
+
         lines = []
         for filename, lineno in reversed(frames) if most_recent_first else frames:
             lines.append(f'  File "{filename}", line {lineno}')
@@ -430,6 +466,8 @@ class Filter(BaseFilter):
 
     def _covers(self, filename: str, lineno: int) -> bool:
         """Whether the frame is what the filter is about, kept or left out."""
+        from fnmatch import fnmatch
+
         return fnmatch(_normal(filename), self._filename_pattern) and self.lineno in (None, lineno)
 
     def _match_frame(self, filename: str, lineno: int) -> bool:
@@ -487,7 +525,7 @@ def _columns(traces: Iterable[RawTrace]) -> _core.Snapshot:
     )
 
 
-class _Alike(Sequence[RawTrace]):
+class _Alike(Sequence["RawTrace"]):
     """All blocks of columns, as the original keeps them; blocks that are alike lie side by side and are one tuple."""
 
     def __init__(self, columns: _core.Snapshot) -> None:
@@ -517,13 +555,18 @@ class _Alike(Sequence[RawTrace]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, index: int) -> RawTrace: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RawTrace]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> RawTrace: ...
+        @overload
+        def __getitem__(self, index: slice) -> list[RawTrace]: ...
+
     def __getitem__(self, index: int | slice) -> RawTrace | list[RawTrace]:
         if isinstance(index, slice):
             return [self[at] for at in range(len(self))[index]]
+        from bisect import bisect_right
+
         return self._row(bisect_right(self._ends, range(len(self))[index]))
 
     def __iter__(self) -> Iterator[RawTrace]:
@@ -545,10 +588,13 @@ class _Traces(Sequence[Trace]):
     def __len__(self) -> int:
         return len(self._traces)
 
-    @overload
-    def __getitem__(self, index: int) -> Trace: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Trace, ...]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> Trace: ...
+        @overload
+        def __getitem__(self, index: slice) -> tuple[Trace, ...]: ...
+
     def __getitem__(self, index: int | slice) -> Trace | tuple[Trace, ...]:
         if isinstance(index, slice):
             return tuple(Trace(trace) for trace in self._traces[index])
@@ -628,60 +674,26 @@ class Snapshot:
 
     def dump(self, filename: str | os.PathLike[str]) -> None:
         """Writes the snapshot into a file that the standard library's Snapshot.load() reads as well."""
-        with open(filename, "wb") as file, _original() as original:
-            snapshot = original.Snapshot(list(self.traces._traces), self.traceback_limit)
-            vars(snapshot).update(_added(vars(self)))
-            pickle.dump(snapshot, file, pickle.HIGHEST_PROTOCOL)
+        from kucha import _tracemalloc_files
+
+        with open(filename, "wb") as file:
+            _tracemalloc_files.dump(self, _added(vars(self)), file)
 
     @staticmethod
     def load(filename: str | os.PathLike[str]) -> Snapshot:
         """Reads what dump() wrote, here or in the standard library. Nothing but a snapshot is taken from the file."""
+        from kucha import _tracemalloc_files
+
         with open(filename, "rb") as file:
-            loaded = _Unpickler(file).load()
-        try:
-            snapshot = Snapshot(loaded.traces._traces, loaded.traceback_limit)
-        except AttributeError:
-            raise pickle.UnpicklingError(f"{os.fspath(filename)!r} holds no snapshot") from None
-        vars(snapshot).update(_added(vars(loaded)))
+            traces, limit, added = _tracemalloc_files.load(file, os.fspath(filename))
+        snapshot = Snapshot(traces, limit)
+        vars(snapshot).update(_added(added))
         return snapshot
 
 
 def _added(attributes: dict[str, Any]) -> dict[str, Any]:
     """What a program keeps in a snapshot of its own."""
     return {name: value for name, value in attributes.items() if name not in ("traces", "traceback_limit", "_columns")}
-
-
-@contextmanager
-def _original() -> Iterator[Any]:
-    """The standard library's module under its own name, which may lead to this one. Importing it traces nothing."""
-    ours = sys.modules[__name__]
-    replaced = sys.modules.get("tracemalloc") is ours
-    if replaced:
-        del sys.modules["tracemalloc"]
-    try:
-        with originals("tracemalloc"):
-            import tracemalloc
-
-        yield tracemalloc
-    finally:
-        if replaced:
-            sys.modules["tracemalloc"] = ours
-
-
-class _Loaded:
-    """What a pickled Snapshot, or its traces, is read into: its attributes."""
-
-    traces: Any
-    traceback_limit: int
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads the original's snapshots and no other class, so that a file cannot run anything."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "tracemalloc" and name in ("Snapshot", "_Traces"):
-            return _Loaded
-        raise pickle.UnpicklingError(f"a snapshot does not hold {module}.{name}")
 
 
 def _foreign_traces() -> list[RawTrace]:
@@ -706,6 +718,13 @@ def take_snapshot() -> Snapshot:
     if not is_tracing():
         raise RuntimeError("the tracemalloc module must be tracing memory allocations to take a snapshot")
     return Snapshot(_get_traces(), get_traceback_limit())
+
+
+def __getattr__(name: str) -> Any:
+    """What the original has among its names because it imports it, for those who replace it there, as its tests do."""
+    if name in ("linecache", "pickle"):
+        return __import__(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def install() -> None:

@@ -21,6 +21,7 @@
 #define KU__FACT_HAS_CODE(frame) ((frame)->owner < FRAME_OWNED_BY_INTERPRETER)
 #define KU__FACT_INSTRUCTION(frame) (frame)->instr_ptr
 #include "cpython/facts_frames.h"
+#include "cpython/facts_free_lists.h"
 #include "cpython/facts_stackref.h"
 
 #endif

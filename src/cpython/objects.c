@@ -1,9 +1,10 @@
 /* objects.c: from an object to its block, and the mode in which every object has its own birthplace.
  *
  * An object that the interpreter takes from a free list makes no call to the allocator: its block keeps the birthplace
- * of whoever used it first. From 3.13 the interpreter can tell of every object that is created (PyRefTracer); then the
- * slot is written anew with the place where the object was made. For an object whose block has just been allocated the
- * place is the same and nothing changes.
+ * of whoever used it first. From 3.14 the free lists are closed instead (free_lists.h). Where they cannot be, the
+ * interpreter can tell of every object that is created, from 3.13 on (PyRefTracer); then the slot is written anew with
+ * the place where the object was made. For an object whose block has just been allocated the place is the same and
+ * nothing changes.
  *
  * Sources: Doc/c-api/init.rst (PyRefTracer_SetTracer: one slot for the process; the function is called with the GIL
  * held and must not touch the object's count), Objects/typeobject.c and Include/internal/pycore_gc.h (what lies in
@@ -11,6 +12,7 @@
  */
 #include "cpython/frames.h"
 
+#include "cpython/free_lists.h"
 #include "cpython/many.h"
 #include "cpython/selfcheck.h"
 
@@ -93,7 +95,7 @@ static bool slot_taken(void) {
     return !own || ku__tracemalloc_runs();
 }
 
-bool ku__objects_start(ku_error *error) {
+static bool hear_start(ku_error *error) {
     if (slot_taken()) {
         *error = (ku_error){.code = KU_STATE,
                             .message =
@@ -109,9 +111,23 @@ bool ku__objects_start(ku_error *error) {
     return true;
 }
 
+static bool lists_closed;
+
+bool ku__objects_start(ku_error *error) {
+    if (!ku__free_lists_known()) {
+        return hear_start(error);
+    }
+    ku__free_lists_close();
+    lists_closed = true;
+    return true;
+}
+
 void ku__objects_stop(void) {
     void *context;
-    if (PyRefTracer_GetTracer(&context) == hear) {
+    if (lists_closed) {
+        ku__free_lists_open();
+        lists_closed = false;
+    } else if (PyRefTracer_GetTracer(&context) == hear) {
         PyRefTracer_SetTracer(NULL, NULL);
     }
 }

@@ -18,7 +18,7 @@ typedef struct ku__tracing {
     ku__tracer *kept;     /* the same, and still there for reading after giving up; NULL while nothing was started */
     uint32_t unknown;     /* site of what no Python frame asked for */
     ku__capture *capture; /* NULL without a file */
-    bool objects;         /* the interpreter's reference tracer is ours */
+    bool objects;         /* objects from free lists have birthplaces of their own (objects.c) */
     bool timeline;        /* collections are watched for the capture */
     bool raw;             /* the raw domain is traced */
     double started;       /* monotonic seconds */
@@ -79,9 +79,10 @@ void ku__codes_release(ku__tracer *tracer);
  * `block`. False where the object does not lie in a block of ours. */
 bool ku__object_block(PyObject *value, void **block, ku__block_facts *facts);
 
-/* ---- the interpreter's reference tracer (objects.c) ---- */
+/* ---- objects from free lists (objects.c) ---- */
 
-/* Puts the reference tracer in place. False with `error` filled: this interpreter has none, or its slot is taken. */
+/* From now on they are traced, too: free lists are closed, or the interpreter's reference tracer is put in place. False
+ * with `error` filled: this interpreter has neither, or the tracer's slot is taken. */
 bool ku__objects_start(ku_error *error);
 void ku__objects_stop(void);
 

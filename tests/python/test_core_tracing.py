@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -426,6 +427,39 @@ def test_objects_have_their_own_place_in_the_mode_objects() -> None:
             else:
                 raise AssertionError(bad)
     """)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="free lists cannot be closed before 3.14")
+def test_free_lists_are_closed_in_the_mode_objects_and_opened_after_it() -> None:
+    code = """
+        install()
+        def dropped():
+            for size in range(20):
+                kept = [(float(i), [i], {i: i}, tuple(range(size)), i + 10**20, install.__class__) for i in range(50)]
+        def growth():
+            before = _core.traced_memory()[0]
+            dropped()
+            return _core.traced_memory()[0] - before
+        def on_lists():
+            print("lists", file=sys.stderr, flush=True)
+            sys._debugmallocstats()
+        first, others = [0.5 * i for i in range(300)], [[i] for i in range(300)]
+        del first, others  # what lies on the lists is put aside
+        on_lists()
+        for _ in range(2):
+            _core.trace_start(mode="objects", frames=3)
+            dropped()
+            assert growth() < 500, growth()  # what lay on a list would still count: more than 10 KB
+            on_lists()
+            _core.trace_stop()
+            on_lists()
+    """
+    done = run_child(code)
+    assert done.returncode == 0, done.stderr
+    counts = re.findall(r"^lists$|(-?\d+) free PyFloatObjects", done.stderr, re.MULTILINE)
+    floats = [int(count) for count in counts if count]
+    assert [count >= 0 for count in floats] == [True, False, True, False, True], floats
+    assert floats[2] >= floats[0] - 20, floats  # what was put aside is there again
 
 
 def test_an_exception_hook_a_finaliser_and_a_weak_callback_are_traced_safely() -> None:
