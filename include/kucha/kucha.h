@@ -9,6 +9,7 @@
 #include <kucha/budget.h>
 #include <kucha/cache.h>
 #include <kucha/capture.h>
+#include <kucha/census.h>
 #include <kucha/channel.h>
 #include <kucha/check.h>
 #include <kucha/comparison.h>
@@ -23,6 +24,7 @@
 #include <kucha/graph.h>
 #include <kucha/group.h>
 #include <kucha/heap.h>
+#include <kucha/heap_dump.h>
 #include <kucha/heap_file.h>
 #include <kucha/histogram.h>
 #include <kucha/isolate.h>

@@ -11,7 +11,7 @@
 
 #include "alloc/tables.h"
 
-#define KU__ANCHOR_MAGIC "\177kucha-anchor-1" /* 16 bytes with its zero */
+#define KU__ANCHOR_MAGIC "\177kucha-anchor-2" /* 16 bytes with its zero */
 
 typedef struct ku__anchor {
     char magic[16];
@@ -35,6 +35,8 @@ typedef struct ku__anchor {
     const ku_heap *objects, *buffers;
     const void *tracer; /* struct ku__tracer *const * */
     const void *trace;  /* const ku__trace_anchor * (trace/anchor.h) */
+    /* With isolates: where things lie in those. */
+    const void *native; /* const ku__native_layout * (isolate/native_layout.h) */
 } ku__anchor;
 
 extern ku__anchor ku__process_anchor;

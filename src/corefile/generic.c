@@ -31,7 +31,7 @@ static void field(ku__core_reading *reading, uintptr_t object, done *words, int3
 
 /* A word that nobody named: a reference, if it is the address of an object. */
 static void tell_word(ku__core_reading *reading, uintptr_t word) {
-    if (ku__blocks_is_object(reading->blocks, word)) {
+    if (ku__core_is_object(reading->blocks, reading->types, word)) {
         ku__core_tell(reading,
                       &(ku__core_reference){
                           .target = word, .kind = KU_EDGE_UNKNOWN, .number = reading->unknown++, .counted = true});

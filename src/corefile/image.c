@@ -273,8 +273,15 @@ static bool is_core(Elf *elf, ku_error *error) {
     return true;
 }
 
+static const void *at(ku__memory *memory, uintptr_t address, size_t *left) {
+    ku__image *image = (ku__image *)(void *)memory;
+    const void *bytes = ku__image_at(image, address, 1);
+    *left = bytes != NULL ? image->last.end - address : 0;
+    return bytes;
+}
+
 bool ku__image_open_bytes(ku__image *image, const char *bytes, size_t size, ku_error *error) {
-    *image = (ku__image){.bytes = bytes, .size = size};
+    *image = (ku__image){.memory = {at}, .bytes = bytes, .size = size};
     elf_version(EV_CURRENT);
     Elf *elf = elf_memory((char *)(uintptr_t)bytes, size);
     bool opened =

@@ -16,6 +16,7 @@
 #define KU__IMAGE_H
 
 #include "inspect/growing.h"
+#include "inspect/memory.h"
 
 #include <kucha/error.h>
 #include <stdbool.h>
@@ -39,6 +40,7 @@ typedef struct ku__mapped_file {
 enum { KU__IMAGE_PROGRAM = 81 }; /* bytes of pr_psargs, and a zero */
 
 typedef struct ku__image {
+    ku__memory memory; /* for whoever reads any memory; first */
     const char *bytes; /* the core itself */
     size_t size;
     bool is_mapping;

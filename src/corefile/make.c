@@ -10,107 +10,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- walking ---- */
-
-/* What a walk meets: a block of a pool, or what lies elsewhere. */
+/* What a walk meets: a block, and what is known of it. */
 typedef struct met {
-    uint32_t slot;
-    uintptr_t block;  /* where the block begins */
+    ku__block block;
     uintptr_t object; /* 0: no object that lives */
-    size_t size;      /* of the block; 0: not kucha's */
-    size_t owned;     /* of a buffer that is not kucha's */
     uint32_t type;    /* KU__NO_TYPE */
     uint32_t front;
-    uint32_t site_slot;
-    uint8_t marks;
-    bool is_buffer;
 } met;
 
-typedef void meeting(ku__core_making *making, const met *met);
-
-static void sight_block(ku__core_making *making, met *what, const uintptr_t *words) {
-    ku__core_sighting seen = ku__core_sight(&making->types, words, what->size);
-    what->type = seen.type;
-    what->front = seen.front;
-    if (seen.type != KU__NO_TYPE && !ku__core_is_kept(words[seen.front / sizeof(uintptr_t)])) {
-        what->object = what->block + seen.front;
+static met sight(ku__core_making *making, const ku__block *block) {
+    met what = {.block = *block, .type = KU__NO_TYPE, .front = block->front};
+    ku__core_types *types = &making->types;
+    uintptr_t object = 0;
+    if (!block->is_elsewhere && !block->is_buffer) {
+        const uintptr_t *words = ku__image_words(&making->image, block->address, block->size / sizeof(uintptr_t));
+        ku__core_sighting seen =
+            words == NULL ? (ku__core_sighting){KU__NO_TYPE, 0} : ku__core_sight(types, words, block->size);
+        what.type = seen.type;
+        what.front = seen.front;
+        object = block->address + seen.front;
+    } else if ((block->marks & KU__SLOT_OBJECT) != 0) {
+        object = block->address + block->front;
+        what.type = ku__core_type_find(types, ku__image_word(&making->image, object + KU__AT_TYPE));
     }
-}
-
-static uint32_t site_slot(ku__core_making *making, uint32_t number, uintptr_t block, size_t size) {
-    const ku__anchor *anchor = &making->blocks.anchor;
-    uintptr_t slots = making->blocks.site_table + (uintptr_t)number * anchor->sites_per_pool * sizeof(uint32_t);
-    uintptr_t offset = block - ku__blocks_pool_address(&making->blocks, number);
-    return ku__image_u32(&making->image, slots + offset / size * sizeof(uint32_t));
-}
-
-static void walk_pool(ku__core_making *making, uint32_t number, meeting *meet) {
-    const ku__blocks *blocks = &making->blocks;
-    const ku__core_pool *pool = &blocks->pools[number];
-    uintptr_t first = ku__blocks_pool_address(blocks, number) + ku__blocks_pool_first(blocks, number);
-    const uintptr_t *words =
-        ku__image_words(&making->image, first, (size_t)pool->capacity * pool->class_size / sizeof(uintptr_t));
-    for (uint32_t i = 0; words != NULL && i < pool->capacity; i++) {
-        uint32_t slot = pool->first_slot - 1 + i;
-        if (blocks->nodes[slot] == KU_GRAPH_NONE) {
-            continue;
-        }
-        met what = {.slot = slot,
-                    .block = first + (uintptr_t)i * pool->class_size,
-                    .size = pool->class_size,
-                    .type = KU__NO_TYPE,
-                    .marks = blocks->marks[slot],
-                    .is_buffer = pool->is_buffer};
-        what.site_slot = making->with_sites && pool->has_sites ? site_slot(making, number, what.block, what.size) : 0;
-        if (!pool->is_buffer) {
-            sight_block(making, &what, words + (size_t)i * pool->class_size / sizeof(uintptr_t));
-        }
-        meet(making, &what);
-    }
-}
-
-static void walk_pools(ku__core_making *making, meeting *meet) {
-    for (uint32_t number = 0; number < making->blocks.pool_count; number++) {
-        if (making->blocks.pools[number].first_slot != 0) {
-            walk_pool(making, number, meet);
-        }
-    }
-}
-
-static void meet_other(ku__core_making *making, uint32_t slot, meeting *meet) {
-    const ku__elsewhere *other = ku__blocks_other(&making->blocks, slot);
-    met what = {.slot = slot,
-                .block = other->address - other->front,
-                .size = other->size,
-                .owned = other->owned,
-                .type = KU__NO_TYPE,
-                .front = other->front,
-                .site_slot = other->site,
-                .marks = other->marks,
-                .is_buffer = other->is_buffer};
-    if ((other->marks & KU__SLOT_OBJECT) != 0) {
-        uint64_t refs = ku__image_word(&making->image, other->address);
-        what.type = ku__core_type_find(&making->types, ku__image_word(&making->image, other->address + KU__AT_TYPE));
-        what.object = ku__core_is_kept(refs) || what.type == KU__NO_TYPE ? 0 : other->address;
-    }
-    meet(making, &what);
+    bool lives = what.type != KU__NO_TYPE && !ku__core_is_kept(ku__image_word(&making->image, object));
+    what.object = lives ? object : 0;
+    return what;
 }
 
 /* ---- the first walk ---- */
 
 static void follow(void *argument, const ku__core_reference *reference) {
     ku__core_making *making = argument;
-    ku__blocks_meet(&making->blocks, reference->target);
+    ku__core_meet(&making->blocks, &making->types, reference->target);
 }
 
 static void claim(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
     ku__core_making *making = argument;
-    ku__blocks_claim(&making->blocks, block, size, kind);
+    ku__core_claim(&making->blocks, block, size, kind);
 }
 
-static void read_met(ku__core_making *making, const met *what) {
-    if (what->object != 0) {
-        ku__core_read(&making->reading, what->object, what->type, (what->marks & KU__SLOT_TRACKED) != 0);
+static void read_met(void *argument, const ku__block *block) {
+    ku__core_making *making = argument;
+    met what = sight(making, block);
+    if (what.object != 0) {
+        ku__core_read(&making->reading, what.object, what.type, (block->marks & KU__SLOT_TRACKED) != 0);
     }
 }
 
@@ -120,7 +64,7 @@ static void note_list(ku__core_making *making, uintptr_t head, unsigned generati
     uintptr_t at = ku__image_word(&making->image, head) & ~(uintptr_t)3;
     for (int strangers = 0; at != head && at != 0 && strangers < STRANGERS_MOST;) {
         uintptr_t object = at + KU__GC_HEAD;
-        strangers = ku__blocks_note_tracked(&making->blocks, object, generation) ? 0 : strangers + 1;
+        strangers = ku__core_note_tracked(&making->blocks, &making->types, object, generation) ? 0 : strangers + 1;
         at = ku__image_word(&making->image, at) & ~(uintptr_t)3;
     }
 }
@@ -142,10 +86,10 @@ static void meet_frames(ku__core_making *making) {
         uintptr_t frame = ku__frame_first(&making->python, &making->image, thread);
         for (int depth = 0; frame != 0 && depth < DEPTH_MOST; depth++) {
             ku__frame_view view = ku__frame_at(&making->python, &making->image, frame);
-            ku__blocks_meet(&making->blocks, view.code);
-            ku__blocks_meet(&making->blocks, view.function);
+            ku__core_meet(&making->blocks, &making->types, view.code);
+            ku__core_meet(&making->blocks, &making->types, view.function);
             for (size_t item = 0; view.items != NULL && item < view.count; item++) {
-                ku__blocks_meet(&making->blocks, ku__frame_entry(&making->python, view.items[item]));
+                ku__core_meet(&making->blocks, &making->types, ku__frame_entry(&making->python, view.items[item]));
             }
             frame = ku__frame_next(&making->python, &making->image, frame);
         }
@@ -158,47 +102,26 @@ static void discover(ku__core_making *making) {
     making->reading.named = false;
     note_lists(making);
     for (size_t i = 0; i < KU__HELD; i++) {
-        ku__blocks_meet(&making->blocks, making->held[i].object);
+        ku__core_meet(&making->blocks, &making->types, making->held[i].object);
     }
     for (uint32_t i = 0; i < ku__core_type_count(&making->types); i++) {
-        ku__blocks_meet(&making->blocks, ku__core_type_at(&making->types, i)->address);
+        ku__core_meet(&making->blocks, &making->types, ku__core_type_at(&making->types, i)->address);
     }
     if (making->blocks.pool_count == 0) {
         meet_frames(making); /* under kucha all that frames hold is in the pools, or was met there */
     }
-    walk_pools(making, read_met);
-    for (uint32_t slot = making->blocks.pool_slots; slot < ku__blocks_slots(&making->blocks); slot++) {
-        meet_other(making, slot, read_met);
-    }
+    ku__blocks_walk_pools(&making->blocks, read_met, making);
+    ku__blocks_walk_others(&making->blocks, read_met, making);
 }
 
 /* ---- nodes ---- */
-
-static int by_address(const void *left, const void *right, void *argument) {
-    const ku__blocks *blocks = argument;
-    uintptr_t a = ku__blocks_other(blocks, *(const uint32_t *)left)->address;
-    uintptr_t b = ku__blocks_other(blocks, *(const uint32_t *)right)->address;
-    return a < b ? -1 : a > b;
-}
-
-static uint32_t *order_others(ku__blocks *blocks, size_t *count) {
-    *count = KU__GROWING_COUNT(&blocks->others, ku__elsewhere);
-    uint32_t *slots = ku__pages_map((*count + 1) * sizeof *slots);
-    if (slots != NULL) {
-        for (size_t i = 0; i < *count; i++) {
-            slots[i] = blocks->pool_slots + (uint32_t)i;
-        }
-        qsort_r(slots, *count, sizeof *slots, by_address, blocks);
-    }
-    return slots;
-}
 
 static uint32_t type_of(const ku__core_making *making, const met *what) {
     if (what->type != KU__NO_TYPE) {
         return making->first_type + what->type;
     }
-    if (what->is_buffer || (what->marks & KU__SLOT_CLAIMED) != 0) {
-        return KU__SYSTEM_BUFFERS + (what->marks & KU__SLOT_KIND);
+    if (what->block.is_buffer || (what->block.marks & KU__SLOT_CLAIMED) != 0) {
+        return KU__SYSTEM_BUFFERS + (what->block.marks & KU__SLOT_KIND);
     }
     return KU__SYSTEM_BLOCK;
 }
@@ -214,10 +137,10 @@ static bool is_immortal(ku__core_making *making, const met *what, const ku__type
 }
 
 static uint8_t flags_of(ku__core_making *making, const met *what) {
-    uint8_t flags = (what->marks & KU__SLOT_TRACKED) != 0 ? KU_NODE_TRACKED : 0;
+    uint8_t flags = (what->block.marks & KU__SLOT_TRACKED) != 0 ? KU_NODE_TRACKED : 0;
     if (what->type == KU__NO_TYPE) {
-        flags |= (what->marks & KU__SLOT_CLAIMED) != 0 ? KU_NODE_BUFFER : KU_NODE_UNKNOWN;
-        return what->is_buffer ? (uint8_t)(flags | KU_NODE_BUFFER) : flags;
+        flags |= (what->block.marks & KU__SLOT_CLAIMED) != 0 ? KU_NODE_BUFFER : KU_NODE_UNKNOWN;
+        return what->block.is_buffer ? (uint8_t)(flags | KU_NODE_BUFFER) : flags;
     }
     if (what->object == 0) {
         return KU_NODE_FREE_LISTED;
@@ -231,20 +154,20 @@ static uint64_t bytes_of(ku__core_making *making, const met *what) {
     uint64_t claimed = what->object == 0 ? 0
                                          : ku__core_bytes(&making->reading, what->object,
                                                           ku__core_type_at(&making->types, what->type));
-    if (what->size == 0) {
-        return claimed + what->owned;
+    if (what->block.size == 0) {
+        return claimed + what->block.owned;
     }
-    if (what->slot >= making->blocks.pool_slots) {
-        return what->size;
+    if (what->block.is_elsewhere) {
+        return what->block.size;
     }
-    if (KU__SLOT_SITE(what->site_slot) != 0) {
-        return ku__slot_bytes(what->site_slot, what->size);
+    if (KU__SLOT_SITE(what->block.site) != 0) {
+        return ku__slot_bytes(what->block.site, what->block.size);
     }
     if (what->object == 0) {
-        uint8_t slack = making->blocks.slacks[what->slot];
-        return slack == KU__SLACK_UNKNOWN ? what->size : what->size - slack;
+        uint8_t slack = making->blocks.slacks[what->block.slot];
+        return slack == KU__SLACK_UNKNOWN ? what->block.size : what->block.size - slack;
     }
-    return claimed <= what->size && what->size - claimed < KU_CLASS_STEP ? claimed : what->size;
+    return claimed <= what->block.size && what->block.size - claimed < KU_CLASS_STEP ? claimed : what->block.size;
 }
 
 static uint32_t count_of(const ku__core_making *making, uint64_t word) {
@@ -259,44 +182,30 @@ static void note_type_node(ku__core_making *making, const met *what, uint32_t nu
     }
 }
 
-static void add_node(ku__core_making *making, const met *what) {
+static void add_node(void *argument, const ku__block *block) {
+    ku__core_making *making = argument;
+    const met seen = sight(making, block), *what = &seen;
     uint64_t bytes = bytes_of(making, what);
-    bool tracked = (what->marks & KU__SLOT_TRACKED) != 0;
+    bool tracked = (what->block.marks & KU__SLOT_TRACKED) != 0;
     const ku__type *type = what->object == 0 ? NULL : ku__core_type_at(&making->types, what->type);
-    ku_node node = {.address = what->block + what->front,
+    ku_node node = {.address = what->block.address + what->front,
                     .type = type_of(making, what),
-                    .site = making->with_sites ? ku__core_site(making, what->site_slot) : 0,
+                    .site = ku__sites_of(&making->sites, what->block.site),
                     .size = bytes,
-                    .slack = what->size > bytes ? what->size - bytes : 0,
+                    .slack = what->block.size > bytes ? what->block.size - bytes : 0,
                     .count = type == NULL ? 0 : count_of(making, ku__image_word(&making->image, what->object)),
                     .label = type == NULL ? KU_GRAPH_NONE : ku__core_label(making, what->object, type, tracked),
                     .flags = flags_of(making, what),
-                    .age = tracked ? (uint8_t)(what->marks >> KU__SLOT_GENERATION & 3) : KU_GRAPH_AGE_UNKNOWN};
+                    .age = tracked ? (uint8_t)(what->block.marks >> KU__SLOT_GENERATION & 3) : KU_GRAPH_AGE_UNKNOWN};
     uint32_t number = ku__maker_node(&making->maker, &node);
-    if (what->slot < making->blocks.pool_slots) {
-        making->blocks.nodes[what->slot] = number;
-    } else {
-        ku__blocks_other(&making->blocks, what->slot)->node = number;
-    }
+    *ku__blocks_node(&making->blocks, block->slot) = number;
     if (number == KU_GRAPH_NONE) {
         return;
     }
     making->counts[number] = node.count;
-    making->allocated += what->size;
+    making->allocated += what->block.size;
     if (type != NULL && (type->flags & KU__FLAG_TYPE) != 0) {
         note_type_node(making, what, number);
-    }
-}
-
-/* Everything in order of address: what lies below the pools, the pools, what lies above. */
-static void walk_all(ku__core_making *making, const uint32_t *others, size_t count, meeting *meet) {
-    size_t i = 0;
-    while (i < count && ku__blocks_other(&making->blocks, others[i])->address < making->blocks.base) {
-        meet_other(making, others[i++], meet);
-    }
-    walk_pools(making, meet);
-    while (i < count) {
-        meet_other(making, others[i++], meet);
     }
 }
 
@@ -343,13 +252,15 @@ static void add_shared_keys(ku__core_making *making, uintptr_t object) {
     }
 }
 
-static void add_edges(ku__core_making *making, const met *what) {
+static void add_edges(void *argument, const ku__block *block) {
+    ku__core_making *making = argument;
+    const met seen = sight(making, block), *what = &seen;
     if (what->object == 0) {
         return;
     }
-    uint32_t node = ku__blocks_node(&making->blocks, what->slot);
+    uint32_t node = *ku__blocks_node(&making->blocks, block->slot);
     ku__maker_begin(&making->maker, node);
-    if (!ku__core_read(&making->reading, what->object, what->type, (what->marks & KU__SLOT_TRACKED) != 0)) {
+    if (!ku__core_read(&making->reading, what->object, what->type, (what->block.marks & KU__SLOT_TRACKED) != 0)) {
         KU__GROWING_ITEMS(&making->maker.sections[KU__SECTION_FLAGS], uint8_t)[node] |= KU_NODE_OPAQUE;
     }
     if ((ku__core_type_at(&making->types, what->type)->flags & KU__FLAG_TYPE) != 0) {
@@ -364,11 +275,20 @@ static ku_graph *refuse(ku_error *error) {
     return NULL;
 }
 
+static bool open_sites(ku__core_making *making) {
+    const ku__anchor *anchor = &making->blocks.anchor;
+    uintptr_t place = making->blocks.pool_count == 0 ? 0 : (uintptr_t)anchor->tracer;
+    uintptr_t tracer = place == 0 ? 0 : ku__image_word(&making->image, place);
+    bool opened = ku__sites_open(&making->sites, &making->image.memory, tracer, (uintptr_t)anchor->trace);
+    making->sites.maker = &making->maker;
+    return opened;
+}
+
 static bool take_columns(ku__core_making *making, size_t nodes) {
     making->nodes = nodes;
     making->known = ku__pages_map(nodes * sizeof *making->known);
     making->counts = ku__pages_map(nodes * sizeof *making->counts);
-    return making->known != NULL && making->counts != NULL && ku__core_sites_open(making);
+    return making->known != NULL && making->counts != NULL && open_sites(making);
 }
 
 static void add_root(ku__core_making *making) {
@@ -406,17 +326,14 @@ static ku_graph *finish(ku__core_making *making, ku_error *error) {
 
 static ku_graph *make(ku__core_making *making, ku_error *error) {
     discover(making);
-    size_t others;
-    uint32_t *sorted = order_others(&making->blocks, &others);
-    size_t nodes = (size_t)making->blocks.pool_slots + others + 1;
-    if (sorted == NULL || making->blocks.failed || !take_columns(making, nodes) ||
-        !ku__maker_open(&making->maker, (uint32_t)nodes, making->with_sites) || !ku__core_make_types(making)) {
-        ku__pages_unmap(sorted, (others + 1) * sizeof *sorted);
+    size_t nodes = (size_t)ku__blocks_slots(&making->blocks) + 1;
+    if (making->blocks.failed || !ku__blocks_sort(&making->blocks) || !take_columns(making, nodes) ||
+        !ku__maker_open(&making->maker, (uint32_t)nodes, making->sites.tables != 0) || !ku__core_make_types(making)) {
         ku__maker_close(&making->maker);
         return refuse(error);
     }
     add_root(making);
-    walk_all(making, sorted, others, add_node);
+    ku__blocks_walk(&making->blocks, add_node, making);
     ku__core_make_place_nodes(making);
     making->reading.see = add_edge;
     making->reading.own = add_buffer;
@@ -424,19 +341,23 @@ static ku_graph *make(ku__core_making *making, ku_error *error) {
     making->reading.told = 0;
     if (!making->maker.failed) {
         ku__core_make_root_edges(making);
-        walk_all(making, sorted, others, add_edges);
+        ku__blocks_walk(&making->blocks, add_edges, making);
         ku__core_make_place_edges(making);
     }
-    ku__pages_unmap(sorted, (others + 1) * sizeof *sorted);
     return finish(making, error);
 }
 
 static bool open_heaps(ku__core_making *making, ku__core_outcome *outcome, ku_error *error) {
     ku__blocks *blocks = &making->blocks;
-    *blocks = (ku__blocks){.image = &making->image, .types = &making->types};
+    ku__core_sight_argument by = {&making->image.memory, &making->types};
+    *blocks = (ku__blocks){.memory = &making->image.memory};
     outcome->hosted = ku__anchor_find(&making->image, false, &blocks->anchor);
     ku__heap_choice heaps[] = {{(uintptr_t)blocks->anchor.objects, false}, {(uintptr_t)blocks->anchor.buffers, true}};
-    return ku__blocks_open(blocks, heaps, outcome->hosted ? 2 : 0, error);
+    if (!ku__blocks_open(blocks, heaps, outcome->hosted ? 2 : 0, ku__core_sight_large, &by)) {
+        refuse(error);
+        return false;
+    }
+    return true;
 }
 
 static ku_graph *read_python(ku__core_making *making, ku__core_outcome *outcome, ku_error *error) {
@@ -458,7 +379,7 @@ static ku_graph *read_python(ku__core_making *making, ku__core_outcome *outcome,
 }
 
 static void release(ku__core_making *making) {
-    ku__core_sites_close(making);
+    ku__sites_close(&making->sites);
     ku__pages_unmap(making->known, making->nodes * sizeof *making->known);
     ku__pages_unmap(making->counts, making->nodes * sizeof *making->counts);
     ku__growing_release(&making->threads);

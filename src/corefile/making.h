@@ -5,8 +5,7 @@
 
 #include "corefile/corefile.h"
 #include "corefile/read.h"
-#include "inspect/maker.h"
-#include "trace/anchor.h"
+#include "inspect/sites.h"
 
 enum { KU__HELD = 4, KU__THREADS_MOST = 1 << 16 };
 
@@ -30,11 +29,7 @@ typedef struct ku__core_making {
         const char *name;
         uintptr_t object;
     } held[KU__HELD];
-    bool with_sites;
-    ku__trace_anchor trace;
-    uintptr_t tracer; /* its tables; 0: nothing was traced */
-    uint32_t *sites;  /* of the maker, by site of the tracer */
-    uint32_t site_count;
+    ku__sites sites;
     uint64_t allocated;
 } ku__core_making;
 
@@ -47,13 +42,6 @@ bool ku__core_make_types(ku__core_making *making);
 uint32_t ku__core_label(ku__core_making *making, uintptr_t object, const ku__type *type, bool tracked);
 uint32_t ku__core_name_of_frame(ku__core_making *making, uintptr_t frame);
 
-/* ---- sites.c ---- */
-
-/* Finds the tracer that blocks of the core were born under; false: memory was refused. */
-bool ku__core_sites_open(ku__core_making *making);
-void ku__core_sites_close(ku__core_making *making);
-uint32_t ku__core_site(ku__core_making *making, uint32_t slot);
-
 /* ---- places.c ---- */
 
 void ku__core_find_places(ku__core_making *making);
@@ -64,7 +52,7 @@ void ku__core_make_place_edges(ku__core_making *making);
 /* The node of what lies at an address; KU_GRAPH_NONE. */
 static inline uint32_t ku__core_node_of(const ku__core_making *making, uintptr_t address) {
     uint32_t slot = address == 0 ? KU__NO_SLOT : ku__blocks_find(&making->blocks, address);
-    return slot == KU__NO_SLOT ? KU_GRAPH_NONE : ku__blocks_node(&making->blocks, slot);
+    return slot == KU__NO_SLOT ? KU_GRAPH_NONE : *ku__blocks_node(&making->blocks, slot);
 }
 
 #endif

@@ -9,7 +9,7 @@
 #ifndef KU__COREFILE_READ_H
 #define KU__COREFILE_READ_H
 
-#include "corefile/blocks.h"
+#include "corefile/meet.h"
 
 typedef struct ku__core_reference {
     uintptr_t target;

@@ -12,7 +12,7 @@
 
 #include "cpython/bridge.h"
 #include "cpython/many.h"
-#include "cpython/pools.h"
+#include "alloc/pools.h"
 #include "cpython/types.h"
 #include "os/pages.h"
 

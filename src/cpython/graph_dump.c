@@ -29,7 +29,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #if KU__FACTS_SUPPORTED
@@ -42,18 +41,6 @@ enum {
 typedef ku__dump_common common;
 
 /* ---- in the copies ---- */
-
-/* The program may have as much as its soft limits let it; its copy needs more for a while. */
-static void lift_limits(void) {
-    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        struct rlimit limit;
-        if (getrlimit(kinds[i], &limit) == 0) {
-            limit.rlim_cur = limit.rlim_max;
-            setrlimit(kinds[i], &limit);
-        }
-    }
-}
 
 static bool work(ku__graph_order *order, common *shared, ku_error *error) {
     order->info.stopped = shared->stopped;
@@ -75,7 +62,7 @@ static void run_worker(ku__graph_order *order, common *shared, pid_t keeper) {
         _exit(0);
     }
     shared->writer = getpid();
-    lift_limits();
+    ku__clone_lift_limits();
     bool done = work(order, shared, &error);
     shared->outcome.error = done ? (ku_error){.code = KU_OK} : error;
     shared->finished = 1;

@@ -15,7 +15,7 @@
 #ifndef KU__GRAPH_HEAP_H
 #define KU__GRAPH_HEAP_H
 
-#include "cpython/pools.h"
+#include "alloc/pools.h"
 #include "cpython/types.h"
 #include "inspect/pointer_map.h"
 #include "inspect/python_graph.h"

@@ -13,6 +13,7 @@
  * A lease is a 32nd of the ceiling: small enough that what is held is looked at often; large enough that looking, which
  * empties the heap's magazines, costs nothing.
  */
+#include "isolate/events.h"
 #include "isolate/running.h"
 
 #include "alloc/fences.h"
@@ -148,6 +149,9 @@ bool ku__budget_refused(ku_isolate *isolate, ku_heap *heap, size_t bytes) {
         budget->busy = true;
         again = react(isolate, heap, bytes);
         budget->busy = false;
+    }
+    if (at_limit && !again && budget->set.hard != 0) {
+        ku__events_at_limit(isolate);
     }
     budget->refusals += at_limit && !again;
     return again;

@@ -15,19 +15,6 @@
 
 #include <string.h>
 
-enum { CACHE_PLACES = 1024 }; /* 24 KiB: as many lines of a program as make objects in a while */
-
-typedef struct known {
-    const char *file, *function;
-    int32_t line;
-    uint32_t site;
-} known;
-
-struct ku__births {
-    ku__tracer *tracer;
-    known cache[CACHE_PLACES];
-};
-
 bool ku__births_open(ku_isolate *isolate, ku_error *error) {
     ku__births *births = (ku__births *)ku_heap_calloc(isolate->buffers, 1, sizeof *births);
     if (births == NULL) {
@@ -57,7 +44,7 @@ void ku__births_close(ku_isolate *isolate) {
 static size_t home_of(const ku_place *place) {
     uint64_t hash = ((uintptr_t)place->file ^ (uintptr_t)place->function << 7 ^ (uint64_t)(uint32_t)place->line << 40) *
                     0x9E3779B97F4A7C15u;
-    return (size_t)(hash >> 32) % CACHE_PLACES;
+    return (size_t)(hash >> 32) % KU__KNOWN_PLACES;
 }
 
 /* The site of a place that the cache does not know; 0 when the tracer has failed. */
@@ -76,10 +63,10 @@ static uint32_t intern(ku__births *births, const ku_place *place) {
 }
 
 static uint32_t site_of(ku__births *births, const ku_place *place) {
-    known *entry = &births->cache[home_of(place)];
+    ku__known_place *entry = &births->cache[home_of(place)];
     if (entry->site == 0 || entry->file != place->file || entry->function != place->function ||
         entry->line != place->line) {
-        *entry = (known){place->file, place->function, place->line, intern(births, place)};
+        *entry = (ku__known_place){place->file, place->function, place->line, intern(births, place)};
     }
     return entry->site;
 }

@@ -134,7 +134,7 @@ static ku_object *bytes_get_item(ku_isolate *isolate, ku_object *self, ku_object
     return ku_int(isolate, (uint8_t)bytes_of(self)->data[index]);
 }
 
-ku_object *ku__bytes_slice(ku_isolate *isolate, ku_object *self, const ku__range *range) {
+ku_object *ku__bytes_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range) {
     const ku__bytes *b = bytes_of(self);
     if (range->count == b->length && range->step == 1) {
         return ku_new_reference(self);

@@ -14,15 +14,7 @@
 #include <kucha/function.h>
 #include <kucha/value.h>
 
-typedef struct finalize {
-    ku_object header;
-    ku_object *reference; /* a weakref to the object; NULL: dead */
-    ku_object *function;
-    ku_object *arguments;  /* a tuple, or NULL */
-    struct finalize *next; /* in the isolate's list: made before this one */
-    struct finalize *before;
-    bool atexit;
-} finalize;
+typedef ku__finalize finalize;
 
 static finalize *as_finalize(const ku_object *object) {
     return (finalize *)(uintptr_t)object;

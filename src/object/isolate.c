@@ -18,6 +18,7 @@
 #include "object/verify.h"
 #include "object/weak.h"
 
+#include "alloc/tables.h"
 #include "os/pages.h"
 
 #include <kucha/stats.h>
@@ -50,6 +51,28 @@ static void heaps_close(ku_isolate *isolate) {
     ku_heap_delete(isolate->tracked);
 }
 
+ku_isolate *ku__isolates;
+
+static bool enlist(ku_isolate *isolate, ku_error *error) {
+    (void)error;
+    ku__process_lock();
+    isolate->next = ku__isolates;
+    ku__isolates = isolate;
+    ku__process_unlock();
+    return true;
+}
+
+static void delist(ku_isolate *isolate) {
+    ku__process_lock();
+    for (ku_isolate **at = &ku__isolates; *at != NULL; at = &(*at)->next) {
+        if (*at == isolate) {
+            *at = isolate->next;
+            break;
+        }
+    }
+    ku__process_unlock();
+}
+
 static bool births_open(ku_isolate *isolate, ku_error *error) {
     const unsigned needs = KU_ISOLATE_BIRTHPLACES | KU_ISOLATE_CHECK_CALLS;
     return (isolate->flags & needs) == 0 || ku__births_open(isolate, error);
@@ -57,6 +80,7 @@ static bool births_open(ku_isolate *isolate, ku_error *error) {
 
 static const part parts[] = {
     {heaps_open, heaps_close},           {ku__running_open, ku__running_close}, /* from here on the lock is held */
+    {enlist, delist},
     {births_open, ku__births_close},     {ku__gc_open, ku__gc_close},           /* before there are objects */
 #ifdef KU_CHECKING
     {ku__verify_open, ku__verify_close},
@@ -183,6 +207,9 @@ static void collect_all(ku_isolate *isolate) {
 size_t ku_isolate_delete(ku_isolate *isolate) {
     if (isolate == NULL) {
         return 0;
+    }
+    if (isolate->ending != NULL) {
+        isolate->ending(isolate);
     }
     ku_clear_error(isolate);
     ku__finalize_at_exit(isolate);

@@ -239,7 +239,7 @@ bool ku_list_reverse(ku_isolate *isolate, ku_object *list) {
 
 /* ---- slices ---- */
 
-ku_object *ku__list_slice(ku_isolate *isolate, ku_object *self, const ku__range *range) {
+ku_object *ku__list_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range) {
     ku_object *made = ku__list_room(isolate, range->count); /* may run finalizers, and those may change the list */
     size_t length = list_of(self)->length, count = made != NULL ? range->count : 0, filled = 0;
     for (size_t i = 0; i < count; i++) {
@@ -279,7 +279,7 @@ static bool replace_part(ku_isolate *isolate, ku_object *list, size_t start, siz
     return true;
 }
 
-static bool replace_stepped(ku_isolate *isolate, ku__list *l, const ku__range *range, ku_object *const *with,
+static bool replace_stepped(ku_isolate *isolate, ku__list *l, const ku__slice *range, ku_object *const *with,
                             size_t with_length) {
     if (with_length != range->count) {
         return ku_fail(isolate, KU_VALUE, "attempt to assign sequence of size %zu to extended slice of size %zu",
@@ -295,7 +295,7 @@ static bool replace_stepped(ku_isolate *isolate, ku__list *l, const ku__range *r
 }
 
 /* Every step-th item, forwards: the items between move down. */
-static bool delete_stepped(ku_isolate *isolate, ku__list *l, ku__range range) {
+static bool delete_stepped(ku_isolate *isolate, ku__list *l, ku__slice range) {
     if (range.step < 0) {
         range.start += (int64_t)(range.count - 1) * range.step;
         range.step = -range.step;
@@ -320,7 +320,7 @@ static bool delete_stepped(ku_isolate *isolate, ku__list *l, ku__range range) {
 
 bool ku_set_slice(ku_isolate *isolate, ku_object *list, int64_t start, int64_t stop, int64_t step,
                   ku_object *iterable) {
-    ku__range range;
+    ku__slice range;
     if (!ku__expect(isolate, list, KU_BUILTIN_LIST)) {
         return false;
     }

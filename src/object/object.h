@@ -177,14 +177,17 @@ struct ku_isolate {
     /* The place of the innermost frame; false when there is none. Set by src/isolate; NULL before. Its texts live as
      * long as the isolate. */
     bool (*here)(const ku_isolate *isolate, ku_place *place);
+    /* The isolate is about to be deleted. Set where heap files are written at events; NULL before. */
+    void (*ending)(ku_isolate *isolate);
+    struct ku__events *events; /* src/isolate's: when heap files are written; NULL: at nothing */
     /* Visits what the frames of all threads hold: known roots. Set by src/isolate; NULL before. */
     void (*visit_frames)(ku_isolate *isolate, ku_visit *visit, void *argument);
 
 #ifdef KU_CHECKING
     ku__quarantine *quarantine;
-    uint64_t refuse_in;      /* allocations until one is refused on purpose (verify.c); 0: none is */
-    struct ku_isolate *next; /* list of all */
+    uint64_t refuse_in; /* allocations until one is refused on purpose (verify.c); 0: none is */
 #endif
+    struct ku_isolate *next; /* list of all */
 
     ku_object ***roots; /* places given to ku_root_add() */
     size_t root_count, root_capacity;
@@ -206,6 +209,9 @@ bool ku__gc_open(ku_isolate *isolate, ku_error *error);
 void ku__gc_close(ku_isolate *isolate);
 bool ku__running_open(ku_isolate *isolate, ku_error *error); /* src/isolate: frames, lock, budget */
 void ku__running_close(ku_isolate *isolate);
+
+/* All isolates, under the process's lock: for who knows only an address, and for readers of core files. */
+extern ku_isolate *ku__isolates;
 
 /* As ku_isolate_objects(), blocks that the checking build keeps back included. */
 size_t ku__isolate_blocks(const ku_isolate *isolate, size_t *bytes);

@@ -317,7 +317,7 @@ bool ku_set_index(ku_isolate *isolate, ku_object *object, int64_t index, ku_obje
 }
 
 ku_object *ku_get_slice(ku_isolate *isolate, ku_object *object, int64_t start, int64_t stop, int64_t step) {
-    ku__range range;
+    ku__slice range;
     if (!is_sequence(object)) {
         return ku_fail_null(isolate, KU_TYPE, "'%s' object is not subscriptable", ku__type_name(object));
     }

@@ -47,7 +47,7 @@ static int64_t cut(int64_t bound, int64_t least, int64_t most, int64_t length) {
     return bound < least ? least : bound > most ? most : bound;
 }
 
-bool ku__range_of(ku_isolate *isolate, int64_t start, int64_t stop, int64_t step, size_t length, ku__range *range) {
+bool ku__range_of(ku_isolate *isolate, int64_t start, int64_t stop, int64_t step, size_t length, ku__slice *range) {
     int64_t count = (int64_t)length;
     step = step == KU_OMITTED ? 1 : step;
     if (step == 0) {

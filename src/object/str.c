@@ -336,7 +336,7 @@ static ku_object *str_get_item(ku_isolate *isolate, ku_object *self, ku_object *
 }
 
 /* With a step: code point by code point. Text that is not ASCII is gone through once in either direction. */
-static ku_object *stepped(ku_isolate *isolate, const ku__str *s, const ku__range *range) {
+static ku_object *stepped(ku_isolate *isolate, const ku__str *s, const ku__slice *range) {
     ku__text made = {.isolate = isolate};
     size_t at = offset_of(s, (size_t)range->start);
     for (size_t i = 0; i < range->count; i++) {
@@ -354,7 +354,7 @@ static ku_object *stepped(ku_isolate *isolate, const ku__str *s, const ku__range
     return ku__text_end(&made);
 }
 
-ku_object *ku__str_slice(ku_isolate *isolate, ku_object *self, const ku__range *range) {
+ku_object *ku__str_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range) {
     const ku__str *s = str_of(self);
     if (range->count == 0) {
         return isolate->values->empty_str;

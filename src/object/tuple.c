@@ -149,7 +149,7 @@ static ku_object *tuple_get_item(ku_isolate *isolate, ku_object *self, ku_object
     return ku_new_reference(ku__tuple_items(self)[index]);
 }
 
-ku_object *ku__tuple_slice(ku_isolate *isolate, ku_object *self, const ku__range *range) {
+ku_object *ku__tuple_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range) {
     if (range->count == length_of(self) && range->step == 1) {
         return ku_new_reference(self);
     }

@@ -247,11 +247,11 @@ bool ku__key_hash(ku_isolate *isolate, ku_object *key, const char *as, uint64_t 
 typedef bool ku__take(ku_isolate *isolate, ku_object *into, ku_object *item);
 bool ku__take_all(ku_isolate *isolate, ku_object *iterable, ku_object *into, ku__take *take);
 /* `into` with what a slice says, cut to a length as slice.indices() does; false: KU_VALUE for a step of 0. */
-typedef struct ku__range {
+typedef struct ku__slice {
     int64_t start, stop, step;
     size_t count;
-} ku__range;
-bool ku__range_of(ku_isolate *isolate, int64_t start, int64_t stop, int64_t step, size_t length, ku__range *range);
+} ku__slice;
+bool ku__range_of(ku_isolate *isolate, int64_t start, int64_t stop, int64_t step, size_t length, ku__slice *range);
 /* The position of an index object in a sequence of this length; false: KU_TYPE, or KU_INDEX with `outside`. `indices`
  * begins the message: "list indices must be integers or slices, not str". */
 bool ku__index_of(ku_isolate *isolate, ku_object *key, size_t length, const char *indices, const char *outside,
@@ -272,10 +272,10 @@ int ku__compare_sequences(ku_isolate *isolate, ku_comparison which, ku_object *a
 /* Whether bytes are in this order. */
 int ku__ordered(ku_comparison which, const char *a, size_t a_size, const char *b, size_t b_size);
 bool ku__order_holds(ku_comparison which, int order);
-ku_object *ku__str_slice(ku_isolate *isolate, ku_object *self, const ku__range *range);
-ku_object *ku__bytes_slice(ku_isolate *isolate, ku_object *self, const ku__range *range);
-ku_object *ku__tuple_slice(ku_isolate *isolate, ku_object *self, const ku__range *range);
-ku_object *ku__list_slice(ku_isolate *isolate, ku_object *self, const ku__range *range);
+ku_object *ku__str_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range);
+ku_object *ku__bytes_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range);
+ku_object *ku__tuple_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range);
+ku_object *ku__list_slice(ku_isolate *isolate, ku_object *self, const ku__slice *range);
 ku_object *ku__str_next(ku_isolate *isolate, ku__iterator *walk);
 
 /* ---- repr ---- (repr.c) */

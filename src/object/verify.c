@@ -33,30 +33,15 @@ struct ku__quarantine {
     size_t next;
 };
 
-/* All isolates, under the process's lock: a fault knows only an address. */
-static ku_isolate *isolates;
-
 bool ku__verify_open(ku_isolate *isolate, ku_error *error) {
     isolate->quarantine = (ku__quarantine *)ku_heap_calloc(isolate->buffers, 1, sizeof(ku__quarantine));
     if (isolate->quarantine == NULL) {
         return ku__error_fill(error, KU_NO_MEMORY, "an isolate could not be made: the system refused memory");
     }
-    ku__process_lock();
-    isolate->next = isolates;
-    isolates = isolate;
-    ku__process_unlock();
     return true;
 }
 
 void ku__verify_close(ku_isolate *isolate) {
-    ku__process_lock();
-    for (ku_isolate **at = &isolates; *at != NULL; at = &(*at)->next) {
-        if (*at == isolate) {
-            *at = isolate->next;
-            break;
-        }
-    }
-    ku__process_unlock();
     ku_heap_free(isolate->buffers, isolate->quarantine);
     isolate->quarantine = NULL;
 }
@@ -130,7 +115,7 @@ bool ku__is_refused(ku_isolate *isolate, size_t bytes) {
 
 /* The isolate that a heap is of; NULL for another heap. */
 static const ku_isolate *isolate_of(const ku_heap *heap) {
-    const ku_isolate *isolate = isolates;
+    const ku_isolate *isolate = ku__isolates;
     while (isolate != NULL && isolate->tracked != heap && isolate->atoms != heap) {
         isolate = isolate->next;
     }

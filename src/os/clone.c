@@ -57,6 +57,17 @@ void ku__clone_crash_quietly(void) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
+void ku__clone_lift_limits(void) {
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rlimit limit;
+        if (getrlimit(kinds[i], &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit(kinds[i], &limit);
+        }
+    }
+}
+
 pid_t ku__clone_copy(void) {
     sigset_t all, before;
     sigfillset(&all);

@@ -21,6 +21,9 @@ pid_t ku__clone_copy(void);
 /* The same for a copy that makes a copy of itself, which keeps its descriptors and signals as they are. */
 pid_t ku__clone_again(void);
 
+/* In a copy: what it works with is more than the soft limits of the program's memory may let it have. */
+void ku__clone_lift_limits(void);
+
 /* In a copy: a crash ends it, and neither a handler of the program's nor a core file tells of it. */
 void ku__clone_crash_quietly(void);
 

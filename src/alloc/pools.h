@@ -4,8 +4,8 @@
  * process's may be held by a thread that is not there: so no lock is taken. The arenas of other heaps may come and go
  * meanwhile; those of this one do not. Magazines are flushed before (ku__heap_flush).
  */
-#ifndef KU__CPYTHON_POOLS_H
-#define KU__CPYTHON_POOLS_H
+#ifndef KU__POOLS_H
+#define KU__POOLS_H
 
 #include "alloc/large.h"
 #include "alloc/walk.h"

@@ -1,0 +1,248 @@
+/* graph_places.c: what holds native objects without being one. See graph_making.h.
+ *
+ * Under the root stand: "immortal"; for each isolate a place with its name, which holds what the library and the
+ * program's roots (ku_root_add) do, and its threads, with their frames; and at last, when the references of all others
+ * are known, "C or unknown", which holds every object whose count is larger than those, and memory that no object owns.
+ */
+#include "inspect/python_graph.h"
+#include "isolate/graph_making.h"
+
+#include "object/object.h"
+
+#include <stdio.h>
+
+/* A chain that is longer leads in a circle. */
+enum { FRAMES_MOST = 1 << 20, THREADS_MOST = 1 << 16, LIST_MOST = 1 << 24 };
+
+/* ---- threads and frames ---- */
+
+typedef struct chain {
+    uintptr_t thread;
+    uint32_t number; /* of the thread, from 1 */
+    uintptr_t innermost;
+} chain;
+
+/* The last frame of a chain is the thread's end of it, and no frame of the program. */
+static bool is_frame(ku__native_making *making, uintptr_t frame, uint32_t depth) {
+    return depth < FRAMES_MOST && ku__native_member(making, frame, making->order->layout.frame_back) != 0;
+}
+
+/* The next thread that has frames; false: there is no other. */
+static bool next_thread(ku__native_making *making, uintptr_t isolate, chain *at) {
+    const ku__native_layout *layout = &making->order->layout;
+    uintptr_t running = ku__native_word(making, isolate + layout->isolate_running);
+    do {
+        at->thread = at->number == 0 ? ku__native_member(making, running, layout->running_threads)
+                                     : ku__native_word(making, at->thread + layout->thread_next);
+        if (at->thread == 0 || ++at->number > THREADS_MOST) {
+            return false;
+        }
+        bool holds = at->thread == ku__native_word(making, running + layout->running_holder);
+        at->innermost = holds ? ku__native_word(making, isolate + layout->isolate_innermost)
+                              : ku__native_word(making, at->thread + layout->thread_innermost);
+    } while (!is_frame(making, at->innermost, 0));
+    return true;
+}
+
+#define EACH_FRAME(frame, making, first)                                                                               \
+    for (uintptr_t frame = (first), depth_ = 0; is_frame(making, frame, (uint32_t)depth_);                             \
+         frame = ku__native_word(making, frame + (making)->order->layout.frame_back), depth_++)
+
+static uint32_t name_of_frame(ku__native_making *making, uintptr_t frame) {
+    const ku__native_layout *at = &making->order->layout;
+    uintptr_t place = ku__native_word(making, frame + at->frame_place);
+    size_t function_size, file_size;
+    char text[512];
+    const char *function =
+        ku__memory_text(making->memory, ku__native_member(making, place, at->place_function), 200, &function_size);
+    const char *file =
+        ku__memory_text(making->memory, ku__native_member(making, place, at->place_file), 200, &file_size);
+    int size =
+        snprintf(text, sizeof text, "%.*s at %.*s:%d", (int)function_size, function == NULL ? "" : function,
+                 (int)file_size, file == NULL ? "" : file, (int)ku__memory_u32(making->memory, frame + at->frame_line));
+    return ku__maker_text(&making->maker, text, (size_t)size);
+}
+
+static uint32_t name_of_thread(ku__native_making *making, const ku__native_isolate *isolate, uint32_t number) {
+    size_t isolates;
+    char text[96];
+    ku__native_isolates(making, &isolates);
+    int size = isolates == 1 ? snprintf(text, sizeof text, "thread %u", number)
+                             : snprintf(text, sizeof text, "thread %u of %s", number, isolate->name);
+    return ku__maker_text(&making->maker, text, (size_t)size);
+}
+
+static uint32_t name_of_isolate(ku__native_making *making, const ku__native_isolate *isolate) {
+    char text[64];
+    int size = snprintf(text, sizeof text, "isolate %s", isolate->name);
+    return ku__maker_text(&making->maker, text, (size_t)size);
+}
+
+static uint32_t name_of_place(ku__native_making *making, int place) {
+    return ku__native_text_fixed(making, ku__place_names[place]);
+}
+
+/* ---- nodes ---- */
+
+static void add_place(ku__native_making *making, uint32_t type, uint32_t label) {
+    ku_node node = {.address = KU__PLACE_BASE + ((uint64_t)making->places++ << KU__PLACE_BITS),
+                    .type = type,
+                    .label = label,
+                    .flags = KU_NODE_PLACE,
+                    .age = KU_GRAPH_AGE_UNKNOWN};
+    ku__maker_node(&making->maker, &node);
+}
+
+static void add_isolate_nodes(ku__native_making *making, const ku__native_isolate *isolate) {
+    add_place(making, KU__NATIVE_PLACE, name_of_isolate(making, isolate));
+    for (chain at = {0}; next_thread(making, isolate->address, &at);) {
+        add_place(making, KU__NATIVE_PLACE, name_of_thread(making, isolate, at.number));
+        EACH_FRAME(frame, making, at.innermost) {
+            add_place(making, KU__NATIVE_FRAME, name_of_frame(making, frame));
+        }
+    }
+}
+
+void ku__native_make_place_nodes(ku__native_making *making) {
+    making->first_place = making->maker.nodes;
+    add_place(making, KU__NATIVE_PLACE, name_of_place(making, KU__PLACE_IMMORTAL));
+    size_t count;
+    const ku__native_isolate *all = ku__native_isolates(making, &count);
+    for (size_t i = 0; i < count; i++) {
+        add_isolate_nodes(making, &all[i]);
+    }
+    add_place(making, KU__NATIVE_PLACE, name_of_place(making, KU__PLACE_UNKNOWN));
+}
+
+/* ---- the root's edges ---- */
+
+static uint32_t add_isolate_roots(ku__native_making *making, const ku__native_isolate *isolate, uint32_t node) {
+    ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, name_of_isolate(making, isolate), 0);
+    for (chain at = {0}; next_thread(making, isolate->address, &at);) {
+        ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, name_of_thread(making, isolate, at.number), 0);
+        EACH_FRAME(frame, making, at.innermost) {
+            node++;
+        }
+    }
+    return node;
+}
+
+void ku__native_make_root_edges(ku__native_making *making) {
+    uint32_t node = making->first_place;
+    ku__maker_begin(&making->maker, KU_GRAPH_ROOT);
+    ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, name_of_place(making, KU__PLACE_IMMORTAL), 0);
+    size_t count;
+    const ku__native_isolate *all = ku__native_isolates(making, &count);
+    for (size_t i = 0; i < count; i++) {
+        node = add_isolate_roots(making, &all[i], node);
+    }
+    ku__maker_edge(&making->maker, node, KU_EDGE_ROOT, name_of_place(making, KU__PLACE_UNKNOWN), 0);
+}
+
+/* ---- what isolates and frames hold ---- */
+
+static void hold(ku__native_making *making, uintptr_t target, const char *as) {
+    ku__native_edge(making, target, KU_EDGE_ROOT, ku__native_text_fixed(making, as), 0);
+}
+
+static void add_globals(ku__native_making *making, uintptr_t isolate) {
+    const ku__native_layout *at = &making->order->layout;
+    size_t count = ku__native_word(making, isolate + at->isolate_root_count);
+    const uintptr_t *places =
+        ku__memory_words(making->memory, ku__native_word(making, isolate + at->isolate_roots), count);
+    for (size_t i = 0; places != NULL && i < count && i < LIST_MOST; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "root %zu", i + 1);
+        hold(making, ku__native_member(making, places[i], 0), text);
+    }
+}
+
+static void add_library(ku__native_making *making, uintptr_t isolate) {
+    const ku__native_layout *at = &making->order->layout;
+    hold(making, ku__native_word(making, isolate + at->isolate_pending), "pending error");
+    uintptr_t gc = ku__native_word(making, isolate + at->isolate_gc);
+    hold(making, ku__native_member(making, gc, at->gc_garbage), "garbage");
+    size_t count = ku__native_member(making, gc, at->gc_saved_count);
+    uintptr_t list = ku__native_member(making, gc, at->gc_saved);
+    const uintptr_t *saved = list == 0 ? NULL : ku__memory_words(making->memory, list, count);
+    for (size_t i = 0; saved != NULL && i < count; i++) {
+        hold(making, saved[i], "garbage");
+    }
+    uintptr_t exit = ku__native_word(making, isolate + at->isolate_exits);
+    for (uint32_t i = 0; exit != 0 && i < LIST_MOST; i++) {
+        hold(making, exit, "finalize");
+        exit = ku__native_word(making, exit + at->exit_next);
+    }
+}
+
+static void add_frame(ku__native_making *making, uintptr_t frame) {
+    const ku__native_layout *at = &making->order->layout;
+    uint32_t count = ku__memory_u32(making->memory, frame + at->frame_count), number = 0;
+    const uintptr_t *slots = ku__memory_words(making->memory, ku__native_word(making, frame + at->frame_slots), count);
+    for (uint32_t i = 0; slots != NULL && i < count; i++) {
+        ku__native_edge(making, slots[i], KU_EDGE_STACK, KU_GRAPH_NONE, number++);
+    }
+    uintptr_t more = ku__native_word(making, frame + at->frame_more);
+    for (uint32_t blocks = 0; more != 0 && blocks < LIST_MOST; blocks++) {
+        size_t held = ku__native_word(making, more + at->handles_count);
+        const uintptr_t *items = ku__memory_words(making->memory, more + at->handles_items, held);
+        for (size_t i = 0; items != NULL && i < held; i++) {
+            ku__native_edge(making, items[i], KU_EDGE_STACK, KU_GRAPH_NONE, number++);
+        }
+        more = ku__native_word(making, more + at->handles_next);
+    }
+}
+
+static uint32_t add_isolate_edges(ku__native_making *making, uintptr_t isolate, uint32_t node) {
+    ku__maker_begin(&making->maker, node++);
+    add_globals(making, isolate);
+    add_library(making, isolate);
+    for (chain at = {0}; next_thread(making, isolate, &at);) {
+        ku__maker_begin(&making->maker, node++);
+        uint32_t frame_node = node;
+        EACH_FRAME(frame, making, at.innermost) {
+            ku__maker_edge(&making->maker, frame_node++, KU_EDGE_ROOT, name_of_frame(making, frame), 0);
+        }
+        EACH_FRAME(frame, making, at.innermost) {
+            ku__maker_begin(&making->maker, node++);
+            add_frame(making, frame);
+        }
+    }
+    return node;
+}
+
+/* ---- what is not explained ---- */
+
+static uint8_t flags_of(const ku__native_making *making, uint32_t node) {
+    return KU__GROWING_ITEMS(&making->maker.sections[KU__SECTION_FLAGS], uint8_t)[node];
+}
+
+static void add_immortals(ku__native_making *making) {
+    for (uint32_t node = 1; node < making->first_place; node++) {
+        if ((flags_of(making, node) & KU_NODE_IMMORTAL) != 0) {
+            ku__maker_edge(&making->maker, node, KU_EDGE_UNKNOWN, KU_GRAPH_NONE, 0);
+        }
+    }
+}
+
+static void add_unexplained(ku__native_making *making) {
+    for (uint32_t node = 1; node < making->first_place; node++) {
+        bool is_buffer = (flags_of(making, node) & KU_NODE_BUFFER) != 0;
+        if (is_buffer ? making->known[node] == 0 : making->counts[node] > making->known[node]) {
+            ku__maker_edge(&making->maker, node, is_buffer ? KU_EDGE_BUFFER : KU_EDGE_UNKNOWN, KU_GRAPH_NONE, 0);
+        }
+    }
+}
+
+void ku__native_make_place_edges(ku__native_making *making) {
+    uint32_t node = making->first_place;
+    ku__maker_begin(&making->maker, node++);
+    add_immortals(making);
+    size_t count;
+    const ku__native_isolate *all = ku__native_isolates(making, &count);
+    for (size_t i = 0; i < count; i++) {
+        node = add_isolate_edges(making, all[i].address, node);
+    }
+    ku__maker_begin(&making->maker, node);
+    add_unexplained(making);
+}
