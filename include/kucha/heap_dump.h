@@ -50,8 +50,8 @@ typedef struct ku_heap_file_outcome {
 
 /* Writes the isolate's heap as a heap file; one of that name is replaced. `flags` are of ku_heap_file_flags; `outcome`
  * may be NULL. Waits until the file is there, with the lock held, unless KU_HEAP_FILE_NO_WAIT is among the flags: then
- * only `stopped` is known, and ku_heap_file_wait() tells how it went. KU_OK, or the code in `error` (may be NULL): KU_IO
- * with errno, KU_NO_MEMORY, KU_INVALID for a path that is too long, KU_STATE when the copy was killed. */
+ * only `stopped` is known, and ku_heap_file_wait() tells how it went. KU_OK, or the code in `error` (may be NULL):
+ * KU_IO with errno, KU_NO_MEMORY, KU_INVALID for a path that is too long, KU_STATE when the copy was killed. */
 KU_API ku_code ku_heap_file_take(ku_isolate *isolate, const char *path, unsigned flags, ku_heap_file_outcome *outcome,
                                  ku_error *error);
 

@@ -93,8 +93,8 @@ uint32_t ku__blocks_find(const ku__blocks *blocks, uintptr_t address);
 /* Adds something elsewhere; KU__NO_SLOT: memory was refused. */
 uint32_t ku__blocks_add(ku__blocks *blocks, ku__elsewhere other);
 
-/* Calls meet for the blocks of pools, in order of address; for all, when those elsewhere have been sorted, which no more
- * are added to; for those elsewhere, in the order in which they were met, those that meet adds included. */
+/* Calls meet for the blocks of pools, in order of address; for all, when those elsewhere have been sorted, which no
+ * more are added to; for those elsewhere, in the order in which they were met, those that meet adds included. */
 void ku__blocks_walk_pools(ku__blocks *blocks, ku__block_meeting *meet, void *argument);
 bool ku__blocks_sort(ku__blocks *blocks);
 void ku__blocks_walk(ku__blocks *blocks, ku__block_meeting *meet, void *argument);

@@ -17,10 +17,10 @@ ROOMS = {
     "trace": {"os", "alloc", "trace"},
     "gc": {"os", "alloc", "gc"},
     "object": {"os", "alloc", "trace", "gc", "object"},
-    "isolate": {"os", "alloc", "trace", "gc", "object", "isolate"},
+    "isolate": {"os", "alloc", "trace", "gc", "object", "inspect", "isolate"},
     "inspect": {"os", "alloc", "trace", "inspect"},
     "process": {"os", "process"},
-    "corefile": {"os", "alloc", "trace", "inspect", "corefile"},
+    "corefile": {"os", "alloc", "trace", "inspect", "isolate", "corefile"},
     "cpython": {"os", "alloc", "trace", "gc", "inspect", "process", "corefile", "cpython"},
 }
 FUNCTION_LINES = 100
