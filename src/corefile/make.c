@@ -3,6 +3,7 @@
  */
 #include "corefile/files.h"
 #include "corefile/making.h"
+#include "corefile/native.h"
 #include "os/failure.h"
 #include "os/pages.h"
 #include "trace/trace.h"
@@ -297,18 +298,19 @@ static void add_root(ku__core_making *making) {
     ku__maker_node(&making->maker, &root);
 }
 
-/* What could not be had is told with the graph. */
-static uint32_t note_of(ku__core_making *making) {
+/* What could not be had is told with the graph; NULL: nothing. */
+static const char *describe_missing(const ku__image *image, char *text, size_t room) {
     const char *first;
-    size_t missing = ku__files_missing(&making->image, &first);
-    if (missing == 0) {
-        return KU_GRAPH_NONE;
-    }
+    size_t missing = ku__files_missing(image, &first);
+    snprintf(text, room, "read from a core; files that it leaves pages to are not here: %zu, such as %s", missing,
+             first != NULL ? first : "");
+    return missing != 0 ? text : NULL;
+}
+
+static uint32_t note_of(ku__core_making *making) {
     char text[256];
-    int size =
-        snprintf(text, sizeof text, "read from a core; files that it leaves pages to are not here: %zu, such as %s",
-                 missing, first);
-    return ku__maker_text(&making->maker, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1);
+    const char *note = describe_missing(&making->image, text, sizeof text);
+    return note != NULL ? ku__maker_text(&making->maker, note, strlen(note)) : KU_GRAPH_NONE;
 }
 
 static ku_graph *finish(ku__core_making *making, ku_error *error) {
@@ -378,6 +380,20 @@ static ku_graph *read_python(ku__core_making *making, ku__core_outcome *outcome,
     return make(making, error);
 }
 
+/* No interpreter was there; `error` says so, and stays where no heap of the library's was there either. */
+static ku_graph *read_native(ku__core_making *making, ku__core_outcome *outcome, ku_error *error) {
+    char text[256];
+    bool none;
+    ku_error why;
+    const char *note = describe_missing(&making->image, text, sizeof text);
+    ku_graph *graph = ku__core_native(&making->image, note, &none, &why);
+    snprintf(outcome->runtime, sizeof outcome->runtime, "%s", KU__CORE_NATIVE);
+    if (graph == NULL && !none && error != NULL) {
+        *error = why;
+    }
+    return graph;
+}
+
 static void release(ku__core_making *making) {
     ku__sites_close(&making->sites);
     ku__pages_unmap(making->known, making->nodes * sizeof *making->known);
@@ -400,9 +416,10 @@ ku_graph *ku__core_graph(const ku__core_order *order, ku__core_outcome *outcome,
     }
     ku_graph *graph = NULL;
     bool none = false;
-    if (ku__files_open(&making.image, order->program, order->root, error) &&
-        ku__python_find(&making.python, &making.image, &none, error)) {
-        graph = read_python(&making, outcome, error);
+    if (ku__files_open(&making.image, order->program, order->root, error)) {
+        graph =
+            ku__python_find(&making.python, &making.image, &none, error) ? read_python(&making, outcome, error) : NULL;
+        graph = none ? read_native(&making, outcome, error) : graph;
     }
     const char *first;
     outcome->missing = ku__files_missing(&making.image, &first);

@@ -16,7 +16,7 @@ bool ku__anchor_find(ku__image *image, bool native, ku__anchor *anchor) {
         const void *found = ku__image_at(image, at, sizeof *anchor);
         if (found != NULL) {
             memcpy(anchor, found, sizeof *anchor);
-            if (is_sane(anchor) && (native ? anchor->heaps != NULL : anchor->objects != NULL)) {
+            if (is_sane(anchor) && (native ? anchor->native != NULL : anchor->objects != NULL)) {
                 return true;
             }
         }

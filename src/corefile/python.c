@@ -135,7 +135,8 @@ bool ku__python_find(ku__python *python, ku__image *image, bool *none, ku_error 
     }
     *none = python->runtime == 0;
     if (*none) {
-        return refuse(error, "no interpreter is found in the core: name the program's file (EXE)");
+        return refuse(error,
+                      "no interpreter, and no heap of kucha's, is found in the core: name the program's file (EXE)");
     }
     if (!describe(python, image, error)) {
         return false;

@@ -236,6 +236,8 @@ static void release(ku__native_making *making) {
     ku__growing_release(&making->choices);
     ku__growing_release(&making->types);
     ku__growing_release(&making->fields);
+    ku__growing_release(&making->threads);
+    ku__growing_release(&making->frames);
     ku__pointer_close(&making->texts);
     ku__blocks_close(&making->blocks);
 }
@@ -276,6 +278,7 @@ static ku_graph *make(ku__native_making *making, ku_error *error) {
     ku__blocks_walk_others(&making->blocks, claim, making);
     ku__maker_node(&making->maker, &root);
     ku__blocks_walk(&making->blocks, add_node, making);
+    ku__native_find_frames(making);
     ku__native_make_place_nodes(making);
     making->adding = true;
     if (!making->maker.failed) {

@@ -69,6 +69,13 @@ typedef struct ku__native_isolate {
     ku__sites sites;
 } ku__native_isolate;
 
+/* Threads that have frames, in the order of isolates; frames of a thread, innermost first. */
+typedef struct ku__native_thread {
+    uint32_t isolate; /* index */
+    uint32_t number;  /* in the isolate, from 1 */
+    uint32_t first_frame, frames;
+} ku__native_thread;
+
 typedef struct ku__native_making {
     const ku__native_order *order;
     ku__memory *memory;
@@ -84,9 +91,11 @@ typedef struct ku__native_making {
     uint32_t *counts;      /* by node; 0 where none is kept */
     size_t nodes;          /* room in both */
     uint32_t first_place, places;
+    ku__growing threads; /* ku__native_thread */
+    ku__growing frames;  /* their addresses */
     uint64_t allocated;
-    uint64_t told;
-    bool adding; /* edges are added; before that, memory is only claimed by its owners */
+    uint64_t told; /* references that were looked at */
+    bool adding;   /* edges are added; before that, memory is only claimed by its owners */
 } ku__native_making;
 
 /* ---- graph_types.c ---- */
@@ -115,11 +124,15 @@ uint64_t ku__native_bytes(ku__native_making *making, uintptr_t object, const ku_
 /* Bytes that a container keeps for what is not in it yet, or no more. */
 uint64_t ku__native_room(ku__native_making *making, uintptr_t object, const ku__native_type *type);
 
+/* References that lie one after the other; NULL: not all of them are there, or there were too many already. */
+const uintptr_t *ku__native_array(ku__native_making *making, uintptr_t address, size_t count);
+
 /* An edge of the node that the maker is at; nothing for a target that is no block. */
 void ku__native_edge(ku__native_making *making, uintptr_t target, uint32_t kind, uint32_t text, uint32_t number);
 
 /* ---- graph_places.c ---- */
 
+void ku__native_find_frames(ku__native_making *making);
 void ku__native_make_place_nodes(ku__native_making *making);
 void ku__native_make_root_edges(ku__native_making *making);
 void ku__native_make_place_edges(ku__native_making *making);

@@ -16,14 +16,18 @@ enum {
 
 /* ---- telling ---- */
 
+const uintptr_t *ku__native_array(ku__native_making *making, uintptr_t address, size_t count) {
+    uint64_t left = making->order->words - making->told;
+    making->told = count < left ? making->told + count : making->order->words;
+    return address == 0 || count >= left ? NULL : ku__memory_words(making->memory, address, count);
+}
+
 void ku__native_edge(ku__native_making *making, uintptr_t target, uint32_t kind, uint32_t text, uint32_t number) {
     uint32_t node = ku__native_node(making, target);
-    if (node == KU_GRAPH_NONE || making->told >= making->order->words) {
-        return;
+    if (node != KU_GRAPH_NONE) {
+        making->known[node]++;
+        ku__maker_edge(&making->maker, node, kind, text, number);
     }
-    making->told++;
-    making->known[node]++;
-    ku__maker_edge(&making->maker, node, kind, text, number);
 }
 
 static void tell(ku__native_making *making, uintptr_t target, uint32_t kind, uint32_t text, uint32_t number) {
@@ -48,7 +52,7 @@ static void own(ku__native_making *making, uintptr_t memory, uint32_t type) {
 }
 
 static void tell_items(ku__native_making *making, uintptr_t items, size_t count) {
-    const uintptr_t *all = making->adding && items != 0 ? ku__memory_words(making->memory, items, count) : NULL;
+    const uintptr_t *all = making->adding ? ku__native_array(making, items, count) : NULL;
     for (size_t i = 0; all != NULL && i < count; i++) {
         tell(making, all[i], KU_EDGE_ITEM, KU_GRAPH_NONE, (uint32_t)i);
     }
@@ -72,7 +76,7 @@ static bool are_names(ku__native_making *making, const uintptr_t *entries, size_
 
 /* `used` references: key and value in turn; NULL where an entry was taken out. */
 static void tell_entries(ku__native_making *making, uintptr_t items, size_t used) {
-    const uintptr_t *entries = making->adding && items != 0 ? ku__memory_words(making->memory, items, used) : NULL;
+    const uintptr_t *entries = making->adding ? ku__native_array(making, items, used) : NULL;
     size_t count = used / 2;
     bool named = entries != NULL && are_names(making, entries, count);
     uint32_t number = 0;
@@ -186,7 +190,7 @@ static void read_bases(ku__native_making *making, uintptr_t type) {
     const ku__native_layout *at = &making->order->layout;
     uint32_t count = ku__memory_u32(making->memory, type + at->type_base_count);
     count = count < BASES_MOST ? count : BASES_MOST;
-    const uintptr_t *bases = ku__memory_words(making->memory, ku__native_word(making, type + at->type_bases), count);
+    const uintptr_t *bases = ku__native_array(making, ku__native_word(making, type + at->type_bases), count);
     for (uint32_t i = 0; bases != NULL && i < count; i++) {
         tell(making, ku__native_member(making, bases[i], at->type_object), KU_EDGE_SLOT,
              ku__native_text_fixed(making, "base"), 0);

@@ -1,6 +1,8 @@
 /* running.c: opening and closing what an isolate keeps for running. See running.h. */
 #include "isolate/running.h"
 
+#include "alloc/anchor.h"
+#include "isolate/native_layout.h"
 #include "object/types.h"
 
 #include <stdlib.h>
@@ -15,6 +17,9 @@ bool ku__running_open(ku_isolate *isolate, ku_error *error) {
         isolate->running = NULL;
         return false;
     }
+    ku__process_lock();
+    ku__process_anchor.native = &ku__native_laid_out;
+    ku__process_unlock();
     isolate->front.depth_most = UINT32_MAX;
     isolate->here = ku__frames_here;
     isolate->visit_frames = ku__frames_visit;
