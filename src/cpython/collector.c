@@ -105,6 +105,36 @@ size_t ku__collector_large_bytes(const ku__collector *collector) {
     return heap == NULL ? 0 : atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
 }
 
+static void note_pause(ku__collector *collector, int generation) {
+    ku__pause_note(&collector->pauses[generation], ku__clock_nanoseconds() - collector->began);
+}
+
+static ku__when ask_young(ku__collector *collector) {
+    bool known = collector->rolled && collector->concurrent.phase == KU__PHASE_IDLE;
+    ku_heap *heap = known ? ku__collector_heap(collector) : NULL;
+    ku__found found = ku__probe_young(&collector->probe, ku__gc_list(ku__fact_gc(collector->interpreter), 0), heap);
+    if (ku__pacer_note_young(&collector->pacer, &found)) {
+        return KU__WHEN_AS_IT_IS;
+    }
+    note_pause(collector, 0);
+    return KU__WHEN_NOT_YET;
+}
+
+/* The collection that is left out was one of the old as well. */
+static ku__when ask_known(ku__collector *collector) {
+    if (!collector->rolled || collector->concurrent.phase != KU__PHASE_IDLE ||
+        !ku__pacer_may_trust(&collector->pacer)) {
+        return KU__WHEN_ALL;
+    }
+    ku__found found = ku__probe_known(&collector->probe, ku__collector_heap(collector));
+    if (!ku__pacer_trusts(&collector->pacer, &found) || !ku__collector_age(collector)) {
+        return KU__WHEN_ALL;
+    }
+    note_pause(collector, 1);
+    return KU__WHEN_NOT_YET;
+}
+
+/* Never one of the questions. */
 static ku__when decide(ku__collector *collector, int generation) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool prints = (state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0;
@@ -112,7 +142,14 @@ static ku__when decide(ku__collector *collector, int generation) {
     if (prints || is_ending()) {
         return KU__WHEN_AS_IT_IS;
     }
-    return generation == KU__GENERATION_FULL || collector->eager ? KU__WHEN_ALL : when;
+    if (generation == KU__GENERATION_FULL || collector->eager) {
+        return KU__WHEN_ALL;
+    }
+    switch (when) {
+    case KU__WHEN_ASK_YOUNG: return ask_young(collector);
+    case KU__WHEN_ASK_KNOWN: return ask_known(collector);
+    default: return when;
+    }
 }
 
 /* Whether the interpreter begins the collection by itself. Its rule for a full one (facts_gc.h) tells it from
@@ -126,7 +163,7 @@ static bool nobody_asked(const ku__collector *collector, int generation) {
 
 static void collection_begins(ku__collector *collector, int generation) {
     collector->generation = generation;
-    collector->full = collector->put_by = collector->sample = false;
+    collector->full = collector->put_by = false;
     collector->moved = 0;
     if (generation < 0) {
         return;
@@ -141,12 +178,10 @@ static void collection_begins(ku__collector *collector, int generation) {
     switch (when) {
     case KU__WHEN_ALL: ku__collector_take(collector, generation); break;
     case KU__WHEN_NOT_YET:
-    case KU__WHEN_SAMPLE:
-        ku__pacer_put_by(&collector->pacer, ku__fact_gc(collector->interpreter), generation, when == KU__WHEN_SAMPLE);
+        ku__pacer_put_by(&collector->pacer, ku__fact_gc(collector->interpreter), generation);
         collector->put_by = true;
-        collector->sample = when == KU__WHEN_SAMPLE;
         break;
-    case KU__WHEN_AS_IT_IS: ku__collector_before(collector, generation); break;
+    default: ku__collector_before(collector, generation); break;
     }
 }
 
@@ -159,7 +194,7 @@ static void take_note(ku__collector *collector, size_t found) {
         lived -= lived > found ? found : lived; /* counted before they were known to be dead */
     }
     ku__pacer_note(&collector->pacer, generation, lived, found, ku__collector_large_bytes(collector));
-    ku__pause_note(&collector->pauses[generation], ku__clock_nanoseconds() - collector->began);
+    note_pause(collector, generation);
 }
 
 /* Static types that came with extension modules are looked for where there seem to be some. */
@@ -174,7 +209,7 @@ static void note_part(ku__collector *collector, size_t found) {
     ku__concurrent_taken(collector, found);
     collector->concurrently = false;
     if (collector->concurrent.works) {
-        ku__pause_note(&collector->pauses[KU__GENERATION_FULL], ku__clock_nanoseconds() - collector->began);
+        note_pause(collector, KU__GENERATION_FULL);
     }
 }
 
@@ -194,10 +229,6 @@ static void collection_ends(ku__collector *collector, size_t found) {
     }
     if (collector->put_by) {
         ku__pacer_put_back(&collector->pacer, ku__fact_gc(collector->interpreter), collector->generation);
-        if (collector->sample) {
-            ku__pacer_note_sample(&collector->pacer, found);
-            ku__pause_note(&collector->pauses[0], ku__clock_nanoseconds() - collector->began);
-        }
     } else if (collector->generation >= 0) {
         take_note(collector, found);
         look_for_statics(collector);
@@ -293,9 +324,10 @@ static void collector_free(ku__collector *collector) {
     Py_CLEAR(collector->shower);
     Py_CLEAR(collector->theirs);
     ku__marks_close(&collector->marks);
+    ku__probe_close(&collector->probe);
     ku__pages_unmap(collector->stack.items, collector->stack.bytes);
     ku__pages_unmap(collector->doubtful.items, collector->doubtful.bytes);
-    ku__pages_unmap(collector->log.items, collector->log.bytes);
+    ku__pages_unmap(collector->saved.copy, collector->saved.bytes);
     ku__pages_unmap(collector->statics, STATICS_MOST * sizeof(PyTypeObject *));
     ku__pages_unmap(collector, sizeof *collector);
 }

@@ -36,6 +36,7 @@
 
 #include "cpython/bridge.h"
 #include "cpython/collector_marks.h"
+#include "cpython/collector_probe.h"
 #include "cpython/collector_roll.h"
 #include "cpython/collector_when.h"
 #include "cpython/concurrent.h"
@@ -70,7 +71,7 @@ struct ku__collector {
     ku__marks marks;
     ku__mark_stack stack;
     ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
-    ku__mark_stack log;      /* what was marked from guesses */
+    ku__saved_marks saved;   /* candidates before what is marked from guesses */
 
     bool rolled;         /* a roll is kept of the heap's tracked objects */
     bool unsure;         /* the oldest list may not be in its order: it is walked the next time */
@@ -84,11 +85,11 @@ struct ku__collector {
     size_t statics_count;
 
     ku__pacer pacer;
+    ku__probe probe;
 
     /* a collection that runs */
     int generation; /* -1: none */
     bool put_by;    /* it is not to take place: what is young is hidden */
-    bool sample;    /* but for a sample */
     bool full;      /* all generations were looked at */
     uint64_t began; /* nanoseconds */
     bool taken;     /* the candidates alone are in the interpreter's list */
@@ -135,6 +136,9 @@ void ku__collector_roll_end(ku__collector *collector);
  * entered on the roll. */
 void ku__collector_before(ku__collector *collector, int generation);
 void ku__collector_after(ku__collector *collector);
+
+/* What is young is old from now on, and on the roll, which must be kept. False when memory is refused: nothing changes. */
+bool ku__collector_age(ku__collector *collector);
 
 /* Makes every tracked object a candidate. The number of them; SIZE_MAX when memory was refused (the marks are clear
  * then). */

@@ -204,6 +204,36 @@ void ku__collector_after(ku__collector *collector) {
     collector->moved = 0;
 }
 
+/* Puts all of a list on the roll; those that it does not admit move behind `others`. */
+static void enrol_list(ku_heap *heap, const PyGC_Head *list, PyGC_Head *others) {
+    PyGC_Head *next;
+    for (PyGC_Head *at = ku__gc_next(list); at != list; at = next) {
+        next = ku__gc_next(at);
+        if (!enrol(heap, ku__gc_object(at))) {
+            ku__gc_unlink(at);
+            ku__gc_append(at, others);
+        }
+    }
+}
+
+bool ku__collector_age(ku__collector *collector) {
+    PyGC_Head *oldest = list_of(collector, KU__GENERATION_FULL), others;
+    ku_heap *heap = ku__collector_heap(collector);
+    if (!ku__roll_cover(heap)) {
+        return false;
+    }
+    bool same = ku__gc_next(oldest) == collector->first;
+    ku__gc_list_open(&others);
+    for (int generation = KU__GENERATION_FULL - 1; generation >= 0; generation--) {
+        PyGC_Head *list = list_of(collector, generation);
+        enrol_list(heap, list, &others);
+        ku__gc_list_join(list, oldest);
+    }
+    put_first(&others, oldest);
+    collector->first = same ? ku__gc_next(oldest) : collector->first;
+    return true;
+}
+
 /* ---- what need not be tracked ---- */
 
 /* Whether the object may come to be in a cycle, as Include/internal/pycore_gc.h asks it (_PyObject_GC_MAY_BE_TRACKED).

@@ -55,14 +55,13 @@ typedef struct guesses {
     size_t count;
     PyObject *items[GUESSES_MOST];
     Py_ssize_t found[GUESSES_MOST]; /* references from candidates */
-    size_t begins[GUESSES_MOST];    /* of what was marked because of it, in the log */
     uint8_t table[GUESS_PLACES];    /* number of the item + 1, by address; 0 is none */
 } guesses;
 
 typedef struct marker {
     ku__marks *marks;
-    guesses *guesses; /* NULL; or references to these are counted, and what is marked is logged */
-    ku__mark_stack *log;
+    guesses *guesses;     /* NULL; or references to these are counted */
+    uint64_t guessed;     /* a bit for each of them, by its address: few references lead to one */
     const ku__roll *roll; /* NULL: nobody keeps one */
     size_t frozen;        /* objects that were candidates, and cannot be any */
     ku__mark_stack *stack, *doubtful;
@@ -116,18 +115,19 @@ static int count_guess(PyObject *item, void *argument) {
     return 0;
 }
 
+static inline uint64_t guess_bit(const PyObject *item) {
+    return (uint64_t)1 << ((uintptr_t)item >> 4) % 64;
+}
+
 /* Whether the object was a candidate. */
 __attribute__((always_inline)) static inline bool mark(marker *by, PyObject *item) {
-    if (KU__UNLIKELY(by->guesses != NULL)) {
+    if (KU__UNLIKELY((by->guessed & guess_bit(item)) != 0)) {
         count_guess(item, by->guesses);
     }
     if (!ku__marks_take(by->marks, item)) {
         return false;
     }
     push(by->stack, item);
-    if (KU__UNLIKELY(by->guesses != NULL)) {
-        push(by->log, item);
-    }
     return true;
 }
 
@@ -400,38 +400,38 @@ static void find_guesses(guesses *all, PyInterpreterState *interpreter) {
     ku__interpreters_unlock();
 }
 
-/* Marks from each guess as if it were a root. Afterwards every candidate's references were counted, once: those of
- * what was marked on the way, those of the rest by looking at it. */
+/* Marks from all guesses as if they were roots, and counts the references on the way. */
 static void mark_tentatively(marker *by, guesses *all) {
     by->guesses = all;
-    by->log->count = 0;
     for (size_t i = 0; i < all->count; i++) {
-        all->begins[i] = by->log->count;
+        by->guessed |= guess_bit(all->items[i]);
+    }
+    for (size_t i = 0; i < all->count; i++) {
         if (ku__marks_take(by->marks, all->items[i])) { /* the guess itself is no reference */
             push(by->stack, all->items[i]);
-            push(by->log, all->items[i]);
-            mark_all(by);
         }
     }
+    mark_all(by);
     by->guesses = NULL;
-    ku__marks_each(by->marks, count_from, all);
+    by->guessed = 0;
 }
 
 static bool is_root(const guesses *all, size_t number) {
     return Py_REFCNT(all->items[number]) > all->found[number];
 }
 
-/* What was marked from the first guess that is no root on is a candidate again, and marked from those that are. */
-static void correct(marker *by, guesses *all) {
-    size_t first = 0;
-    while (first < all->count && is_root(all, first)) {
-        first++;
+static bool are_roots(const guesses *all) {
+    size_t number = 0;
+    while (number < all->count && is_root(all, number)) {
+        number++;
     }
-    size_t end = first < all->count ? all->begins[first] : by->log->count;
-    for (size_t i = end; i < by->log->count; i++) {
-        ku__marks_put_back(by->marks, by->log->items[i]);
-    }
-    for (size_t i = first; i < all->count; i++) {
+    return number == all->count;
+}
+
+/* Some guesses were wrong: what was marked is a candidate again, and marked from those that were not. */
+static void mark_anew(marker *by, const guesses *all, const ku__saved_marks *saved) {
+    ku__marks_restore(by->marks, saved);
+    for (size_t i = 0; i < all->count; i++) {
         if (is_root(all, i)) {
             mark(by, all->items[i]);
         }
@@ -439,23 +439,29 @@ static void correct(marker *by, guesses *all) {
     mark_all(by);
 }
 
-static void mark_guesses(marker *by, PyInterpreterState *interpreter) {
+/* Afterwards every candidate's references were counted once: those of what was marked on the way, those of the rest by
+ * looking at it. The number of candidates that turned out to be tracked no more. */
+static size_t mark_guesses(marker *by, ku__collector *collector) {
     guesses all = {.marks = by->marks};
-    find_guesses(&all, interpreter);
-    if (all.count != 0) {
-        mark_tentatively(by, &all);
-        if (!by->log->refused) {
-            correct(by, &all);
-        }
+    find_guesses(&all, collector->interpreter);
+    if (all.count == 0 || !ku__marks_save(by->marks, &collector->saved)) {
+        return ku__collector_drop_untracked(collector);
     }
+    mark_tentatively(by, &all);
+    size_t gone = ku__collector_drop_untracked(collector);
+    ku__marks_each(by->marks, count_from, &all);
+    if (are_roots(&all)) {
+        return gone;
+    }
+    mark_anew(by, &all, &collector->saved);
+    return ku__collector_drop_untracked(collector);
 }
 
 bool ku__collector_mark(ku__collector *collector) {
     marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
     by.layouts.traverse = collector->traverse;
     by.roll = collector->rolled ? &ku__collector_heap(collector)->roll : NULL;
-    by.log = &collector->log;
-    by.stack->refused = by.doubtful->refused = by.log->refused = false;
+    by.stack->refused = by.doubtful->refused = false;
     by.stack->count = by.doubtful->count = 0;
     mark(&by, PyImport_GetModuleDict());
     mark(&by, PyInterpreterState_GetDict(collector->interpreter));
@@ -464,9 +470,8 @@ bool ku__collector_mark(ku__collector *collector) {
     mark_statics(&by, collector);
     mark_frozen(&by, ku__fact_gc(collector->interpreter));
     mark_all(&by);
-    collector->gone = by.frozen + ku__collector_drop_untracked(collector);
-    mark_guesses(&by, collector->interpreter);
-    return !by.stack->refused && !by.doubtful->refused && !by.log->refused;
+    collector->gone = by.frozen + mark_guesses(&by, collector);
+    return !by.stack->refused && !by.doubtful->refused;
 }
 
 #endif

@@ -67,6 +67,7 @@ void ku__marks_clear(ku__marks *marks) {
     memset(marks->bits, 0, marks->bits != NULL ? bytes_for(marks->span) : 0);
     if (marks->others_count != 0) {
         memset(marks->others, 0, marks->others_bytes);
+        memset(marks->pages, 0, sizeof marks->pages);
         marks->others_count = 0;
     }
 }
@@ -113,6 +114,8 @@ bool ku__marks_add_other(ku__marks *marks, const void *item) {
     uintptr_t *place = place_of(marks, (uintptr_t)item);
     marks->others_count += *place == 0;
     *place = (uintptr_t)item;
+    uintptr_t page = (uintptr_t)item >> KU__MARK_PAGE_BITS;
+    marks->pages[page % KU__MARK_PAGES / 64] |= (uint64_t)1 << (page % 64);
     return true;
 }
 
@@ -134,14 +137,29 @@ bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *pla
     return *entry != 0 && (*entry & TAKEN) == 0;
 }
 
-void ku__marks_put_back(ku__marks *marks, const void *item) {
-    uintptr_t offset = (uintptr_t)item - marks->base;
-    if (offset < marks->span) {
-        offset >>= KU__MARK_UNIT_BITS;
-        marks->bits[offset / 64] |= (uint64_t)1 << (offset % 64);
-    } else {
-        *place_of(marks, (uintptr_t)item) &= ~(uintptr_t)TAKEN;
+bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved) {
+    size_t bits = bytes_for(marks->span), bytes = bits + marks->others_bytes;
+    if (bytes > saved->bytes) {
+        ku__pages_unmap(saved->copy, saved->bytes);
+        saved->copy = ku__pages_map(bytes);
+        saved->bytes = saved->copy != NULL ? bytes : 0;
     }
+    if (saved->copy == NULL) {
+        return false;
+    }
+    if (bits != 0) {
+        memcpy(saved->copy, marks->bits, bits);
+    }
+    memcpy(saved->copy + bits, marks->others, marks->others_bytes);
+    return true;
+}
+
+void ku__marks_restore(ku__marks *marks, const ku__saved_marks *saved) {
+    size_t bits = bytes_for(marks->span);
+    if (bits != 0) {
+        memcpy(marks->bits, saved->copy, bits);
+    }
+    memcpy(marks->others, saved->copy + bits, marks->others_bytes);
 }
 
 bool ku__marks_has(const ku__marks *marks, const void *item) {

@@ -17,7 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KU__MARK_UNIT_BITS = 4 }; /* blocks lie at multiples of 16 bytes */
+enum {
+    KU__MARK_UNIT_BITS = 4,   /* blocks lie at multiples of 16 bytes */
+    KU__MARK_PAGE_BITS = 12,  /* of the pages that objects elsewhere lie on */
+    KU__MARK_PAGES = 1 << 15, /* that are told from each other: 4 KiB of bits, a tenth of the first cache */
+};
 
 typedef struct ku__marks {
     uintptr_t base; /* of the addresses that have bits */
@@ -29,7 +33,15 @@ typedef struct ku__marks {
     size_t others_mask;
     size_t others_count;
     size_t others_bytes;
+    uint64_t
+        pages[KU__MARK_PAGES / 64]; /* those of objects in the table, by number modulo: most words lead to others */
 } ku__marks;
+
+/* What a ku__marks was like. */
+typedef struct ku__saved_marks {
+    unsigned char *copy;
+    size_t bytes; /* mapped */
+} ku__saved_marks;
 
 /* Makes room for bits of a window of addresses, of whole arenas (a span of 0: none has bits). False when the system
  * refuses memory. */
@@ -54,6 +66,12 @@ bool ku__marks_take_other(ku__marks *marks, const void *item);
 /* Whether an object that is not in the bits is a candidate; then `place` is its place in the table. */
 bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *place);
 
+/* Whether the table may have something at this address. */
+static inline bool ku__marks_has_page(const ku__marks *marks, const void *item) {
+    uintptr_t page = (uintptr_t)item >> KU__MARK_PAGE_BITS;
+    return (marks->pages[page % KU__MARK_PAGES / 64] >> (page % 64) & 1) != 0;
+}
+
 /* Makes an object a candidate. */
 static inline bool ku__marks_add(ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;
@@ -69,7 +87,7 @@ static inline bool ku__marks_add(ku__marks *marks, const void *item) {
 static inline bool ku__marks_take(ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;
     if (KU__UNLIKELY(offset >= marks->span)) {
-        return ku__marks_take_other(marks, item);
+        return KU__UNLIKELY(ku__marks_has_page(marks, item)) && ku__marks_take_other(marks, item);
     }
     offset >>= KU__MARK_UNIT_BITS;
     uint64_t word = marks->bits[offset / 64], bit = (uint64_t)1 << (offset % 64);
@@ -80,8 +98,10 @@ static inline bool ku__marks_take(ku__marks *marks, const void *item) {
     return true;
 }
 
-/* Makes an object that was taken a candidate again. */
-void ku__marks_put_back(ku__marks *marks, const void *item);
+/* Remembers which objects are candidates; false when the system refuses memory. And makes those candidates again that
+ * were, if none has been added since. */
+bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved);
+void ku__marks_restore(ku__marks *marks, const ku__saved_marks *saved);
 
 /* Whether the object is a candidate. */
 bool ku__marks_has(const ku__marks *marks, const void *item);

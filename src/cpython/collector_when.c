@@ -4,10 +4,13 @@
 #if KU__FACTS_SUPPORTED
 
 enum {
-    SAMPLE = 500, /* objects of a sample: some 40 microseconds */
-    SAMPLE_EVERY =
-        5000,        /* objects from one to the next: a tenth of them are looked at, and the bound of 10,000 holds */
-    SAMPLE_RICH = 8, /* more than an eighth of it dead: the program makes garbage */
+    ASK_EVERY = 5000,   /* objects from one time to the next that the youngest are asked: half of the least bound */
+    ASK_SELDOM = 20000, /* where that leads to too many objects, which takes a hundred microseconds */
+    RICH = 8,           /* more than an eighth of the youngest dead: the program makes garbage */
+    DEAD_MOST = 64,     /* one known object in so many may be dead */
+    ASKED_LEAST = 32,   /* of known objects; fewer say little */
+    SEEN_LEAST = 50000, /* objects: below, a look at all takes less than a millisecond, and finds single ones */
+    GROWTH_MOST = 4,    /* from one look at all objects to the next, whatever is said */
 };
 
 /* What gc.get_threshold() is where nobody has set it, by minor and micro version: (700, 10, 10) or (2000, 10, 10).
@@ -18,6 +21,7 @@ void ku__pacer_open(ku__pacer *pacer) {
     *pacer = (ku__pacer){0};
     ku__policy_open(&pacer->policy);
     pacer->policy.is_strict = true;
+    pacer->next_asked = ASK_EVERY;
 }
 
 static bool thresholds_are_usual(const ku__gc_state *state) {
@@ -38,7 +42,7 @@ static bool is_bound_near(const ku__pacer *pacer, const ku__gc_state *state) {
 }
 
 static ku__when put_off(const ku__pacer *pacer, int generation) {
-    return generation == 0 && pacer->young - pacer->sampled >= SAMPLE_EVERY ? KU__WHEN_SAMPLE : KU__WHEN_NOT_YET;
+    return generation == 0 && pacer->young >= pacer->next_asked ? KU__WHEN_ASK_YOUNG : KU__WHEN_NOT_YET;
 }
 
 ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int generation, size_t bytes) {
@@ -47,41 +51,23 @@ ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int gener
     if (generation == KU__GENERATION_FULL || !pacer->automatic || !thresholds_are_usual(state)) {
         return KU__WHEN_AS_IT_IS;
     }
-    if (is_bound_near(pacer, state)) {
+    if (bytes > pacer->policy.bytes_most) {
         return KU__WHEN_ALL;
+    }
+    if (is_bound_near(pacer, state)) {
+        return KU__WHEN_ASK_KNOWN;
     }
     switch (ku__policy_choose(&pacer->policy, pacer->young, bytes)) {
     case -1: return put_off(pacer, generation);
-    case KU__GENERATION_FULL: return KU__WHEN_ALL;
+    case KU__GENERATION_FULL: return KU__WHEN_ASK_KNOWN;
     default: return KU__WHEN_AS_IT_IS;
     }
 }
 
-/* Moves the last nodes of a list, at most SAMPLE, to another, which is empty. */
-static void give_sample(PyGC_Head *from, PyGC_Head *to) {
-    PyGC_Head *first = from;
-    for (int i = 0; i < SAMPLE && ku__gc_prev(first) != from; i++) {
-        first = ku__gc_prev(first);
-    }
-    if (first != from) {
-        PyGC_Head *last = ku__gc_prev(from), *before = ku__gc_prev(first);
-        before->_gc_next = (uintptr_t)from;
-        from->_gc_prev = (uintptr_t)before;
-        to->_gc_next = (uintptr_t)first;
-        ku__gc_set_prev(first, to);
-        last->_gc_next = (uintptr_t)to;
-        to->_gc_prev = (uintptr_t)last;
-    }
-}
-
-void ku__pacer_put_by(ku__pacer *pacer, ku__gc_state *state, int generation, bool sample) {
+void ku__pacer_put_by(ku__pacer *pacer, ku__gc_state *state, int generation) {
     for (int i = 0; i <= generation; i++) {
         ku__gc_list_open(&pacer->put_by[i]);
         ku__gc_list_join(ku__gc_list(state, i), &pacer->put_by[i]);
-    }
-    if (sample) {
-        give_sample(&pacer->put_by[0], ku__gc_list(state, 0));
-        pacer->sampled = pacer->young;
     }
 }
 
@@ -92,10 +78,36 @@ void ku__pacer_put_back(ku__pacer *pacer, ku__gc_state *state, int generation) {
     }
 }
 
-void ku__pacer_note_sample(ku__pacer *pacer, size_t found) {
-    if (found * SAMPLE_RICH > SAMPLE) {
-        pacer->policy.distance = 0;
+bool ku__pacer_note_young(ku__pacer *pacer, const ku__found *found) {
+    pacer->next_asked = pacer->young + (found->cut ? ASK_SELDOM : ASK_EVERY);
+    bool rich = found->dead * RICH > found->asked;
+    pacer->policy.distance = rich ? 0 : pacer->policy.distance;
+    return rich;
+}
+
+static size_t objects_now(const ku__pacer *pacer) {
+    return pacer->policy.lived + pacer->policy.pending + pacer->young;
+}
+
+bool ku__pacer_may_trust(const ku__pacer *pacer) {
+    return pacer->seen >= SEEN_LEAST && objects_now(pacer) < pacer->seen * GROWTH_MOST;
+}
+
+bool ku__pacer_trusts(ku__pacer *pacer, const ku__found *found) {
+    if (found->cut || found->asked < ASKED_LEAST || found->dead * DEAD_MOST > found->asked) {
+        return false;
     }
+    size_t bytes_most = pacer->policy.bytes_most; /* of large blocks nobody was asked */
+    ku__yield yield = {.young = pacer->young, .candidates = objects_now(pacer)};
+    ku__policy_note(&pacer->policy, KU__GENERATION_FULL, &yield, pacer->automatic);
+    pacer->policy.bytes_most = bytes_most;
+    ku__pacer_age(pacer);
+    return true;
+}
+
+void ku__pacer_age(ku__pacer *pacer) {
+    pacer->young = 0;
+    pacer->next_asked = ASK_EVERY;
 }
 
 void ku__pacer_note(ku__pacer *pacer, int generation, size_t lived, size_t found, size_t bytes) {
@@ -103,7 +115,8 @@ void ku__pacer_note(ku__pacer *pacer, int generation, size_t lived, size_t found
     ku__yield yield = {
         .young = pacer->young, .candidates = found > candidates ? found : candidates, .found = found, .bytes = bytes};
     ku__policy_note(&pacer->policy, generation, &yield, pacer->automatic);
-    pacer->young = pacer->sampled = 0;
+    pacer->seen = generation == KU__GENERATION_FULL ? lived : pacer->seen;
+    ku__pacer_age(pacer);
 }
 
 #endif

@@ -4,19 +4,26 @@
  * the last ones found anything. At each such chance the policy (gc/policy.h) is asked with what has gathered since:
  *
  *     not yet       what is young is hidden for the moment, so that the interpreter looks at nothing; it stays young
- *     a sample      the same, but the youngest few hundred objects are left to be looked at, every 5,000 objects: where
- *                   many of these are dead the program has begun to make garbage, and what was put off is collected at
- *                   the next chance
- *     young         the interpreter collects what it was about to
+ *     ask young     some of the youngest are asked whether they live (collector_probe.h), every 5,000 objects. Where more
+ *                   than an eighth of them is dead the program makes garbage, and the interpreter collects what is young
+ *     ask known     what was made and is still there has come to the bound: objects of all ages are asked. If next to
+ *                   none is dead, what is young is taken for old, and the bound counts from here
+ *     as it is      the interpreter collects what it was about to
  *     all           every generation is looked at, as in a full collection, and the candidates are decided on as part
  *                   of the collection that the interpreter has begun
  *
- * The bound. What was made since all generations were looked at, and is still there, is fewer than max(10,000 objects,
- * a quarter of what lived then), whatever the program does: the last chance before that looks at all. So is what can
- * be garbage of it. Samples make it less where garbage is made steadily. The same holds for bytes of large blocks, with
- * 32 MiB in place of the 10,000. What had grown old and dies is found by the next look at all. A collection that the
- * program asks for (gc.collect()) is always made. A program that sets thresholds is taken at its word: then every
- * collection takes place as the interpreter has it.
+ * The bound. What was made since all generations were looked at, or since enough objects of all ages turned out to live,
+ * and is still there, is fewer than max(10,000 objects, a quarter of what lived then), whatever the program does. So is
+ * what can be garbage of it. All generations are looked at in any case when there are four times as many objects as the
+ * last time, and in heaps of fewer than 50,000 objects nobody is asked. The same bound holds for bytes of large blocks, with 32 MiB in place of the 10,000 and nobody asked.
+ *
+ * What asking is worth. At most 512 objects are asked, drawn at random from those that were made at any time; up to one
+ * in 64 may be dead. If a quarter of all objects is garbage, and one in six of these is in a cycle that is found dead (the
+ * others only hang on one), then it goes unnoticed once in a thousand times, and at the next bound once in a million.
+ * Where what is asked leads to more objects than can be looked at, nothing is concluded, and all are looked at.
+ *
+ * A collection that the program asks for (gc.collect()) is always made. A program that sets thresholds is taken at its
+ * word: then every collection takes place as the interpreter has it.
  */
 #ifndef KU__COLLECTOR_WHEN_H
 #define KU__COLLECTOR_WHEN_H
@@ -24,6 +31,7 @@
 #include "cpython/facts_gc.h"
 
 #include "alloc/fast.h"
+#include "cpython/collector_probe.h"
 #include "gc/policy.h"
 
 #if KU__FACTS_SUPPORTED
@@ -31,14 +39,16 @@
 typedef enum ku__when {
     KU__WHEN_AS_IT_IS,
     KU__WHEN_NOT_YET,
-    KU__WHEN_SAMPLE,
+    KU__WHEN_ASK_YOUNG,
+    KU__WHEN_ASK_KNOWN,
     KU__WHEN_ALL,
 } ku__when;
 
 typedef struct ku__pacer {
     ku__policy policy;
     size_t young;        /* containers made, and not freed, since the last collection that took place */
-    size_t sampled;      /* of `young`, when the last sample was taken */
+    size_t next_asked;   /* of `young`, when the youngest are asked again */
+    size_t seen;         /* objects that lived when all generations were looked at; 0: never yet */
     bool automatic;      /* the collection that runs was begun by the interpreter itself */
     PyGC_Head put_by[2]; /* what is young, while it is hidden */
 } ku__pacer;
@@ -48,12 +58,19 @@ void ku__pacer_open(ku__pacer *pacer);
 /* What to do about a collection of `generation` that is about to begin. `bytes`: of large blocks. */
 ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int generation, size_t bytes);
 
-/* Hides the generations up to `generation` (0 or 1), but for the sample, and shows them again. */
-void ku__pacer_put_by(ku__pacer *pacer, ku__gc_state *state, int generation, bool sample);
+/* Hides the generations up to `generation` (0 or 1), and shows them again. */
+void ku__pacer_put_by(ku__pacer *pacer, ku__gc_state *state, int generation);
 void ku__pacer_put_back(ku__pacer *pacer, ku__gc_state *state, int generation);
 
-/* After a sample in which so many objects were dead. */
-void ku__pacer_note_sample(ku__pacer *pacer, size_t found);
+/* After the youngest were asked: whether they are to be collected. */
+bool ku__pacer_note_young(ku__pacer *pacer, const ku__found *found);
+
+/* Whether it is worth asking those that are known, and whether their answer will do; then nothing is young any more. */
+bool ku__pacer_may_trust(const ku__pacer *pacer);
+bool ku__pacer_trusts(ku__pacer *pacer, const ku__found *found);
+
+/* Nothing is young any more. */
+void ku__pacer_age(ku__pacer *pacer);
 
 /* After a collection that took place: generations up to `generation` were looked at; `lived` objects are known to live
  * (of a full one), `found` were dead. */
