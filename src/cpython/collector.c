@@ -109,11 +109,23 @@ static void note_pause(ku__collector *collector, int generation) {
     ku__pause_note(&collector->pauses[generation], ku__clock_nanoseconds() - collector->began);
 }
 
-static ku__when ask_young(ku__collector *collector) {
+/* Whether the youngest are worth a collection. */
+static bool ask_young(ku__collector *collector) {
     bool known = collector->rolled && collector->concurrent.phase == KU__PHASE_IDLE;
     ku_heap *heap = known ? ku__collector_heap(collector) : NULL;
     ku__found found = ku__probe_young(&collector->probe, ku__gc_list(ku__fact_gc(collector->interpreter), 0), heap);
-    if (ku__pacer_note_young(&collector->pacer, &found)) {
+    return ku__pacer_note_young(&collector->pacer, &found);
+}
+
+/* The collection takes place in any case; those that it finds alive are to be known. */
+static void ask_in_passing(ku__collector *collector) {
+    if (collector->pacer.automatic && ku__pacer_is_curious(&collector->pacer)) {
+        ask_young(collector);
+    }
+}
+
+static ku__when collect_or_not(ku__collector *collector) {
+    if (ask_young(collector)) {
         return KU__WHEN_AS_IT_IS;
     }
     note_pause(collector, 0);
@@ -146,7 +158,8 @@ static ku__when decide(ku__collector *collector, int generation) {
         return KU__WHEN_ALL;
     }
     switch (when) {
-    case KU__WHEN_ASK_YOUNG: return ask_young(collector);
+    case KU__WHEN_AS_IT_IS: ask_in_passing(collector); return when;
+    case KU__WHEN_ASK_YOUNG: return collect_or_not(collector);
     case KU__WHEN_ASK_KNOWN: return ask_known(collector);
     default: return when;
     }

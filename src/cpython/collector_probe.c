@@ -8,13 +8,14 @@
 #if KU__FACTS_SUPPORTED
 
 enum {
-    STRIDE = 32, /* the youngest that are asked lie so far apart in their list */
-    MANY = 64,   /* references: an object with more is taken for alive */
+    STRIDE = 512, /* objects from one row of the youngest to the next */
+    MANY = 64,    /* references: an object with more is taken for alive */
+    LARGE = 1024, /* entries: a list, tuple or dict with more likewise */
 
-    /* Objects of a set. Young ones belong to what was just made, which may be one large cycle; known ones lie anywhere, and
-     * 16 of what each holds are enough to see whether it is in a cycle of the usual size. */
+    /* Objects of a set. Young ones belong to what was just made, which may be one large cycle; known ones lie anywhere,
+     * and what eight times as many hold is enough to see the cycles of the usual size. */
     LIMIT_YOUNG = 4096,
-    LIMIT_KNOWN = 16 * KU__PROBE_ASKED,
+    LIMIT_KNOWN = 8 * KU__PROBE_ASKED * KU__PROBE_ROW,
     PLACES = 2 * LIMIT_KNOWN, /* a power of two; at most half of them are taken */
 };
 
@@ -22,24 +23,28 @@ enum {
     SET_BYTES = LIMIT_KNOWN * sizeof(ku__probed),
     PLACES_BYTES = PLACES * sizeof(uint32_t),
     QUEUE_BYTES = LIMIT_KNOWN * sizeof(uint32_t),
+    KNOWN_BYTES = KU__PROBE_KNOWN * sizeof(ku__row),
 };
 
-static bool open_set(ku__probe *probe, size_t limit) {
+static bool open_set(ku__probe *probe, size_t limit, ku_heap *young_of) {
     if (probe->set == NULL) {
         probe->set = ku__pages_map(SET_BYTES);
         probe->places = ku__pages_map(PLACES_BYTES);
         probe->queue = ku__pages_map(QUEUE_BYTES);
+        probe->known = ku__pages_map(KNOWN_BYTES);
     }
     probe->count = probe->queued = 0;
     probe->limit = limit;
+    probe->young_of = young_of;
     probe->cut = false;
-    return probe->set != NULL && probe->places != NULL && probe->queue != NULL;
+    return probe->set != NULL && probe->places != NULL && probe->queue != NULL && probe->known != NULL;
 }
 
 void ku__probe_close(ku__probe *probe) {
     ku__pages_unmap(probe->set, SET_BYTES);
     ku__pages_unmap(probe->places, PLACES_BYTES);
     ku__pages_unmap(probe->queue, QUEUE_BYTES);
+    ku__pages_unmap(probe->known, KNOWN_BYTES);
     *probe = (ku__probe){0};
 }
 
@@ -60,13 +65,29 @@ static bool is_tracked(PyObject *item) {
     return PyObject_IS_GC(item) && ku__gc_node(item)->_gc_next != 0;
 }
 
+static bool is_large(PyObject *item) {
+    Py_ssize_t size = PyDict_CheckExact(item)                               ? PyDict_GET_SIZE(item)
+                      : PyList_CheckExact(item) || PyTuple_CheckExact(item) ? Py_SIZE(item)
+                                                                            : 0;
+    return size > LARGE;
+}
+
+/* Whether an object is taken for alive. */
+static bool is_elsewhere(const ku__probe *probe, PyObject *item) {
+    if (!is_tracked(item) || Py_REFCNT(item) > MANY || PyType_Check(item) || PyModule_Check(item) || is_large(item)) {
+        return true;
+    }
+    return probe->young_of != NULL &&
+           (ku__roll_has(&probe->young_of->roll, item) || !ku__roll_admits(probe->young_of, item));
+}
+
 /* NULL: it is none of the set, and does not come into it. */
 static ku__probed *member(ku__probe *probe, PyObject *item) {
     uint32_t *place = place_of(probe, item);
     if (*place != 0) {
         return &probe->set[*place - 1];
     }
-    if (!is_tracked(item) || Py_REFCNT(item) > MANY) {
+    if (item == probe->passed_over || is_elsewhere(probe, item)) {
         return NULL;
     }
     if (probe->count == probe->limit) {
@@ -109,10 +130,14 @@ static void traverse(PyObject *item, visitproc visit, ku__probe *probe) {
     }
 }
 
+/* A function leads to its module's dict, and so to the whole program. */
 static void spread(ku__probe *probe) {
     for (size_t i = 0; i < probe->count; i++) {
-        traverse(probe->set[i].item, count_reference, probe);
+        PyObject *item = probe->set[i].item;
+        probe->passed_over = PyFunction_Check(item) ? PyFunction_GET_GLOBALS(item) : NULL;
+        traverse(item, count_reference, probe);
     }
+    probe->passed_over = NULL;
 }
 
 static void find_living(ku__probe *probe) {
@@ -148,52 +173,62 @@ static ku__found ask(ku__probe *probe, PyObject *const *items, size_t count) {
 
 /* ---- who is asked ---- */
 
-/* Drops those that are gone, and every second one of the rest if there are still too many. */
-static void thin_out(ku__probe *probe, const ku__roll *roll) {
-    size_t kept = 0;
+/* Every second one goes, and of those that come. */
+static void thin_out(ku__probe *probe) {
+    probe->known_count /= 2;
     for (size_t i = 0; i < probe->known_count; i++) {
-        if (ku__roll_has(roll, probe->known[i])) {
-            probe->known[kept++] = probe->known[i];
-        }
+        probe->known[i] = probe->known[2 * i];
     }
-    if (kept > KU__PROBE_KNOWN / 2) {
-        for (size_t i = 0; i < kept / 2; i++) {
-            probe->known[i] = probe->known[2 * i];
-        }
-        kept /= 2;
-        probe->step *= 2;
-    }
-    probe->known_count = kept;
+    probe->step *= 2;
 }
 
-static void know(ku__probe *probe, ku_heap *heap, PyObject *item) {
+static void know(ku__probe *probe, ku_heap *heap, PyObject *const *items, size_t count) {
     probe->step = probe->step == 0 ? 1 : probe->step;
-    if (probe->come++ % probe->step != 0 || ku__roll_has(&heap->roll, item) || !ku__roll_admits(heap, item)) {
+    if (probe->come++ % probe->step != 0) {
         return;
     }
     if (probe->known_count == KU__PROBE_KNOWN) {
-        thin_out(probe, &heap->roll);
+        thin_out(probe);
     }
-    ku__roll_add(&heap->roll, item);
-    probe->known[probe->known_count++] = item;
+    ku__row *row = &probe->known[probe->known_count++];
+    *row = (ku__row){{NULL}};
+    for (size_t i = 0; i < count; i++) {
+        if (ku__roll_admits(heap, items[i])) {
+            ku__roll_add(&heap->roll, items[i]);
+            row->items[i] = items[i];
+        }
+    }
+}
+
+/* A row that begins at a node and goes back in the list. Its length, and the node where it ended. */
+static size_t take_row(const PyGC_Head *list, PyGC_Head **at, PyObject **items) {
+    size_t count = 0;
+    for (; *at != list && count < KU__PROBE_ROW; *at = ku__gc_prev(*at)) {
+        items[count++] = ku__gc_object(*at);
+    }
+    return count;
 }
 
 ku__found ku__probe_young(ku__probe *probe, const PyGC_Head *young, ku_heap *heap) {
-    PyObject *items[KU__PROBE_NEW];
-    size_t count = 0, steps = 0;
-    if (!open_set(probe, LIMIT_YOUNG)) {
+    PyObject *items[KU__PROBE_NEW * KU__PROBE_ROW];
+    size_t counts[KU__PROBE_NEW] = {0}, count = 0;
+    heap = heap != NULL && ku__roll_cover(heap) ? heap : NULL;
+    if (!open_set(probe, LIMIT_YOUNG, heap)) {
         return (ku__found){0};
     }
-    for (PyGC_Head *at = ku__gc_prev(young); at != young && count < KU__PROBE_NEW; at = ku__gc_prev(at)) {
-        if (steps++ % STRIDE == 0) {
-            items[count++] = ku__gc_object(at);
+    PyGC_Head *at = ku__gc_prev(young);
+    for (size_t row = 0; row < KU__PROBE_NEW && at != young; row++) {
+        counts[row] = take_row(young, &at, items + count);
+        count += counts[row];
+        for (size_t i = KU__PROBE_ROW; i < STRIDE && at != young; i++) {
+            at = ku__gc_prev(at);
         }
     }
-    bool rolled = heap != NULL && ku__roll_cover(heap);
-    for (size_t i = 0; rolled && i < count; i++) {
-        know(probe, heap, items[i]);
+    ku__found found = ask(probe, items, count);
+    for (size_t row = 0, first = 0; heap != NULL && row < KU__PROBE_NEW; first += counts[row++]) {
+        know(probe, heap, items + first, counts[row]);
     }
-    return ask(probe, items, count);
+    return found;
 }
 
 /* Xorshift (Marsaglia, "Xorshift RNGs", 2003). */
@@ -206,28 +241,36 @@ static size_t throw(ku__probe * probe, size_t below) {
     return (size_t)(x % below);
 }
 
-/* Puts `most` of them, drawn at random, first. */
-static void shuffle(ku__probe *probe, size_t most) {
-    for (size_t i = 0; i < most; i++) {
-        size_t other = i + throw(probe, probe->known_count - i);
-        PyObject *item = probe->known[i];
-        probe->known[i] = probe->known[other];
-        probe->known[other] = item;
-    }
-}
-
-ku__found ku__probe_known(ku__probe *probe, const ku_heap *heap) {
-    PyObject *items[KU__PROBE_ASKED];
+/* Those of a row that are still there. */
+static size_t take_known(const ku__row *row, const ku__roll *roll, PyObject **items) {
     size_t count = 0;
-    if (!open_set(probe, LIMIT_KNOWN)) {
-        return (ku__found){0};
-    }
-    shuffle(probe, probe->known_count);
-    for (size_t i = 0; i < probe->known_count && count < KU__PROBE_ASKED; i++) {
-        PyObject *item = probe->known[i];
-        if (ku__roll_has(&heap->roll, item) && ku__gc_node(item)->_gc_next != 0) {
+    for (size_t i = 0; i < KU__PROBE_ROW; i++) {
+        PyObject *item = row->items[i];
+        if (item != NULL && ku__roll_has(roll, item) && ku__gc_node(item)->_gc_next != 0) {
             items[count++] = item;
         }
+    }
+    return count;
+}
+
+/* Rows that were drawn come first, so that none is drawn twice; those of which nothing is left make room. */
+ku__found ku__probe_known(ku__probe *probe, const ku_heap *heap) {
+    PyObject *items[KU__PROBE_ASKED * KU__PROBE_ROW];
+    size_t rows = 0, count = 0;
+    if (!open_set(probe, LIMIT_KNOWN, NULL)) {
+        return (ku__found){0};
+    }
+    while (rows < probe->known_count && rows < KU__PROBE_ASKED) {
+        size_t drawn = rows + throw(probe, probe->known_count - rows);
+        ku__row row = probe->known[drawn];
+        size_t taken = take_known(&row, &heap->roll, items + count);
+        if (taken == 0) {
+            probe->known[drawn] = probe->known[--probe->known_count];
+            continue;
+        }
+        probe->known[drawn] = probe->known[rows];
+        probe->known[rows++] = row;
+        count += taken;
     }
     return ask(probe, items, count);
 }

@@ -8,12 +8,14 @@
  * that has, may live. All others are dead, whatever lies beyond the limit, since every reference to them was seen. So an
  * object that is found dead is dead; one that is not may be held by what is dead and was not asked about.
  *
- * What has more than MANY references (classes, modules' dicts, what a whole program shares) is taken for alive, so that
- * the set does not spread over the program by way of its code.
+ * What a whole program shares is taken for alive, so that the set does not spread over the program: modules and their
+ * dicts, classes, what has many references or many entries; and what is old, where the youngest are asked.
  *
- * Who is asked. Every so many objects some of the youngest are asked, and put on a list of known objects, of which each
- * object ever made is one with about the same probability: where the list is full, every second one is dropped, and
- * every second one of those that come later. They stand on the roll, which tells when one was freed.
+ * Who is asked. What was made together mostly dies together, and what hangs on a dead cycle is found dead only with that
+ * cycle in the set: so rows of objects are asked that were made one after the other. Every so many objects some rows of
+ * the youngest are, and become known rows, of which each object ever made is in one with about the same probability: when
+ * there are too many, every second one is dropped, and of later ones only every second is taken up. What is known stands
+ * on the roll, which tells when it was freed.
  *
  * Lock: the GIL of the interpreter.
  */
@@ -27,10 +29,15 @@
 #if KU__FACTS_SUPPORTED
 
 enum {
-    KU__PROBE_NEW = 32,     /* of the youngest are asked at a time */
-    KU__PROBE_KNOWN = 2048, /* on the list */
-    KU__PROBE_ASKED = 512,  /* of them at a time: a share of 2 % is missed once in 30,000 times */
+    KU__PROBE_ROW = 32,    /* objects: a record with what hangs on it, and some of a document */
+    KU__PROBE_NEW = 4,     /* rows of the youngest that are asked at a time */
+    KU__PROBE_KNOWN = 256, /* rows, at most */
+    KU__PROBE_ASKED = 32, /* of them at a time: where a fifth of the rows is dead, all are missed once in 1,200 times */
 };
+
+typedef struct ku__row {
+    PyObject *items[KU__PROBE_ROW]; /* NULL: none, or none that can be known */
+} ku__row;
 
 /* An object of the set. */
 typedef struct ku__probed {
@@ -40,16 +47,18 @@ typedef struct ku__probed {
 } ku__probed;
 
 typedef struct ku__probe {
-    PyObject *known[KU__PROBE_KNOWN];
+    ku__row *known;
     size_t known_count;
-    uint64_t come, step; /* of those that come every step-th is put on the list; a power of two */
+    uint64_t come, step; /* of the rows that come every step-th is taken up; a power of two */
     uint64_t dice;
 
     ku__probed *set;
     uint32_t *places; /* hash table: number in the set + 1; 0 is empty */
     uint32_t *queue;  /* of numbers */
     size_t count, limit, queued;
-    bool cut; /* the set reached its limit */
+    bool cut;              /* the set reached its limit */
+    ku_heap *young_of;     /* NULL, or what is on its roll is not young, and taken for alive */
+    PyObject *passed_over; /* and so is this */
 } ku__probe;
 
 typedef struct ku__found {
@@ -57,8 +66,8 @@ typedef struct ku__found {
     bool cut; /* the answer is worth less: more may be dead */
 } ku__found;
 
-/* Asks about some of the youngest of a list, and puts them on the roll and the list of known ones; `heap` is NULL where
- * no roll is kept. Nobody is asked when memory is refused. */
+/* Asks about some of the youngest of a list, which become known; `heap` is NULL where no roll is kept, and nobody is
+ * known. Nobody is asked when memory is refused. */
 ku__found ku__probe_young(ku__probe *probe, const PyGC_Head *young, ku_heap *heap);
 
 /* Asks about those that are known, and are still there. */

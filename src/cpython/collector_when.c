@@ -7,8 +7,8 @@ enum {
     ASK_EVERY = 5000,   /* objects from one time to the next that the youngest are asked: half of the least bound */
     ASK_SELDOM = 20000, /* where that leads to too many objects, which takes a hundred microseconds */
     RICH = 8,           /* more than an eighth of the youngest dead: the program makes garbage */
-    DEAD_MOST = 64,     /* one known object in so many may be dead */
-    ASKED_LEAST = 32,   /* of known objects; fewer say little */
+    DEAD_MOST = 128,    /* one known object in so many may be dead */
+    ASKED_LEAST = 256,  /* of known objects, eight rows; fewer say little */
     SEEN_LEAST = 50000, /* objects: below, a look at all takes less than a millisecond, and finds single ones */
     GROWTH_MOST = 4,    /* from one look at all objects to the next, whatever is said */
 };
@@ -21,7 +21,7 @@ void ku__pacer_open(ku__pacer *pacer) {
     *pacer = (ku__pacer){0};
     ku__policy_open(&pacer->policy);
     pacer->policy.is_strict = true;
-    pacer->next_asked = ASK_EVERY;
+    pacer->ask_every = ASK_EVERY;
 }
 
 static bool thresholds_are_usual(const ku__gc_state *state) {
@@ -41,12 +41,18 @@ static bool is_bound_near(const ku__pacer *pacer, const ku__gc_state *state) {
     return next >= ku__policy_most(&pacer->policy);
 }
 
+bool ku__pacer_is_curious(const ku__pacer *pacer) {
+    return pacer->unasked >= pacer->ask_every;
+}
+
 static ku__when put_off(const ku__pacer *pacer, int generation) {
-    return generation == 0 && pacer->young >= pacer->next_asked ? KU__WHEN_ASK_YOUNG : KU__WHEN_NOT_YET;
+    return generation == 0 && ku__pacer_is_curious(pacer) ? KU__WHEN_ASK_YOUNG : KU__WHEN_NOT_YET;
 }
 
 ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int generation, size_t bytes) {
-    pacer->young += (size_t)(state->generations[0].count > 0 ? state->generations[0].count : 0);
+    size_t made = (size_t)(state->generations[0].count > 0 ? state->generations[0].count : 0);
+    pacer->young += made;
+    pacer->unasked += made;
     pacer->automatic = is_automatic(state);
     if (generation == KU__GENERATION_FULL || !pacer->automatic || !thresholds_are_usual(state)) {
         return KU__WHEN_AS_IT_IS;
@@ -79,7 +85,8 @@ void ku__pacer_put_back(ku__pacer *pacer, ku__gc_state *state, int generation) {
 }
 
 bool ku__pacer_note_young(ku__pacer *pacer, const ku__found *found) {
-    pacer->next_asked = pacer->young + (found->cut ? ASK_SELDOM : ASK_EVERY);
+    pacer->unasked = 0;
+    pacer->ask_every = found->cut ? ASK_SELDOM : ASK_EVERY;
     bool rich = found->dead * RICH > found->asked;
     pacer->policy.distance = rich ? 0 : pacer->policy.distance;
     return rich;
@@ -101,13 +108,8 @@ bool ku__pacer_trusts(ku__pacer *pacer, const ku__found *found) {
     ku__yield yield = {.young = pacer->young, .candidates = objects_now(pacer)};
     ku__policy_note(&pacer->policy, KU__GENERATION_FULL, &yield, pacer->automatic);
     pacer->policy.bytes_most = bytes_most;
-    ku__pacer_age(pacer);
-    return true;
-}
-
-void ku__pacer_age(ku__pacer *pacer) {
     pacer->young = 0;
-    pacer->next_asked = ASK_EVERY;
+    return true;
 }
 
 void ku__pacer_note(ku__pacer *pacer, int generation, size_t lived, size_t found, size_t bytes) {
@@ -116,7 +118,7 @@ void ku__pacer_note(ku__pacer *pacer, int generation, size_t lived, size_t found
         .young = pacer->young, .candidates = found > candidates ? found : candidates, .found = found, .bytes = bytes};
     ku__policy_note(&pacer->policy, generation, &yield, pacer->automatic);
     pacer->seen = generation == KU__GENERATION_FULL ? lived : pacer->seen;
-    ku__pacer_age(pacer);
+    pacer->young = 0;
 }
 
 #endif

@@ -17,10 +17,11 @@
  * what can be garbage of it. All generations are looked at in any case when there are four times as many objects as the
  * last time, and in heaps of fewer than 50,000 objects nobody is asked. The same bound holds for bytes of large blocks, with 32 MiB in place of the 10,000 and nobody asked.
  *
- * What asking is worth. At most 512 objects are asked, drawn at random from those that were made at any time; up to one
- * in 64 may be dead. If a quarter of all objects is garbage, and one in six of these is in a cycle that is found dead (the
- * others only hang on one), then it goes unnoticed once in a thousand times, and at the next bound once in a million.
- * Where what is asked leads to more objects than can be looked at, nothing is concluded, and all are looked at.
+ * What asking is worth. Up to 32 rows of 32 objects are asked, drawn at random from what was made at any time; up to one
+ * object in 128 may be dead, which is a quarter of a row. If a fifth of all rows is dead, all of them are missed once in
+ * 1,200 times, and at the next bound, a quarter later, once in a million. What only hangs on a dead cycle that lies in no
+ * row that was drawn is taken for alive, so a row in a graph of several hundred objects counts less. Where what is asked
+ * leads to more objects than can be looked at, nothing is concluded, and all are looked at.
  *
  * A collection that the program asks for (gc.collect()) is always made. A program that sets thresholds is taken at its
  * word: then every collection takes place as the interpreter has it.
@@ -47,7 +48,8 @@ typedef enum ku__when {
 typedef struct ku__pacer {
     ku__policy policy;
     size_t young;        /* containers made, and not freed, since the last collection that took place */
-    size_t next_asked;   /* of `young`, when the youngest are asked again */
+    size_t unasked;      /* containers made, and not freed, since the youngest were asked */
+    size_t ask_every;    /* of them, until they are asked again */
     size_t seen;         /* objects that lived when all generations were looked at; 0: never yet */
     bool automatic;      /* the collection that runs was begun by the interpreter itself */
     PyGC_Head put_by[2]; /* what is young, while it is hidden */
@@ -62,15 +64,15 @@ ku__when ku__pacer_decide(ku__pacer *pacer, const ku__gc_state *state, int gener
 void ku__pacer_put_by(ku__pacer *pacer, ku__gc_state *state, int generation);
 void ku__pacer_put_back(ku__pacer *pacer, ku__gc_state *state, int generation);
 
+/* Whether the youngest have not been asked for long. */
+bool ku__pacer_is_curious(const ku__pacer *pacer);
+
 /* After the youngest were asked: whether they are to be collected. */
 bool ku__pacer_note_young(ku__pacer *pacer, const ku__found *found);
 
 /* Whether it is worth asking those that are known, and whether their answer will do; then nothing is young any more. */
 bool ku__pacer_may_trust(const ku__pacer *pacer);
 bool ku__pacer_trusts(ku__pacer *pacer, const ku__found *found);
-
-/* Nothing is young any more. */
-void ku__pacer_age(ku__pacer *pacer);
 
 /* After a collection that took place: generations up to `generation` were looked at; `lived` objects are known to live
  * (of a full one), `found` were dead. */

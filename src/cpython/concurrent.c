@@ -201,7 +201,7 @@ static void age_all(ku__collector *collector, size_t objects) {
     collector->unsure = true; /* of what was young, the child alone has seen who is on no roll */
     collector->concurrent.step_young = collector->pacer.young;
     collector->concurrent.step_found = 0;
-    ku__pacer_age(&collector->pacer);
+    collector->pacer.young = 0;
     collector->pacer.policy.pending = 0;
 }
 

@@ -574,6 +574,33 @@ for live in (0, 60000, 160000):
     )
 
 
+def test_garbage_that_had_grown_old_is_bounded() -> None:
+    """Records that live for a while, most of whose objects only hang on a small cycle. One look may come too late, as an
+    answer of objects that are asked is one of chance; two in a row do not."""
+    passes(
+        BEGIN
+        + """
+class Record:
+    made = gone = 0
+    def __init__(self):
+        Record.made += 1
+        self.me = self
+        self.rows = [[i] for i in range(18)]
+    def __del__(self):
+        Record.gone += 1
+_core.gc_install()
+live, places, turns = 120000, 4000, 14000
+keep = [[i] for i in range(live)]
+ring, most = [None] * places, 0
+for turn in range(turns):
+    ring[turn % places] = Record()
+    held = min(turn + 1, places)
+    most = max(most, 21 * (Record.made - Record.gone - held) / (live + 21 * held))
+assert most < 0.6, most
+"""
+    )
+
+
 def test_small_heaps_are_collected_among_what_lives() -> None:
     """Garbage that no sample meets, because only what lives is made after it."""
     passes(
