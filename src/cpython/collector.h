@@ -137,7 +137,8 @@ void ku__collector_roll_end(ku__collector *collector);
 void ku__collector_before(ku__collector *collector, int generation);
 void ku__collector_after(ku__collector *collector);
 
-/* What is young is old from now on, and on the roll, which must be kept. False when memory is refused: nothing changes. */
+/* What is young is old from now on, and on the roll, which must be kept. False when memory is refused: nothing
+ * changes. */
 bool ku__collector_age(ku__collector *collector);
 
 /* Makes every tracked object a candidate. The number of them; SIZE_MAX when memory was refused (the marks are clear

@@ -4,18 +4,19 @@
  * full of what lives, and a few hundred objects tell so at a thousandth of that cost.
  *
  * Asking. A set of objects begins with those that are asked about, and grows by what they refer to, up to a limit.
- * References from within the set are taken off its objects' counts; whoever has references left, or is reached from one
- * that has, may live. All others are dead, whatever lies beyond the limit, since every reference to them was seen. So an
- * object that is found dead is dead; one that is not may be held by what is dead and was not asked about.
+ * References from within the set are taken off its objects' counts; whoever has references left, or is reached from
+ * one that has, may live. All others are dead, whatever lies beyond the limit, since every reference to them was
+ * seen. So an object that is found dead is dead; one that is not may be held by what is dead and was not asked
+ * about.
  *
  * What a whole program shares is taken for alive, so that the set does not spread over the program: modules and their
  * dicts, classes, what has many references or many entries; and what is old, where the youngest are asked.
  *
- * Who is asked. What was made together mostly dies together, and what hangs on a dead cycle is found dead only with that
- * cycle in the set: so rows of objects are asked that were made one after the other. Every so many objects some rows of
- * the youngest are, and become known rows, of which each object ever made is in one with about the same probability: when
- * there are too many, every second one is dropped, and of later ones only every second is taken up. What is known stands
- * on the roll, which tells when it was freed.
+ * Who is asked. What was made together mostly dies together, and what hangs on a dead cycle is found dead only with
+ * that cycle in the set: so rows of objects are asked that were made one after the other. Every so many objects some
+ * rows of the youngest are, and become known rows, of which each object ever made is in one with about the same
+ * probability: when there are too many, every second one is dropped, and of later ones only every second is taken
+ * up. What is known stands on the roll, which tells when it was freed.
  *
  * Lock: the GIL of the interpreter.
  */

@@ -4,24 +4,26 @@
  * the last ones found anything. At each such chance the policy (gc/policy.h) is asked with what has gathered since:
  *
  *     not yet       what is young is hidden for the moment, so that the interpreter looks at nothing; it stays young
- *     ask young     some of the youngest are asked whether they live (collector_probe.h), every 5,000 objects. Where more
- *                   than an eighth of them is dead the program makes garbage, and the interpreter collects what is young
+ *     ask young     some of the youngest are asked whether they live (collector_probe.h), every 5,000 objects. Where
+ *                   more than an eighth of them is dead the program makes garbage, and the interpreter collects what
+ *                   is young
  *     ask known     what was made and is still there has come to the bound: objects of all ages are asked. If next to
  *                   none is dead, what is young is taken for old, and the bound counts from here
  *     as it is      the interpreter collects what it was about to
  *     all           every generation is looked at, as in a full collection, and the candidates are decided on as part
  *                   of the collection that the interpreter has begun
  *
- * The bound. What was made since all generations were looked at, or since enough objects of all ages turned out to live,
- * and is still there, is fewer than max(10,000 objects, a quarter of what lived then), whatever the program does. So is
- * what can be garbage of it. All generations are looked at in any case when there are four times as many objects as the
- * last time, and in heaps of fewer than 50,000 objects nobody is asked. The same bound holds for bytes of large blocks, with 32 MiB in place of the 10,000 and nobody asked.
+ * The bound. What was made since all generations were looked at, or since enough objects of all ages turned out to
+ * live, and is still there, is fewer than max(10,000 objects, a quarter of what lived then), whatever the program
+ * does. So is what can be garbage of it. All generations are looked at in any case when there are four times as many
+ * objects as the last time, and in heaps of fewer than 50,000 objects nobody is asked. The same bound holds for
+ * bytes of large blocks, with 32 MiB in place of the 10,000 and nobody asked.
  *
- * What asking is worth. Up to 32 rows of 32 objects are asked, drawn at random from what was made at any time; up to one
- * object in 128 may be dead, which is a quarter of a row. If a fifth of all rows is dead, all of them are missed once in
- * 1,200 times, and at the next bound, a quarter later, once in a million. What only hangs on a dead cycle that lies in no
- * row that was drawn is taken for alive, so a row in a graph of several hundred objects counts less. Where what is asked
- * leads to more objects than can be looked at, nothing is concluded, and all are looked at.
+ * What asking is worth. Up to 32 rows of 32 objects are asked, drawn at random from what was made at any time; up to
+ * one object in 128 may be dead, which is a quarter of a row. If a fifth of all rows is dead, all of them are missed
+ * once in 1,200 times, and at the next bound, a quarter later, once in a million. What only hangs on a dead cycle
+ * that lies in no row that was drawn is taken for alive, so a row in a graph of several hundred objects counts less.
+ * Where what is asked leads to more objects than can be looked at, nothing is concluded, and all are looked at.
  *
  * A collection that the program asks for (gc.collect()) is always made. A program that sets thresholds is taken at its
  * word: then every collection takes place as the interpreter has it.
