@@ -101,6 +101,13 @@ RUN = Command(
             "share collections took.",
         ),
         Option(
+            "--cycles",
+            "FILE",
+            "Watch what collections find dead: at the end, after one more collection, show which references closed the "
+            "cycles, or write all of it to FILE (JSON).",
+            implied="",
+        ),
+        Option(
             "--lines",
             "FILE",
             "Record what each line does to memory: at the end, show the lines and the functions that allocated most, "

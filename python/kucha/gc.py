@@ -18,7 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Concurrent", "Pauses", "concurrent", "install", "installed", "pauses", "uninstall"]
+    from kucha.producers import Producers
+
+__all__ = ["Concurrent", "Pauses", "concurrent", "install", "installed", "pauses", "producers", "uninstall"]
 
 _settles = False  # at the end of the process
 
@@ -99,3 +101,13 @@ def pauses() -> Pauses:
     told = _core.gc_pauses()
     facts, since = told["generations"], told["since"]
     return Pauses(facts, since, tuple(Pauses([one], since, ()) for one in facts))
+
+
+def producers() -> Producers:
+    """Tells what makes the garbage that collections find, from ``start()`` to ``stop()`` or in a ``with`` block.
+
+    Works with CPython's collector and with kucha's, on kucha's allocator or without it. See docs/gc-cycles.md.
+    """
+    from kucha.producers import Producers
+
+    return Producers()

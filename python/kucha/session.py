@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kucha.gc import Pauses
     from kucha.lines import Lines
+    from kucha.producers import Producers
 
 NO_MATPLOTLIB = "a PNG needs matplotlib (pip install kucha[plot]); a name that ends in .svg needs nothing"
 AFTER_ALL_OTHERS = -(1 << 30)  # of multiprocessing's finalisers, which run from the highest priority down
@@ -37,6 +38,7 @@ class Wishes:
     __slots__ = (
         "allocator_only",
         "append_pid",
+        "cycles",
         "drop_in",
         "follow_fork",
         "follow_subprocesses",
@@ -87,6 +89,7 @@ class Wishes:
         self.stats: bool = values["stats"]
         self.timeline: str | None = values["timeline"]
         self.gil: bool = values["gil"]
+        self.cycles: str | None = values["cycles"]
         self.lines: str | None = values["lines"]
         self.lines_of: str = values["lines_of"]
         self.resident: Literal["moved", "every", "off"] = values["resident"]
@@ -172,6 +175,7 @@ class Session:
         self.pauses: Pauses | None = None
         self.lines: Lines | None = None
         self.drawing: bytes | None = None
+        self.producers: Producers | None = None
 
     def plan(self) -> None:
         """Settles the names of the files to be written. Raises UsageError."""
@@ -190,6 +194,8 @@ class Session:
         if wishes.timeline is not None and self.capture is not None:
             wishes.timeline = self._settle(wishes.timeline or self.capture.removesuffix(".kucha") + ".svg")
             check_plot(wishes.timeline)
+        if wishes.cycles:
+            wishes.cycles = self._settle(wishes.cycles)
         if wishes.lines:
             wishes.lines = self._settle(wishes.lines)
 
@@ -222,6 +228,8 @@ class Session:
             self._install_collector()
         if self.wishes.lines is not None:
             self._prepare_lines()
+        if self.wishes.cycles is not None:
+            self._prepare_cycles()
         if self.wishes.drop_in:
             from kucha import dropin
 
@@ -236,6 +244,21 @@ class Session:
             self.lines = Lines(self.wishes.lines_of, self.wishes.resident)
         except self.core.Refused as refusal:
             say(f"{str(refusal).rstrip('.')}; the program runs without --lines")
+
+    def _prepare_cycles(self) -> None:
+        import gc
+
+        from kucha.producers import Producers  # now, so that importing it is not traced
+
+        self.collect = gc.collect
+        self.producers = Producers()
+
+    def _watch_cycles(self, producers: Producers) -> None:
+        try:
+            producers.start()
+        except self.core.Refused as refusal:
+            self.producers = None
+            say(f"{str(refusal).rstrip('.')}; the program runs without --cycles")
 
     def _install_collector(self) -> None:
         from kucha import gc
@@ -252,6 +275,8 @@ class Session:
         atexit.register(self.finish)
         if self.installed:
             self.triggers.start()
+        if self.producers is not None:
+            self._watch_cycles(self.producers)
         if capture is not None:
             self._start_capture(capture)
         elif wishes.heap_only:
@@ -361,9 +386,13 @@ class Session:
             if self.installed:
                 self.triggers.finish()  # while birthplaces are known
                 self._draw_arenas()
+            if self.producers is not None and os.getpid() == self.process:
+                self.collect()  # while birthplaces are known
             # Next, and without a keyword, so that nothing of ours gets into the capture. In a forked child that is not
             # followed there is no capture to close, and tracing simply ends.
             cost = self.core.trace_stop(None, True) if self.core.tracing() else None
+            if self.producers is not None:
+                self.producers.stop()
             if self.lines is not None:
                 self.lines.stop()
             if self.wishes.gil:
@@ -388,6 +417,8 @@ class Session:
             text = self.summary.untraced(self.core.stats(), self, duration)
         if wishes.gil and not wishes.quiet and "kucha.gil" in sys.modules:
             text += sys.modules["kucha.gil"].summary()
+        if self.producers is not None and not wishes.quiet:
+            text += "\n" + self.producers.text(wishes.top, self.folder)
         if self.lines is not None and not wishes.quiet:
             text += self.lines.summary(wishes.top, self.folder)
         if wishes.stats and self.installed:
@@ -395,6 +426,11 @@ class Session:
         if text:
             sys.stderr.write(text)
             sys.stderr.flush()
+        if wishes.cycles and self.producers is not None:
+            import json
+
+            told = json.dumps(self.producers.as_dict(), indent=1, ensure_ascii=False)
+            self._write(f"{told}\n".encode("utf-8", "backslashreplace"), wishes.cycles, "the cycles are")
         if self.lines is not None:
             self._write_lines(self.lines)
         if wishes.map is not None and self.drawing is not None:

@@ -9,6 +9,7 @@
  */
 #include "cpython/collector.h"
 
+#include "cpython/producers.h"
 #include "os/clock.h"
 #include "os/pages.h"
 
@@ -287,9 +288,14 @@ static int generation_of(PyObject *info) {
     return generation >= 0 && generation <= KU__GENERATION_FULL ? (int)generation : -1;
 }
 
+static size_t collected_of(PyObject *info) {
+    long collected = number_of(info, "collected");
+    return (size_t)(collected > 0 ? collected : 0);
+}
+
 static size_t found_of(PyObject *info) {
-    long collected = number_of(info, "collected"), uncollectable = number_of(info, "uncollectable");
-    return (size_t)(collected > 0 ? collected : 0) + (size_t)(uncollectable > 0 ? uncollectable : 0);
+    long uncollectable = number_of(info, "uncollectable");
+    return collected_of(info) + (size_t)(uncollectable > 0 ? uncollectable : 0);
 }
 
 /* The entry of our list: what the interpreter calls. */
@@ -303,8 +309,13 @@ static PyObject *on_collection(PyObject *self, PyObject *const *arguments, Py_ss
     if (PyUnicode_CompareWithASCIIString(arguments[0], "start") == 0) {
         collector->began = ku__clock_nanoseconds();
         call_theirs(collector, arguments);
+        ku__producers_begin();
         collection_begins(collector, generation);
+        if (collector->sentinel.node._gc_next == 0 && !collector->put_by) {
+            ku__producers_join(generation);
+        }
     } else {
+        ku__producers_end(generation, collected_of(arguments[1]));
         collection_ends(collector, found_of(arguments[1]));
         call_theirs(collector, arguments);
     }
@@ -322,6 +333,7 @@ static PyObject *on_found(PyObject *self, PyObject *weak) {
         return NULL;
     }
     ku__collector_show(collector);
+    ku__producers_found(&collector->sentinel.node);
     Py_RETURN_NONE;
 }
 
@@ -427,6 +439,7 @@ int ku__collector_install(bool eager) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     collector->theirs = state->callbacks; /* with the interpreter's reference */
     collector->ours = list;
+    ku__producers_collector(true);
     state->callbacks = list;
     enlist(collector);
     return 0;
@@ -446,6 +459,7 @@ bool ku__collector_uninstall(void) {
     PyObject *list = collector->ours;
     state->callbacks = collector->theirs;
     collector->theirs = NULL;
+    ku__producers_collector(false);
     delist(collector);
     Py_DECREF(list);
     if (collectors == NULL) {

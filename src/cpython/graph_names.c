@@ -4,6 +4,7 @@
 #if KU__FACTS_SUPPORTED
 
 #include "cpython/graph_making.h"
+#include "cpython/graph_read.h"
 #include "cpython/tracing.h"
 #include "trace/fast.h"
 
@@ -60,8 +61,7 @@ static PyObject *value_of(const PyObject *namespace, const char *name) {
     return NULL;
 }
 
-/* What the type's dict says of its module; NULL where it says nothing. */
-static const PyObject *module_of(const PyTypeObject *type) {
+const PyObject *ku__module_of_type(const PyTypeObject *type) {
     PyObject *module = value_of(type->tp_dict, "__module__");
     return module != NULL && PyUnicode_Check(module) ? module : NULL;
 }
@@ -78,7 +78,8 @@ static uint32_t make_type(ku__making *making, const PyTypeObject *type) {
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) {
         return make_static_type(making, type);
     }
-    const PyObject *module = module_of(type), *name = ((const PyHeapTypeObject *)(const void *)type)->ht_qualname;
+    const PyObject *module = ku__module_of_type(type),
+                   *name = ((const PyHeapTypeObject *)(const void *)type)->ht_qualname;
     return ku__maker_type(&making->maker, module == NULL ? KU_GRAPH_NONE : ku__name_of_text(making, module),
                           name == NULL ? ku__name_of_chars(making, type->tp_name) : ku__name_of_text(making, name),
                           KU_NODE_TYPE_HEAP);

@@ -44,6 +44,9 @@ bool ku__read_object(ku__reading *reading, PyObject *object, uint32_t type, bool
 /* Bytes that were asked for, header included; 0: unknown. */
 size_t ku__object_bytes(PyObject *object, uint32_t front);
 
+/* What a class's dict says of its module, a str; NULL where it says nothing. */
+const PyObject *ku__module_of_type(const PyTypeObject *type);
+
 /* A str's text as UTF-8, cut to `size`; returns its bytes. */
 size_t ku__utf8_of(const PyObject *text, char *out, size_t size);
 

@@ -289,6 +289,15 @@ PyDoc_STRVAR(gc_pauses_doc,
              "gc_pauses() -> dict\n\nsince (seconds) and generations: count, total and longest in\n"
              "seconds, histogram by powers of two of a microsecond.");
 
+PyDoc_STRVAR(gc_producers_start_doc,
+             "gc_producers_start() -> None\n\nWatch what collections find dead, for one more who asks. Raises Refused\n"
+             "where this interpreter's collector is not known.");
+PyDoc_STRVAR(gc_producers_stop_doc, "gc_producers_stop() -> None\n\nOne fewer; with the last one all is forgotten.");
+PyDoc_STRVAR(gc_producers_doc,
+             "gc_producers() -> dict | None\n\ncollections, dead, looked, cycles, unnamed, refused, and records:\n"
+             "(number, kind, source, place, closing, name, example, cycles, objects, bytes, collections); kind is ''\n"
+             "for objects by type and birthplace. None while nobody watches.");
+
 static PyMethodDef methods[] = {
     {"facts", facts, METH_NOARGS, facts_doc},
     {"install", install, METH_NOARGS, install_doc},
@@ -320,6 +329,9 @@ static PyMethodDef methods[] = {
     {"gc_settle", ku__gc_settle_call, METH_NOARGS, gc_settle_doc},
     {"gc_status", ku__gc_status_call, METH_NOARGS, gc_status_doc},
     {"gc_pauses", ku__gc_pauses_call, METH_NOARGS, gc_pauses_doc},
+    {"gc_producers", ku__gc_producers_call, METH_NOARGS, gc_producers_doc},
+    {"gc_producers_start", ku__gc_producers_start_call, METH_NOARGS, gc_producers_start_doc},
+    {"gc_producers_stop", ku__gc_producers_stop_call, METH_NOARGS, gc_producers_stop_doc},
     {"resident", ku__resident_call, METH_NOARGS, resident_doc},
     {"line_callbacks", ku__line_callbacks_call, METH_O, line_callbacks_doc},
     {"gil_start", WITH_KEYWORDS(ku__gil_start_call), METH_VARARGS | METH_KEYWORDS, gil_start_doc},

@@ -67,6 +67,10 @@ PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored);
 PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored);
 PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored);
 
+PyObject *ku__gc_producers_start_call(PyObject *module, PyObject *ignored); /* producers_records.c */
+PyObject *ku__gc_producers_stop_call(PyObject *module, PyObject *ignored);
+PyObject *ku__gc_producers_call(PyObject *module, PyObject *ignored);
+
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
 
 PyObject *ku__census_call(PyObject *module, PyObject *ignored); /* census.c */

@@ -10,6 +10,12 @@
 #define IN_FRONT (1UL << 4) /* _Py_TPFLAGS_MANAGED_DICT of 3.11, which has no public name there */
 #endif
 
+uint32_t ku__front_of(PyTypeObject *type) {
+    unsigned long flags = PyType_GetFlags(type);
+    uint32_t front = (flags & Py_TPFLAGS_HAVE_GC) != 0 ? KU__FRONT_PART : 0;
+    return front + ((flags & IN_FRONT) != 0 ? KU__FRONT_PART : 0);
+}
+
 #define SLOTS_LEAST 4096u /* an interpreter starts with some hundred types; a large program has some ten thousand */
 
 #define FILTER_BYTES ((size_t)1 << KU__TYPES_FILTER_BITS >> 3)
@@ -66,9 +72,7 @@ static bool add(ku__types *types, PyTypeObject *type) {
     if (entry == NULL) {
         return false;
     }
-    unsigned long flags = PyType_GetFlags(type);
-    uint32_t front = (flags & Py_TPFLAGS_HAVE_GC) != 0 ? KU__FRONT_PART : 0;
-    *entry = (ku__type_entry){.type = type, .front = front + ((flags & IN_FRONT) != 0 ? KU__FRONT_PART : 0)};
+    *entry = (ku__type_entry){.type = type, .front = ku__front_of(type)};
     enter(types, ku__types_count(types) - 1);
     return true;
 }

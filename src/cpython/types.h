@@ -46,6 +46,9 @@ typedef struct ku__types {
  * be looked for in the table. */
 enum { KU__TYPES_FILTER_BITS = 15 };
 
+/* Bytes in front of the type's objects. */
+uint32_t ku__front_of(PyTypeObject *type);
+
 /* Fills the table; false with an exception set. Runs no code of the program's. Ends with ku__types_close(). */
 bool ku__types_open(ku__types *types);
 void ku__types_close(ku__types *types);

@@ -30,6 +30,7 @@ DOCUMENTS = (
     "dropin.md",
     "gc-hosted.md",
     "gc-concurrent.md",
+    "gc-cycles.md",
     "gil.md",
     "heap.md",
 )

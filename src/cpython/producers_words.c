@@ -1,0 +1,453 @@
+/* producers_words.c: references, types and birthplaces of dead objects, in words. See producers.h.
+ *
+ * What a reference is called is found as for a heap file (graph_read.h). Here it is put the way a person would say it:
+ *
+ *     Node.parent -> Node                    an attribute, whether the instance keeps it in a dict or beside its own
+ *     Node.children[...] -> Node             an item of a container that an attribute names
+ *     variable walk of function visit        a name that a function closes over
+ *     local error of frame of load           what a traceback keeps
+ *
+ * So a cycle is cut into parts: each begins with an object that has a name of its own, and what follows up to the next
+ * of these (lists, dicts, cells, bound methods, tracebacks) is the way to it. The part that leads back to the object
+ * that the cycle is told from closes it; but where a frame is in the cycle, it is the frame's local: that one is a
+ * leftover, the others are the program's data.
+ */
+#include "cpython/graph_facts.h"
+
+#if KU__FACTS_SUPPORTED
+
+#include "cpython/graph_read.h"
+#include "cpython/producers.h"
+#include "cpython/tracing.h"
+#include "trace/fast.h"
+
+#include <kucha/group.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    NAME_MOST = 256,    /* bytes of a name */
+    PHRASE_MOST = 1024, /* of a part, or of a whole cycle */
+    PARTS_FIRST = 4,    /* of a long cycle, parts that an example shows at its beginning */
+    PARTS_LAST = 2,     /* and at its end */
+};
+
+/* ---- writing ---- */
+
+typedef struct phrase {
+    char bytes[PHRASE_MOST];
+    size_t used;
+} phrase;
+
+__attribute__((format(printf, 2, 3))) static void put(phrase *to, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    size_t room = sizeof to->bytes - to->used;
+    int size = vsnprintf(to->bytes + to->used, room, format, arguments);
+    va_end(arguments);
+    if (size > 0) {
+        to->used += (size_t)size < room ? (size_t)size : room - 1;
+    }
+}
+
+static void put_text(phrase *to, const PyObject *text) {
+    char name[NAME_MOST];
+    size_t size = text == NULL ? 0 : ku__utf8_of(text, name, sizeof name);
+    put(to, "%.*s", (int)size, name);
+}
+
+/* Cut texts may end inside a character; whoever decodes them puts a mark there. */
+static uint32_t keep(ku__words *words, const phrase *from) {
+    return ku__maker_text(&words->texts, from->bytes, from->used);
+}
+
+/* ---- references ---- */
+
+static volatile uint32_t running; /* of ku__reading: of use in a child only */
+static const uint8_t banned[1];
+
+typedef struct reader {
+    ku__words_see *see;
+    void *argument;
+    uint64_t beside;
+    bool shares_keys;
+} reader;
+
+static void pass_on(void *argument, const ku__reference *reference) {
+    const reader *by = argument;
+    by->see(by->argument, reference->target);
+}
+
+static void add_beside(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    (void)block;
+    reader *by = argument;
+    by->beside += kind == KU__BUFFER_KEYS && by->shares_keys ? 0 : size;
+}
+
+uint64_t ku__words_read(ku__words *words, PyObject *item, ku__words_see *see, void *argument) {
+    reader by = {.see = see, .argument = argument};
+    by.shares_keys = PyDict_Check(item) && ((const PyDictObject *)(const void *)item)->ma_values != NULL;
+    ku__reading reading = {.see = pass_on, .own = add_beside, .argument = &by, .running = &running, .banned = banned};
+    reading.expected = words->expected;
+    ku__read_object(&reading, item, 0, true);
+    words->expected = reading.expected;
+    return ku__object_bytes(item, ku__front_of(Py_TYPE(item))) + by.beside;
+}
+
+typedef struct finding {
+    uintptr_t target;
+    ku__reference best; /* the first that has a name, or the first */
+    bool any;
+} finding;
+
+static void compare(void *argument, const ku__reference *reference) {
+    finding *by = argument;
+    if (reference->target == by->target && (!by->any || by->best.kind == KU_EDGE_UNKNOWN)) {
+        by->best = *reference;
+        by->any = true;
+    }
+}
+
+static void own_nothing(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    (void)argument;
+    (void)block;
+    (void)size;
+    (void)kind;
+}
+
+/* What the reference is called. */
+static ku__reference find_reference(ku__words *words, PyObject *from, PyObject *to) {
+    finding by = {.target = (uintptr_t)to, .best = {.kind = KU_EDGE_UNKNOWN}};
+    ku__reading reading = {
+        .see = compare, .own = own_nothing, .argument = &by, .named = true, .running = &running, .banned = banned};
+    reading.expected = words->expected;
+    ku__read_object(&reading, from, 0, true);
+    words->expected = reading.expected;
+    return by.best;
+}
+
+static bool is_called(const ku__reference *reference, const char *name) {
+    return reference->chars != NULL && strcmp(reference->chars, name) == 0;
+}
+
+/* ---- objects ---- */
+
+bool ku__words_principal(PyObject *item) {
+    return !(PyDict_CheckExact(item) || PyList_CheckExact(item) || PyTuple_CheckExact(item) ||
+             PyAnySet_CheckExact(item) || PyCell_Check(item) || PyMethod_Check(item) || PyTraceBack_Check(item));
+}
+
+static bool is_generator(PyObject *item) {
+    return PyGen_Check(item) || PyCoro_CheckExact(item) || PyAsyncGen_CheckExact(item);
+}
+
+static const char *last_part(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot == NULL ? name : dot + 1;
+}
+
+static void put_type(phrase *to, const PyTypeObject *type) {
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
+        put_text(to, ((const PyHeapTypeObject *)(const void *)type)->ht_qualname);
+    } else {
+        put(to, "%.*s", NAME_MOST, last_part(type->tp_name));
+    }
+}
+
+static const PyObject *code_name(PyObject *frame) {
+    const ku__frame_of_python *inner = ((const PyFrameObject *)(const void *)frame)->f_frame;
+    return inner != NULL && ku__fact_has_code(inner) ? ku__fact_code(inner)->co_qualname : NULL;
+}
+
+/* An object as a person would call it. */
+static void put_object(phrase *to, PyObject *item) {
+    if (PyFrame_Check(item)) {
+        put(to, "frame of ");
+        put_text(to, code_name(item));
+    } else if (PyFunction_Check(item)) {
+        put(to, "function ");
+        put_text(to, ((const PyFunctionObject *)(const void *)item)->func_qualname);
+    } else if (is_generator(item)) {
+        put(to, "%s ", last_part(Py_TYPE(item)->tp_name));
+        put_text(to, ((const PyGenObject *)(const void *)item)->gi_qualname);
+    } else if (PyType_Check(item)) {
+        put(to, "class ");
+        put_type(to, (const PyTypeObject *)(const void *)item);
+    } else {
+        put_type(to, Py_TYPE(item));
+    }
+}
+
+/* ---- parts of a cycle ---- */
+
+typedef struct part {
+    PyObject *const *items; /* the whole cycle */
+    uint32_t count;
+    uint32_t first, end; /* the part's objects; `end` is the next part's first, or the count */
+    bool exact;          /* places in containers are told, too */
+} part;
+
+static PyObject *object_at(const part *of, uint32_t number) {
+    return of->items[number % of->count];
+}
+
+static ku__reference reference_at(ku__words *words, const part *of, uint32_t number) {
+    return find_reference(words, object_at(of, number), object_at(of, number + 1));
+}
+
+static void put_name(phrase *to, const ku__reference *reference) {
+    if (reference->string != NULL) {
+        put_text(to, reference->string);
+    } else if (reference->chars != NULL) {
+        put(to, "%.*s", NAME_MOST, reference->chars);
+    }
+}
+
+/* A reference behind the first of a part. */
+static void put_step(phrase *to, const ku__reference *reference, bool exact) {
+    bool named = reference->string != NULL || reference->chars != NULL;
+    if (reference->kind == KU_EDGE_KEY) {
+        put(to, " key");
+    } else if (reference->kind == KU_EDGE_VALUE && named) {
+        put(to, "['");
+        put_name(to, reference);
+        put(to, "']");
+    } else if (reference->kind == KU_EDGE_ITEM && exact) {
+        put(to, "[%u]", reference->number);
+    } else if (reference->kind == KU_EDGE_ITEM || reference->kind == KU_EDGE_VALUE) {
+        put(to, "[...]");
+    } else if (named) {
+        put(to, ".");
+        put_name(to, reference);
+    } else {
+        put(to, reference->kind == KU_EDGE_TYPE ? ".__class__" : " (by a reference that has no name)");
+    }
+}
+
+/* The name of a variable that a function closes over, by its place in the tuple of cells; NULL. */
+static const PyObject *variable_of(PyObject *function, uint32_t place) {
+    const PyCodeObject *code = (const PyCodeObject *)((const PyFunctionObject *)(const void *)function)->func_code;
+    const PyTupleObject *names = (const PyTupleObject *)(const void *)code->co_localsplusnames;
+    Py_ssize_t at = (Py_ssize_t)code->co_nlocalsplus - code->co_nfreevars + (Py_ssize_t)place;
+    return place < (uint32_t)code->co_nfreevars && at >= 0 && at < Py_SIZE(names) ? names->ob_item[at] : NULL;
+}
+
+/* function -> __closure__ -> item -> cell -> what the variable holds. Returns the references told, or 0. */
+static uint32_t put_variable(ku__words *words, const part *of, phrase *to, phrase *name) {
+    PyObject *function = object_at(of, of->first);
+    if (!PyFunction_Check(function) || of->end - of->first < 3 || !PyCell_Check(object_at(of, of->first + 2))) {
+        return 0;
+    }
+    ku__reference cells = reference_at(words, of, of->first), place = reference_at(words, of, of->first + 1);
+    const PyObject *variable =
+        is_called(&cells, "__closure__") && place.kind == KU_EDGE_ITEM ? variable_of(function, place.number) : NULL;
+    if (variable == NULL) {
+        return 0;
+    }
+    put_text(name, variable);
+    put(to, "variable %.*s of ", (int)name->used, name->bytes);
+    put_object(to, function);
+    return 3;
+}
+
+static bool is_entry(const ku__reference *reference) {
+    return reference->kind == KU_EDGE_ITEM || reference->kind == KU_EDGE_VALUE || reference->kind == KU_EDGE_KEY;
+}
+
+/* The references that an instance's dict is only a place for are its own. */
+static uint32_t put_attribute(ku__words *words, const part *of, phrase *to, phrase *name, bool *entry) {
+    PyObject *item = object_at(of, of->first);
+    ku__reference reference = reference_at(words, of, of->first);
+    uint32_t told = 1;
+    if (is_called(&reference, "__dict__") && of->end - of->first > 1 && !PyType_Check(item)) {
+        ku__reference inner = reference_at(words, of, of->first + 1);
+        if (inner.kind == KU_EDGE_VALUE && inner.string != NULL) {
+            reference = inner;
+            reference.kind = KU_EDGE_ATTRIBUTE;
+            told = 2;
+        }
+    }
+    *entry = is_entry(&reference);
+    put_name(name, &reference);
+    if (reference.kind == KU_EDGE_LOCAL) {
+        put(to, "local %.*s of ", (int)name->used, name->bytes);
+        put_object(to, item);
+    } else {
+        put_object(to, item);
+        put_step(to, &reference, of->exact);
+    }
+    return told;
+}
+
+/* What the sort of its references is; by the objects on the way and the first of them. */
+static ku__closing closing_of(const part *of, bool variable, bool named) {
+    PyObject *item = object_at(of, of->first);
+    bool method = false, container = false;
+    for (uint32_t i = of->first + 1; i < of->end; i++) {
+        method |= PyMethod_Check(object_at(of, i)) != 0;
+        container |= !PyMethod_Check(object_at(of, i)) && !PyCell_Check(object_at(of, i));
+    }
+    if (PyFrame_Check(item) || is_generator(item)) {
+        return PyFrame_Check(item) ? KU__CLOSING_LOCAL : KU__CLOSING_GENERATOR;
+    }
+    if (PyType_Check(item) || variable) {
+        return variable ? KU__CLOSING_VARIABLE : KU__CLOSING_CLASS;
+    }
+    if (method) {
+        return KU__CLOSING_METHOD;
+    }
+    bool direct = ku__words_principal(item) && named;
+    return !ku__words_principal(item) || (container && !direct) ? KU__CLOSING_ITEM
+           : direct                                             ? KU__CLOSING_ATTRIBUTE
+                                                                : KU__CLOSING_OTHER;
+}
+
+/* Writes a part, up to the object that it leads to. */
+static ku__closing put_part(ku__words *words, const part *of, phrase *to, phrase *name) {
+    uint32_t told = put_variable(words, of, to, name);
+    bool variable = told != 0, item = false;
+    told = variable ? told : put_attribute(words, of, to, name, &item);
+    for (uint32_t i = of->first + told; i < of->end; i++) {
+        ku__reference reference = reference_at(words, of, i);
+        item |= is_entry(&reference);
+        put_step(to, &reference, of->exact);
+    }
+    ku__closing closing = closing_of(of, variable, name->used != 0);
+    bool plain = closing == KU__CLOSING_ATTRIBUTE || closing == KU__CLOSING_OTHER;
+    return plain && item ? KU__CLOSING_ITEM : closing;
+}
+
+/* The end of the part that begins with an object. */
+static uint32_t part_end(PyObject *const *items, uint32_t count, uint32_t first) {
+    uint32_t end = first + 1;
+    while (end < count && !ku__words_principal(items[end])) {
+        end++;
+    }
+    return end;
+}
+
+/* The part that closes the cycle: the last one, or a frame's. A cycle without a name in it is told by its last
+ * reference. */
+static part closing_part(PyObject *const *items, uint32_t count) {
+    part last = {items, count, count - 1, count, false};
+    for (uint32_t i = 0; ku__words_principal(items[0]) && i < count; i = part_end(items, count, i)) {
+        last.first = i;
+        last.end = part_end(items, count, i);
+        if (PyFrame_Check(items[i])) {
+            break;
+        }
+    }
+    return last;
+}
+
+void ku__words_cycle(ku__words *words, PyObject *const *items, uint32_t count, ku__record *record) {
+    part closes = closing_part(items, count);
+    phrase text = {.used = 0}, name = {.used = 0};
+    record->kind = put_part(words, &closes, &text, &name);
+    put(&text, " -> ");
+    put_object(&text, object_at(&closes, closes.end));
+    record->closing = keep(words, &text);
+    record->name = name.used != 0 ? keep(words, &name) : KU_GRAPH_NONE;
+    record->source = ku__words_type(words, Py_TYPE(object_at(&closes, closes.first)));
+    record->place = ku__words_place(words, object_at(&closes, closes.first));
+}
+
+static uint32_t count_parts(PyObject *const *items, uint32_t count) {
+    uint32_t parts = 0;
+    for (uint32_t i = 0; i < count; i = part_end(items, count, i)) {
+        parts++;
+    }
+    return parts;
+}
+
+uint32_t ku__words_example(ku__words *words, PyObject *const *items, uint32_t count) {
+    uint32_t parts = count_parts(items, count), number = 0;
+    bool is_long = parts > PARTS_FIRST + PARTS_LAST + 1;
+    phrase text = {.used = 0};
+    for (uint32_t i = 0; i < count; number++) {
+        part one = {items, count, i, part_end(items, count, i), true};
+        phrase name = {.used = 0};
+        if (!is_long || number < PARTS_FIRST || number >= parts - PARTS_LAST) {
+            put_part(words, &one, &text, &name);
+            put(&text, " -> ");
+        } else if (number == PARTS_FIRST) {
+            put(&text, "(%u more) -> ", parts - PARTS_FIRST - PARTS_LAST);
+        }
+        i = one.end;
+    }
+    put_object(&text, items[0]);
+    put(&text, count == 1 || parts == 1 ? " (the same)" : " (the first)");
+    return keep(words, &text);
+}
+
+/* ---- types ---- */
+
+static void put_full_type(phrase *to, const PyTypeObject *type) {
+    const PyObject *module = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 ? ku__module_of_type(type) : NULL;
+    if (module == NULL) {
+        const char *name = type->tp_name;
+        put(to, "%.*s", NAME_MOST, strncmp(name, "builtins.", 9) == 0 ? name + 9 : name);
+        return;
+    }
+    put_text(to, module);
+    if (strcmp(to->bytes, "__main__") == 0 || strcmp(to->bytes, "builtins") == 0) {
+        to->used = 0;
+    } else {
+        put(to, ".");
+    }
+    put_type(to, type);
+}
+
+void ku__words_begin(ku__words *words) {
+    memset(words->types, 0, sizeof words->types);
+}
+
+uint32_t ku__words_type(ku__words *words, const PyTypeObject *type) {
+    size_t at = ((uintptr_t)type >> 4) % (sizeof words->types / sizeof words->types[0]);
+    if (words->types[at].type != type) {
+        phrase text = {.used = 0};
+        put_full_type(&text, type);
+        words->types[at].type = type;
+        words->types[at].text = keep(words, &text);
+    }
+    return words->types[at].text;
+}
+
+/* ---- birthplaces ---- */
+
+static uint32_t text_of_site(ku__words *words, const ku__tracer *tracer, uint32_t site) {
+    ku__frame frame;
+    ku__code_facts code;
+    if (ku__site_frames(tracer, site, &frame, 1) == 0 || frame.code == 0 || !ku__code_read(tracer, frame.code, &code)) {
+        return KU_GRAPH_NONE;
+    }
+    int32_t line = ku_line_of(code.line_table, code.line_table_bytes, code.first_line, frame.instruction);
+    phrase text = {.used = 0};
+    put(&text, "%.*s:%d", (int)code.filename_bytes, code.filename, (int)line);
+    if (code.qualname_bytes > 0 && code.qualname[0] != '<') { /* <module> says nothing */
+        put(&text, " in %.*s", (int)code.qualname_bytes, code.qualname);
+    }
+    return keep(words, &text);
+}
+
+uint32_t ku__words_place(ku__words *words, PyObject *item) {
+    enum { ERA = 32 }; /* sites have 27 bits */
+    const ku__tracer *tracer = ku__tracing_state.kept;
+    ku__block_facts facts;
+    void *block;
+    if (tracer == NULL || !ku__bridge_state.installed || !ku__object_block(item, &block, &facts) ||
+        facts.site == NULL || KU__SLOT_SITE(*facts.site) == 0) {
+        return KU_GRAPH_NONE;
+    }
+    uint32_t site = KU__SLOT_SITE(*facts.site);
+    uintptr_t key = (uintptr_t)ku__tracing_era() << ERA | site;
+    uint32_t found = ku__pointer_find(&words->places, key);
+    if (found == KU__POINTER_NONE) {
+        found = text_of_site(words, tracer, site);
+        ku__pointer_add(&words->places, key, found); /* refused: it is found again the next time */
+    }
+    return found;
+}
+
+#endif
