@@ -27,12 +27,12 @@ SECTIONS = (*NATIVE, *COLLECTOR, "programs", "suite", *INSTRUMENTS, "gc", "heap"
 EPILOG = """\
 sections beside the programs:
   gc            full collections of CPython's heaps by kucha's collector: 0.7 and 3.3 million live containers of four
-                kinds in three orders, 1 and 5 million dead, and its share in building a heap; --full: 10 million, too
+                kinds in three orders, 1 and 5 million dead, and its share in building a heap; --full: 10 million mixed
   heap          census, heap file, holders, retained sizes, guppy's heap(), a core file, dominators, beside objgraph,
                 guppy3 and pympler, 1.5 million objects; --full: 6.6 million, and dominators of 10 million nodes
   web           a Flask application with SQLAlchemy and a cache of 500,000 containers under load, stock and with
-                kucha's collector, stopping and concurrent; only where it is asked for: 90 seconds a round, and the
-                figure needs --rounds 20
+                kucha's collector, stopping and concurrent; only where it is asked for: a minute a round, and the figure
+                needs --rounds 20
   pyperformance every benchmark of the suite that can be had here, with kucha's allocator and its collector; only where
                 it is asked for: twenty minutes with --rounds 3, and a first run brings 30 packages from PyPI
 """

@@ -45,7 +45,7 @@ class WebOptions:
     top: Path
     rounds: int
     containers: int = 500_000
-    seconds: float = 12.0
+    seconds: float = 8.0
 
 
 def run(options: WebOptions, interpreter: Interpreter, packages: list[str], mode: str, rate: float) -> Any:
