@@ -37,7 +37,7 @@ test: ## everything that must pass, on every interpreter found (under half an ho
 	@scripts/test
 
 test-long: ## CPython's whole test suites with and without kucha, and a campaign of random operations (hours)
-	@scripts/setup test interpreters
+	@scripts/setup test interpreters programs
 	@scripts/test --long
 
 bench: ## the benchmarks, with peers beside us

@@ -229,25 +229,45 @@ def _show_merged(file: Heap, values: dict[str, Any]) -> int:
     for index, row in enumerate(rows):
         if row.parent is not None:
             children.setdefault(row.parent, []).append(index)
-    tree = Tree(_merged_text(file, rows[0], rows[0]), guide_style="dim")
+    tree = Tree(_merged_text(file, rows[0], rows[0], ""), guide_style="dim")
     waiting = [(tree, 0, 0)]
     while waiting:
         branch, index, depth = waiting.pop()
         if depth == values["depth"]:
             continue
-        inner = sorted(children.get(index, ()), key=lambda child: -rows[child].nodes)
-        large = [child for child in inner[:TREE_BRANCHES] if rows[child].nodes >= LEAST_SHARE * rows[0].nodes]
-        waiting += [(branch.add(_merged_text(file, rows[child], rows[0])), child, depth + 1) for child in large]
+        inner = sorted(_merged_inside(file, rows, children, index), key=lambda pair: -rows[pair[0]].nodes)
+        large = [pair for pair in inner[:TREE_BRANCHES] if rows[pair[0]].nodes >= LEAST_SHARE * rows[0].nodes]
+        waiting += [(branch.add(_merged_text(file, rows[at], rows[0], by)), at, depth + 1) for at, by in large]
     out.print(tree)
     return 0
 
 
-def _merged_text(file: Heap, row: Merged, whole: Merged) -> str:
+def _merged_inside(file: Heap, rows: list[Merged], children: dict[int, list[int]], index: int) -> list[tuple[int, str]]:
+    """The rows below one, each with the reference that leads there, where it is but one; namespaces are folded."""
+
+    def reference(above: int, below: int) -> str:
+        single = rows[above].through == rows[below].through == 1
+        return heap_words.reference_to(file[rows[above].example], file[rows[below].example]) if single else ""
+
+    found = []
+    for child in children.get(index, ()):
+        by = reference(index, child)
+        inside = children.get(child, ())
+        if by == heap_words.NAMESPACE and sum(rows[one].nodes for one in inside) == rows[child].nodes:
+            found += [(one, heap_words.attribute(reference(child, one))) for one in inside]
+        else:
+            found.append((child, by))
+    return found
+
+
+def _merged_text(file: Heap, row: Merged, whole: Merged, by: str) -> str:
     example = file[row.example]
     alone = row.through == 1 or not example.is_object
     name = heap_words.name(example) if alone else row.name
     many = f" through {number(row.through)}" if row.through > 1 else ""
-    return f"{percent(row.nodes, whole.nodes):>6} {number(row.nodes)}, {size(row.bytes)}{many}  [cyan]{say(name)}[/]"
+    held = f"{say(heap_words.reference(by))} " if by else ""
+    what = f"{held}[cyan]{say(name)}[/]"
+    return f"{percent(row.nodes, whole.nodes):>6} {number(row.nodes)}, {size(row.bytes)}{many}  {what}"
 
 
 def _do_holders(words: list[str], values: dict[str, Any]) -> int:

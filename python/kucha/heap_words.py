@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from kucha.heap import ROOT, Node
 
-_NAMESPACE = "slot __dict__"
+NAMESPACE = "slot __dict__"
 _ENTRY = "value of "
 _OWNERS_LOOKED_AT = 10_000  # of a dict: every function of a module refers to the module's
 
@@ -35,7 +35,7 @@ def owner(node: Node) -> Node | None:
     if node.type != "dict" or node.label:
         return None
     for number, by in node.heap.analysis.referrers(node.number, _OWNERS_LOOKED_AT)[1]:
-        if by == _NAMESPACE:
+        if by == NAMESPACE:
             return Node(node.heap, number)
     return None
 
@@ -84,7 +84,7 @@ def steps(path: list[Node]) -> list[tuple[Node, str]]:
     found = []
     at = 1 if len(path) > 1 and path[0].number == ROOT else 0
     while at < len(path):
-        folds = names[at] == _NAMESPACE and names[at + 1].startswith(_ENTRY)
+        folds = names[at] == NAMESPACE and names[at + 1].startswith(_ENTRY)
         found.append((path[at], attribute(names[at + 1]) if folds else names[at]))
         at += 2 if folds else 1
     return found
@@ -106,16 +106,20 @@ def attribute(by: str) -> str:
     return f"attribute {by.removeprefix(_ENTRY)}" if by.startswith(_ENTRY) else by
 
 
+def reference_to(holder: Node, held: Node) -> str:
+    """The reference from one node to another; none where the holder is a place that only lists what it holds."""
+    by: str = holder.heap.analysis.edge(holder.number, held.number)
+    return "" if _only_lists(holder, by) else by
+
+
 def children(node: Node, inside: list[Node]) -> list[tuple[Node, str]]:
     """What a node keeps alive, each with the reference to it; a namespace's own children stand for the namespace."""
-    edge = node.heap.analysis.edge
     found = []
     namespace = owner(node) is not None
     for child in inside:
-        by = edge(node.number, child.number)
-        by = "" if _only_lists(node, by) else by
-        if by == _NAMESPACE:
-            found += [(one, attribute(edge(child.number, one.number))) for one in child.dominated(len(inside))]
+        by = reference_to(node, child)
+        if by == NAMESPACE:
+            found += [(one, attribute(reference_to(child, one))) for one in child.dominated(len(inside))]
         else:
             found.append((child, attribute(by) if namespace else by))
     return sorted(found, key=lambda pair: -pair[0].retained)

@@ -23,7 +23,10 @@ CHROOTS = {"trixie": ("3.13",), "sid": ("3.14", "3.15")}
 # Of pyenv's interpreters, the versions that no supported Debian suite brings or brings in another micro.
 PYENV_MINORS = ("3.12", "3.13")
 
-PACKAGES = ("gcc", "libc6-dev", "meson", "ninja-build", "libxxhash-dev", "netbase", "media-types", "tzdata")
+PACKAGES = (
+    *("gcc", "libc6-dev", "meson", "ninja-build", "libxxhash-dev", "netbase", "media-types", "tzdata"),
+    *("libelf-dev", "pkgconf"),  # reading core files; Meson asks pkg-config for the library
+)
 PACKAGES_PER_MINOR = ("python{}", "python{}-dev", "libpython{}-testsuite")
 
 
@@ -146,13 +149,48 @@ def debian_mirror() -> str:
     raise Unavailable("apt is not configured for a mirror of Debian, so there is nothing to make chroots from")
 
 
+def packages_for(minors: tuple[str, ...]) -> list[str]:
+    """What a chroot with these releases of Python needs."""
+    return [*PACKAGES, *(form.format(minor) for minor in minors for form in PACKAGES_PER_MINOR)]
+
+
+def missing_packages(root: Path, minors: tuple[str, ...]) -> list[str]:
+    """Packages that a chroot lacks, which an older version of this file made."""
+    known = (
+        root / "var" / "lib" / "dpkg" / "info"
+    )  # a list of files for each package, NAME.list or NAME:ARCHITECTURE.list
+    return [
+        name
+        for name in packages_for(minors)
+        if not (known / f"{name}.list").exists() and not any(known.glob(f"{name}:*.list"))
+    ]
+
+
+def complete_chroot(suite: str, missing: list[str]) -> None:
+    """Adds packages to a chroot that is in place; tests that need them are skipped where that does not go."""
+    place = folder_of_chroots() / suite
+    print(f"interpreters: adding {', '.join(missing)} to {place}", flush=True)
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
+    log = place.with_name(f"{suite}.log")
+    with log.open("w") as stream:
+        for command in (install, ["apt-get", "update", "-qq"], install):  # its lists may be old
+            inside = ["chroot", str(place), "env", "DEBIAN_FRONTEND=noninteractive", *command]
+            done = subprocess.run(inside, stdout=stream, stderr=subprocess.STDOUT, check=False)
+            if command is install and done.returncode == 0:
+                return
+    raise Unavailable(f"{suite} goes without {', '.join(missing)}: {last_line(log)} (all of it in {log})")
+
+
 def make_chroot(suite: str, minors: tuple[str, ...]) -> None:
     """Makes one chroot with debootstrap, beside its place first, so that what is in place is always whole."""
     place = folder_of_chroots() / suite
     if place.exists():
+        missing = missing_packages(place, minors)
+        if missing:
+            complete_chroot(suite, missing)
         return
     unfinished = place.with_name(f".{suite}.{os.getpid()}")
-    packages = list(PACKAGES) + [form.format(minor) for minor in minors for form in PACKAGES_PER_MINOR]
+    packages = packages_for(minors)
     command = ["debootstrap", "--variant=minbase", "--include=" + ",".join(packages), suite, str(unfinished)]
     # A Debian older than the suite has no debootstrap script of that name; every modern suite uses sid's.
     scripts = Path("/usr/share/debootstrap/scripts")
@@ -178,8 +216,13 @@ def last_line(path: Path) -> str:
 
 
 def setup() -> int:
-    """Makes the chroots that are missing; a machine that cannot have them goes on without them."""
-    absent = {suite: minors for suite, minors in CHROOTS.items() if not (folder_of_chroots() / suite).exists()}
+    """Makes the chroots that are missing, or lack packages; a machine that cannot have them goes on without them."""
+    places = {suite: folder_of_chroots() / suite for suite in CHROOTS}
+    absent = {
+        suite: minors
+        for suite, minors in CHROOTS.items()
+        if not places[suite].exists() or missing_packages(places[suite], minors)
+    }
     if not absent:
         return 0
     names = ", ".join(minor for minors in absent.values() for minor in minors)

@@ -171,7 +171,8 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     cpython = [cpython_job(item, whole) for item in one_of_each_minor(interpreters)]
     if whole:
         long = [campaign_job(host), soak_job(host)]
-        long += [pytest_job(host, folder) for folder in ("tests/psutil", "tests/memory_profiler")]
+        long += [pytest_job(host, folder) for folder in ("tests/psutil", "tests/memory_profiler", "tests/programs")]
+        long.append(replace(pytest_job(host, "tests/python", pattern="test_guppy_suite.py"), name="guppy3's tests"))
         return [*builds, build_job(host, "asan"), *long, *cpython]
     builds += [build_job(host, variant) for variant in (*UNIT_VARIANTS, "valgrind") if variant != "release"]
     tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]

@@ -51,6 +51,27 @@ def _mappings() -> list[tuple[int, int, str, int, str, bool]]:
     return found
 
 
+def _behind_guards(mappings: list[tuple[int, int, str, int, str, bool]]) -> list[tuple[int, int, str, int, str, bool]]:
+    """Without the pages at the beginning of a thread's stack that nobody may touch, though they look like any others.
+
+    New C libraries make them so (madvise(2), MADV_GUARD_INSTALL); a core of the kernel's has nothing there, either.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    reader, writer = os.pipe()
+    found = []
+    for start, end, permissions, offset, name, written in mappings:
+        first = start
+        while permissions[0] == "r" and not name and first < end:
+            if libc.write(writer, ctypes.c_void_p(first), 1) == 1:
+                os.read(reader, 1)
+                break
+            first += PAGE
+        found.append((first, end, permissions, offset, name, written))
+    os.close(reader)
+    os.close(writer)
+    return [row for row in found if row[0] < row[1]]
+
+
 def _segments(mappings: list[tuple[int, int, str, int, str, bool]]) -> list[tuple[int, int, int]]:
     """(start, bytes in memory, bytes in the core) of each segment."""
     chosen = []
@@ -80,7 +101,7 @@ class CoreFile:
     """Everything but the memory, prepared, so that write() itself changes as little as can be."""
 
     def __init__(self, path: str) -> None:
-        mappings = _mappings()
+        mappings = _behind_guards(_mappings())
         segments = _segments(mappings)
         notes = _note(NT_PRPSINFO, _process_note())
         notes += _note(NT_AUXV, _read("auxv"))

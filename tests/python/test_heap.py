@@ -210,6 +210,17 @@ def test_namespaces_are_no_steps_of_their_own(kucha: Runner, tmp_path: Path) -> 
     steps = [line.split("  0x")[0].strip() for line in shown]
     assert steps == ["module app .cache", "dict [entry 7]", "app.Feed .text", "str"]
     assert len(json.loads(kucha("heap", "path", "--json", "n.heap", "0x6000").stdout)[1]) == 7
+    merged = kucha("heap", "path", "n.heap", "--where", "type = 'str' or type = 'app.Feed'").stdout.splitlines()
+    assert [line.split("  ")[-1] for line in merged] == [
+        "roots",
+        "work at app.py:3",
+        "(local mine) dict",
+        "[entry 7] app.Feed",
+        ".text str",
+    ]
+    dicts = kucha("heap", "path", "n.heap", "--where", "address = 0x3000 or address = 0x2000").stdout.splitlines()
+    steps = [line.split("  ")[-1] for line in dicts]  # of equal branches any may come first
+    assert sorted(steps) == ["(local mine) dict", ".__dict__ dict", "module app", "roots", "work at app.py:3"]
     tree = kucha("heap", "tree", "n.heap").stdout
     assert "[entry 7] app.Feed at 0x4000" in tree
     assert ".text str at 0x6000" in tree

@@ -252,6 +252,11 @@ def test_core_of_a_stock_program_is_read_from_the_collectors_lists(tmp_path: Pat
             assert id(obj) in found.number, type(obj)
             lost = wanted[id(obj)] - found.targets(id(obj))
             unsure = found.at(id(obj))["flags"] & 128
+            if lost and type(obj) is dict:
+                # values that lie in an instance are that one's in a core; releases differ in who of the two visits them
+                for owner in gc.get_referrers(obj):
+                    if id(owner) in found.number and getattr(owner, "__dict__", None) is obj:
+                        lost -= found.targets(id(owner))
             # a function's globals and a module's dict went on changing; what is not read for sure says so
             assert not lost or unsure or moving & set(lost), (type(obj), obj, lost)
             counted["unsure" if unsure else "sure"] += 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kucha.heap import Heap, Node
 
+_EVERYTHING = (1 << 31) - 1  # references of one node
 PICTURE_NODES = 60  # what a picture of boxes and arrows can show
 _COLUMNS = ("number", "address", "type", "size", "slack", "count", "age", "flags", "label", "birthplace", "retained")
 
@@ -74,7 +75,7 @@ def _json(heap: Heap, values: dict[str, Any]) -> bytes:
     """Every node with what it holds, by name and number."""
     nodes = []
     for node in _nodes(heap, values):
-        edges = heap.analysis.references(node.number, len(heap.analysis.column("targets")) // 4)
+        edges = heap.analysis.references(node.number, _EVERYTHING)
         nodes.append(dict(zip(_COLUMNS, _row(node), strict=True)) | {"references": edges})
     return json.dumps({"info": heap.info, "nodes": nodes}, indent=1).encode()
 

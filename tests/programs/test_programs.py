@@ -1,0 +1,145 @@
+"""Programs that people run, under ``kucha run --heap-dump``: they do what they do without, and every verb of
+``kucha heap`` answers about what they left.
+
+Flask, Django and NumPy come by ``scripts/setup programs``; a program whose package is not there is skipped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+PACKAGES = TOP / ".venv" / "programs"
+
+FLASK = """
+from flask import Flask, jsonify, request
+app = Flask(__name__)
+sessions = {}
+
+@app.route("/hit/<name>")
+def hit(name):
+    sessions.setdefault(name, []).append({"path": request.path, "seen": len(sessions)})
+    return jsonify(len(sessions[name]))
+
+client = app.test_client()
+for number in range(200):
+    assert client.get(f"/hit/user{number % 20}").status_code == 200
+print(len(sessions), sum(map(len, sessions.values())))
+"""
+DJANGO = """
+from django.conf import settings
+settings.configure(
+    ALLOWED_HOSTS=["*"], ROOT_URLCONF="app", SECRET_KEY="x", INSTALLED_APPS=["django.contrib.contenttypes"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
+import django
+django.setup()
+from django.http import JsonResponse
+from django.test import Client
+from django.urls import path
+seen = []
+
+def hit(request, name):
+    seen.append({"name": name, "path": request.path})
+    return JsonResponse({"seen": len(seen)})
+
+urlpatterns = [path("hit/<str:name>", hit)]
+if __name__ == "__main__":
+    import sys
+    sys.modules["app"] = sys.modules["__main__"]
+    client = Client()
+    for number in range(200):
+        assert client.get(f"/hit/user{number % 20}").status_code == 200
+    print(len(seen))
+"""
+NUMPY = """
+import numpy
+rows = {f"column{number}": numpy.arange(1000) * number for number in range(100)}
+objects = numpy.array([{"number": number} for number in range(500)], dtype=object)
+table = numpy.stack(list(rows.values()))
+print(int(table.sum()), len(objects), numpy.linalg.norm(table[3]) > 0)
+"""
+TESTS = """
+import pytest
+
+class Basket(list):
+    pass
+
+@pytest.fixture(scope="module")
+def basket():
+    return Basket(range(10))
+
+@pytest.mark.parametrize("number", range(30))
+def test_in(basket, number):
+    assert (number in basket) == (number < 10)
+"""
+# What is run, by name: the package that it needs, its file and that file's text, the words of the command.
+PROGRAMS = {
+    "flask": ("flask", "app.py", FLASK, ["app.py"]),
+    "django": ("django", "app.py", DJANGO, ["app.py"]),
+    "numpy": ("numpy", "app.py", NUMPY, ["app.py"]),
+    "pytest": ("pytest", "test_basket.py", TESTS, ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_basket.py"]),
+    "pip": ("pip", "empty.txt", "", ["-m", "pip", "--disable-pip-version-check", "list", "--path", "."]),
+}
+VERBS = ("top", "tree", "suspects", "pins", "duplicates", "slack")
+
+
+def environment() -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KUCHA")}
+    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(PACKAGES)])
+    return inherited | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONHASHSEED": "0"}
+
+
+def ask(folder: Path, *words: str) -> str:
+    """What the interpreter answers; it must not complain."""
+    command = [sys.executable, *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=280, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the heap files of a program: at its end, and of the same once more."""
+    package, file, text, words = PROGRAMS[request.param]
+    if not (PACKAGES / package).is_dir() and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not here; scripts/setup programs brings it")
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / file).write_text(text)
+    plain = ask(folder, *words)
+    for name in ("first", "again"):
+        options = ["-q", "-o", f"{name}.kucha", "--heap-dump", f"{name}.heap"]
+        under = ask(folder, "-m", "kucha", "run", *options, *words)
+        if request.param != "pytest":  # which tells how long it took
+            assert under == plain
+    return folder
+
+
+def test_every_verb_answers(program: Path) -> None:
+    for verb in VERBS:
+        assert ask(program, "-m", "kucha", "heap", verb, "first.heap")
+        assert json.loads(ask(program, "-m", "kucha", "heap", verb, "--json", "--top", "5", "first.heap"))
+    for by in ("type", "module", "site", "size", "age"):
+        assert ask(program, "-m", "kucha", "heap", "top", "--by", by, "first.heap")
+    assert "born" in ask(program, "-m", "kucha", "heap", "diff", "first.heap", "again.heap")
+    for ending in ("heapsnapshot", "csv", "json", "dot"):
+        ask(program, "-m", "kucha", "heap", "export", "-f", "first.heap", "-o", f"first.{ending}")
+        assert (program / f"first.{ending}").stat().st_size > 1000
+
+
+def test_objects_are_reached_by_names(program: Path) -> None:
+    found = ask(program, "-m", "kucha", "heap", "query", "--json", "--sort", "retained", "first.heap", "type = 'dict'")
+    for node in json.loads(found)["nodes"][:10]:
+        shown = ask(program, "-m", "kucha", "heap", "path", "first.heap", node["address"])
+        assert shown.startswith(("modules\n", "interpreter\n", "immortal\n", "thread ", "C or unknown\n")), shown
+        assert ask(program, "-m", "kucha", "heap", "holders", "first.heap", node["address"])
+    merged = ask(program, "-m", "kucha", "heap", "path", "--where", "type = 'function'", "first.heap")
+    assert "module" in merged and "function" in merged
