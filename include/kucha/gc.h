@@ -63,7 +63,8 @@ KU_API bool ku_gc_is_enabled(const ku_isolate *isolate);
  * where that is allowed. 0: no such wish, the default. KU_INVALID for less.
  *
  * The pause of KU_GC_FORKED is mostly the clone(2), which copies the page tables: some 40 ms for 500 MiB of small
- * pages, less where the isolate was opened with KU_HUGE_ALWAYS (isolate.h) and the system had huge pages. */
+ * pages. So from then on the isolate's heaps, from 16 MiB on, take new memory on huge pages if the system has any,
+ * whatever these cost (not where the isolate was opened with KU_HUGE_NEVER): ask for it before the heap grows. */
 typedef enum ku_gc_mode { KU_GC_WHOLE, KU_GC_STEPPED, KU_GC_FORKED } ku_gc_mode;
 KU_API bool ku_gc_set_mode(ku_isolate *isolate, ku_gc_mode mode, double seconds);
 

@@ -74,11 +74,12 @@ static double try_huge(char *address) {
 bool ku__backing_arena(ku_heap *heap, uint32_t number) {
     ku__backing *backing = &heap->backing;
     char *address = ku__arena_address(number);
-    if (backing->wish == KU_HUGE_ALWAYS) {
+    size_t held = heap->arenas * KU__ARENA_SIZE;
+    if (backing->wish == KU_HUGE_ALWAYS ||
+        (backing->wish == KU_HUGE_AUTO && backing->is_imaged && held >= KU__HUGE_IMAGED)) {
         ku__pages_advise_huge(address, KU__ARENA_SIZE);
         return true;
     }
-    size_t held = heap->arenas * KU__ARENA_SIZE;
     bool may_try = backing->wish == KU_HUGE_AUTO && KU__ARENA_SIZE >= KU__HUGE_PAGE && backing->small_price != 0;
     if (!may_try || held < backing->trial_at) {
         return false;

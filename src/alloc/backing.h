@@ -16,7 +16,9 @@
  * pages are tried once, go on while they are the cheaper of the two, and are tried again when the heap has doubled.
  * That bounds what a wrong guess costs: one huge page for each doubling.
  *
- * A program decides otherwise by ku_heap_options.huge_pages: always (every arena is advised) or never (neither).
+ * A program decides otherwise by ku_heap_options.huge_pages: always (every arena is advised) or never (neither). A heap
+ * of which images are made (a collection by a child) asks for huge pages at any price: a clone copies the table of its
+ * pages, 512 entries for each huge one, and keeps the program waiting meanwhile.
  *
  * Lock: the heap's holder. Sources: madvise(2), Documentation/admin-guide/mm/transhuge.rst of Linux.
  */
@@ -28,6 +30,7 @@
 enum {
     KU__AHEAD_POOLS = 64,        /* 1/64: what a heap may be too large by in this way */
     KU__HUGE_FROM = 64 << 20,    /* bytes of arenas: 2 MiB are 3 % of it */
+    KU__HUGE_IMAGED = 16 << 20,  /* the same of a heap of which images are made: their clone takes a millisecond */
     KU__HUGE_PAGE = 2 << 20,     /* where a huge page is larger, it is seen that none came, and that is that */
     KU__PRICED_BYTES = 64 << 10, /* prices are nanoseconds for so many bytes */
 };
@@ -35,6 +38,7 @@ enum {
 typedef struct ku__backing {
     ku_huge_pages wish;
     bool on_huge;       /* new arenas are advised */
+    bool is_imaged;     /* whatever it costs */
     double small_price; /* of small pages taken ahead, smoothed; 0: not known yet */
     size_t trial_at;    /* bytes of arenas at which huge pages are tried (again) */
     size_t populated;   /* bytes of pools that were taken whole, in all */

@@ -31,7 +31,8 @@ static const struct table {
     {offsetof(ku__space, aged.slots), sizeof(uint32_t)},
     {offsetof(ku__space, scope.slots), sizeof(uint32_t)},
 };
-enum { TABLES = sizeof tables / sizeof *tables, STANDING = 3, STOOD = 4, REST = 5 };
+enum { CANDIDATES = 2, STANDING = 3, STOOD = 4 };
+_Static_assert(sizeof tables / sizeof *tables == KU__SPACE_TABLES, "space.h knows how many there are");
 
 static void *table_get(const ku__space *space, size_t i) {
     void *table;
@@ -48,35 +49,35 @@ static bool is_absent(const ku__space *space, size_t i) {
     return (i == STANDING || i == STOOD) && space->standing == NULL;
 }
 
-static bool map_tables(const ku__space *space, void *larger[TABLES], size_t wanted) {
-    for (size_t i = 0; i < TABLES; i++) {
-        larger[i] = is_absent(space, i) ? NULL : ku__pages_map(wanted * tables[i].each);
-        if (larger[i] == NULL && !is_absent(space, i)) {
-            while (i-- > 0) {
-                ku__pages_unmap(larger[i], wanted * tables[i].each);
-            }
+/* Pages move, and their contents with them: nothing is copied. */
+static bool table_grow(ku__space *space, size_t i, uint32_t wanted) {
+    size_t each = tables[i].each, old = space->table_slots[i] * each;
+    if (is_absent(space, i) || space->table_slots[i] >= wanted) {
+        return true;
+    }
+    void *larger = old == 0 ? ku__pages_map(wanted * each) : ku__pages_resize(table_get(space, i), old, wanted * each);
+    if (larger != NULL) {
+        table_set(space, i, larger);
+        space->table_slots[i] = wanted;
+    }
+    return larger != NULL;
+}
+
+static void table_drop(ku__space *space, size_t i) {
+    ku__pages_unmap(table_get(space, i), space->table_slots[i] * tables[i].each);
+    table_set(space, i, NULL);
+    space->table_slots[i] = 0;
+}
+
+/* Where memory ends half way, those that have grown stay so, and the space as it is. */
+static bool grow(ku__space *space) {
+    uint32_t wanted = space->slot_capacity != 0 ? space->slot_capacity * 2 : SLOTS_LEAST;
+    for (size_t i = 0; i < KU__SPACE_TABLES; i++) {
+        if (!table_grow(space, i, wanted)) {
             return false;
         }
     }
-    return true;
-}
-
-/* `rest` has no meaning while code of the program runs, and only then tables grow: it is the largest, and new. */
-static bool grow(ku__space *space) {
-    size_t wanted = space->slot_capacity != 0 ? (size_t)space->slot_capacity * 2 : SLOTS_LEAST;
-    void *larger[TABLES];
-    if (!map_tables(space, larger, wanted)) {
-        return false;
-    }
-    for (size_t i = 0; i < TABLES; i++) {
-        size_t bytes = space->slot_capacity * tables[i].each;
-        if (larger[i] != NULL && bytes != 0) {
-            memcpy(larger[i], table_get(space, i), i == REST ? 0 : bytes);
-            ku__pages_unmap(table_get(space, i), bytes);
-        }
-        table_set(space, i, larger[i]);
-    }
-    space->slot_capacity = (uint32_t)wanted;
+    space->slot_capacity = wanted;
     return true;
 }
 
@@ -96,9 +97,8 @@ bool ku__space_open(ku__space *space, ku_heap *heap) {
 }
 
 void ku__space_close(ku__space *space) {
-    for (size_t i = 0; i < TABLES; i++) {
-        ku__pages_unmap(table_get(space, i), space->slot_capacity * tables[i].each);
-        table_set(space, i, NULL);
+    for (size_t i = 0; i < KU__SPACE_TABLES; i++) {
+        table_drop(space, i);
     }
     ku__pages_unmap(space->entries, entries_bytes(space));
     space->entries = NULL;
@@ -277,16 +277,24 @@ void ku__space_end(ku__space *space) {
 
 /* ---- a collection in steps ---- */
 
+/* A pause: so the candidates stay where they are, under another name, and of what is copied the pages come by one
+ * call. */
 bool ku__space_stand(ku__space *space) {
-    size_t bytes = space->slot_capacity * (size_t)BITMAP_BYTES;
-    space->standing = (uint64_t *)ku__pages_map(bytes);
-    space->stood = (uint64_t *)ku__pages_map(bytes);
-    if (space->standing == NULL || space->stood == NULL) {
-        ku__space_fall(space);
+    size_t bytes = space->slot_count * (size_t)BITMAP_BYTES;
+    void *fresh = ku__pages_map(space->slot_capacity * (size_t)BITMAP_BYTES);
+    void *copy = fresh != NULL ? ku__pages_map(space->slot_capacity * (size_t)BITMAP_BYTES) : NULL;
+    if (copy == NULL) {
+        ku__pages_unmap(fresh, space->slot_capacity * (size_t)BITMAP_BYTES);
         return false;
     }
-    memcpy(space->standing, space->candidates, space->slot_count * (size_t)BITMAP_BYTES);
-    memcpy(space->stood, space->candidates, space->slot_count * (size_t)BITMAP_BYTES);
+    ku__pages_populate(copy, bytes);
+    memcpy(copy, space->candidates, bytes);
+    space->standing = space->candidates;
+    space->table_slots[STANDING] = space->table_slots[CANDIDATES];
+    space->stood = (uint64_t *)copy;
+    space->candidates = (uint64_t *)fresh;
+    space->table_slots[STOOD] = space->table_slots[CANDIDATES] = space->slot_capacity;
+    space->scope.count = 0;
     return true;
 }
 
@@ -315,9 +323,8 @@ size_t ku__space_resume(ku__space *space) {
 }
 
 void ku__space_fall(ku__space *space) {
-    ku__pages_unmap(space->standing, space->slot_capacity * (size_t)BITMAP_BYTES);
-    ku__pages_unmap(space->stood, space->slot_capacity * (size_t)BITMAP_BYTES);
-    space->standing = space->stood = NULL;
+    table_drop(space, STANDING);
+    table_drop(space, STOOD);
 }
 
 /* ---- freezing, counting, listing ---- */

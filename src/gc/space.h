@@ -44,6 +44,7 @@ enum {
     KU__SLOT_WORDS = KU__BLOCKS_MAX / 64, /* words of a bitmap that belong to one slot */
     KU__SLOT_DIRTY = 1,                   /* may have objects of generation 0 */
     KU__SLOT_AGED = 2,                    /* may have objects of generation 1 */
+    KU__SPACE_TABLES = 11,                /* those that grow with the number of slots (space.c) */
 };
 
 #define KU__NOWHERE UINT64_MAX /* the number of what is no block of a slot */
@@ -74,7 +75,8 @@ typedef struct ku__space {
     uint8_t *marks; /* KU__SLOT_*, by slot */
     ku__slot *slots;
     ku__slot_list dirty, aged, scope;
-    uint32_t slot_count, slot_capacity; /* slot 0 is nobody's */
+    uint32_t slot_count, slot_capacity;     /* slot 0 is nobody's */
+    uint32_t table_slots[KU__SPACE_TABLES]; /* slots that each table has room for: at least the capacity */
 } ku__space;
 
 /* The heap's pools are watched from now on. False when the system refuses memory. */
@@ -92,9 +94,9 @@ size_t ku__space_begin(ku__space *space, int generation);
 /* Drops what is left of the candidates. */
 void ku__space_end(ku__space *space);
 
-/* A collection in steps begins: `standing` and `stood` become copies of the candidates (of everything:
- * ku__space_begin(space, 2) before), and blocks that are freed leave them. Younger collections may run meanwhile. False
- * without memory. */
+/* A collection in steps begins: the candidates (of everything: ku__space_begin(space, 2) before) become `standing` and
+ * `stood`, and are none any more; blocks that are freed leave both. Younger collections may run meanwhile. False without
+ * memory, and the candidates are as they were. */
 bool ku__space_stand(ku__space *space);
 /* It comes to its end: candidates become what is left of `standing`, as far as it is not frozen, and the scope all
  * slots with some. Returns how many. */

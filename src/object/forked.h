@@ -32,6 +32,7 @@ static void find_in_image(void *argument) {
     ku__space *space = &isolate->gc->space;
     answer *to = (answer *)isolate->gc->answer;
     ku__run run = {.space = space};
+    ku__space_resume(space);
     if (find_dead(&run, isolate, true)) {
         memcpy(to->dead, space->candidates, (size_t)to->slots * KU__SLOT_WORDS * sizeof(uint64_t));
         atomic_store(&to->is_there, 1);
@@ -53,7 +54,7 @@ static void child_stop(ku__gc *gc) {
     answer_drop(gc);
 }
 
-/* With all objects as candidates and `standing`. */
+/* With all objects `standing`. */
 static bool child_start(ku_isolate *isolate) {
     ku__gc *gc = isolate->gc;
     gc->answer = ku__shared_map(answer_bytes(gc->space.slot_count));
@@ -78,9 +79,11 @@ static bool forked_begin(ku_isolate *isolate, bool automatic) {
     gc->step_young = (size_t)isolate->young;
     gc->step_pending = gc->policy.pending;
     gc->step_candidates = ku__space_begin(&gc->space, 2);
-    bool works = ku__space_stand(&gc->space) && child_start(isolate);
-    ku__space_end(&gc->space);
-    if (!works) {
+    if (!ku__space_stand(&gc->space)) {
+        ku__space_end(&gc->space);
+        return false;
+    }
+    if (!child_start(isolate)) {
         ku__space_fall(&gc->space);
         return false;
     }

@@ -46,6 +46,10 @@ bool ku_gc_set_mode(ku_isolate *isolate, ku_gc_mode mode, double seconds) {
     }
     isolate->gc->mode = mode;
     isolate->gc->pause = nanoseconds(seconds);
+    ku_heap *heaps[] = {isolate->tracked, isolate->atoms, isolate->buffers};
+    for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++) {
+        heaps[i]->backing.is_imaged = mode == KU_GC_FORKED;
+    }
     return true;
 }
 

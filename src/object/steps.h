@@ -28,9 +28,8 @@ static bool steps_begin(ku_isolate *isolate, bool automatic) {
     gc->step_young = (size_t)isolate->young;
     gc->step_pending = gc->policy.pending;
     gc->step_candidates = ku__space_begin(&gc->space, 2);
-    bool stands = ku__space_stand(&gc->space);
-    ku__space_end(&gc->space);
-    if (!stands) {
+    if (!ku__space_stand(&gc->space)) {
+        ku__space_end(&gc->space);
         return false;
     }
     isolate->young = 0;
