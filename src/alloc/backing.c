@@ -92,6 +92,32 @@ bool ku__backing_arena(ku_heap *heap, uint32_t number) {
     return true;
 }
 
+static bool is_gathered(const ku_heap *heap, const ku__arena *arena) {
+    return arena->heap == heap && arena->free_count == 0 && !arena->ahead && !arena->small;
+}
+
+void ku__backing_gather(ku_heap *heap, double seconds) {
+    ku__backing *backing = &heap->backing;
+    double end = ku__clock_thread() + seconds;
+    size_t seen = 0;
+    if (backing->wish != KU_HUGE_AUTO || KU__ARENA_SIZE < KU__HUGE_PAGE) {
+        return;
+    }
+    for (uint32_t i = 0; i < ku__process_tables.arena_slots && seen < heap->arenas && !backing->cannot_gather; i++) {
+        ku__arena *arena = &ku__process_tables.arenas[i];
+        seen += arena->heap == heap;
+        if (!is_gathered(heap, arena)) {
+            continue;
+        }
+        if (ku__clock_thread() >= end) {
+            break;
+        }
+        arena->ahead = ku__pages_gather(ku__arena_address(i), KU__ARENA_SIZE);
+        backing->cannot_gather = !arena->ahead;
+    }
+}
+
 void ku__backing_make_small(uint32_t number) {
+    ku__process_tables.arenas[number].small = true;
     ku__pages_advise_small(ku__arena_address(number), KU__ARENA_SIZE);
 }

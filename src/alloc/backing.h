@@ -16,6 +16,11 @@
  * pages are tried once, go on while they are the cheaper of the two, and are tried again when the heap has doubled.
  * That bounds what a wrong guess costs: one huge page for each doubling.
  *
+ *     gathered   A heap whose holder waits for its memory more than anything else, because it is read in no order, is
+ *                better off on huge pages at almost any price: where page tables are nested, as in a virtual machine,
+ *                a read that misses the processor's own table took 50 ns there and 10 on a huge page. Arenas of which
+ *                every pool is in use are then copied to huge pages, some at a time, as long as the holder says.
+ *
  * A program decides otherwise by ku_heap_options.huge_pages: always (every arena is advised) or never (neither). A heap
  * of which images are made (a collection by a child) asks for huge pages at any price: a clone copies the table of its
  * pages, 512 entries for each huge one, and keeps the program waiting meanwhile.
@@ -39,6 +44,7 @@ typedef struct ku__backing {
     ku_huge_pages wish;
     bool on_huge;       /* new arenas are advised */
     bool is_imaged;     /* whatever it costs */
+    bool cannot_gather; /* the system refused it once */
     double small_price; /* of small pages taken ahead, smoothed; 0: not known yet */
     size_t trial_at;    /* bytes of arenas at which huge pages are tried (again) */
     size_t populated;   /* bytes of pools that were taken whole, in all */
@@ -53,6 +59,10 @@ void ku__backing_pool(ku_heap *heap, uint32_t pool);
 /* The heap was given an arena, which it counts already: advises it, if it is to lie on huge pages. Returns whether
  * pages may be there now, or come later, that nobody touched. */
 bool ku__backing_arena(ku_heap *heap, uint32_t arena);
+
+/* Copies arenas that lie on small pages, and of which every pool is in use, to huge ones, for about so many seconds of
+ * this thread's time. Addresses stay. Nothing happens where the heap's options said otherwise, or the system cannot. */
+void ku__backing_gather(ku_heap *heap, double seconds);
 
 /* An arena goes back to small pages: the kernel must not make huge pages again of what is given back out of it. */
 void ku__backing_make_small(uint32_t arena);

@@ -37,6 +37,7 @@ struct ku__arena {
     uint64_t idle_since; /* milliseconds: when its last pool became free */
     bool has_sites;      /* its part of the site table is there */
     bool ahead;          /* it was to lie on huge pages: pages of it may be there that nobody touched */
+    bool small;          /* it was advised to lie on small pages, and must stay there */
     bool blocked;        /* something else lies at these addresses */
 };
 

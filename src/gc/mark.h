@@ -11,7 +11,6 @@
 #include "os/clock.h"
 
 enum {
-    FIELDS_MOST = 64,  /* references at known places: words of 512 bytes */
     MARK_ROUND = 128, /* entries between two looks at the clock, which takes some 25 ns */
     SECOND_LINE =
         16, /* bytes into an object: one of 32 bytes may begin 48 bytes into a cache line, and half of them do */
@@ -45,43 +44,31 @@ static inline marker marker_of(ku__run *run) {
     return by;
 }
 
-/* Makes room for so many entries above `count`; gives the new top and end. False without memory: then nothing is left to
- * be marked, and a run that failed is not believed. Not given the marker, which stays in registers. */
-static __attribute__((noinline)) bool room_slow(ku__run *run, size_t count, size_t entries, uint64_t **top,
-                                                uint64_t **end) {
-    ku__stack *stack = &run->stack;
-    stack->count = count;
-    while (stack->capacity - stack->count < entries) {
-        if (!ku__stack_grow(stack)) {
-            stack->count = 0;
-            break;
-        }
-    }
-    *top = stack->entries + stack->count;
-    *end = stack->entries + stack->capacity;
-    return !stack->failed;
+/* Pushes where there is no room; returns the new top and gives the new end. */
+static __attribute__((noinline)) uint64_t *push_slow(ku__run *run, uint64_t entry, uint64_t **end) {
+    run->stack.count = run->stack.capacity;
+    ku__stack_push(&run->stack, entry);
+    *end = run->stack.entries + run->stack.capacity;
+    return run->stack.entries + run->stack.count;
 }
 
-/* Before mark_object() is called so often. */
-__attribute__((always_inline)) static inline bool mark_room(marker *by, size_t entries) {
-    if (KU__LIKELY((size_t)(by->end - by->top) >= entries)) {
-        return true;
+__attribute__((always_inline)) static inline void mark_push(marker *by, uint64_t entry) {
+    if (KU__UNLIKELY(by->top == by->end)) {
+        uint64_t *end;
+        by->top = push_slow(by->run, entry, &end);
+        by->end = end;
+        return;
     }
-    uint64_t *top, *end;
-    bool has_room = room_slow(by->run, (size_t)(by->top - by->run->stack.entries), entries, &top, &end);
-    by->top = top;
-    by->end = end;
-    return has_room;
+    *by->top++ = entry;
 }
 
-/* Both stores are done in any case, and the top moves by what the bit was: where objects refer to each other at random,
- * whether one was reached before is anybody's guess, and a wrong one is known only when the bit has come from memory. */
 __attribute__((always_inline)) static inline void mark_object(marker *by, model_object *target) {
     uint64_t number = ku__lens_candidate(&by->lens, target);
-    uint64_t *word = &by->lens.bits[number / 64], bits = *word;
-    *word = bits & ~((uint64_t)1 << (number % 64));
-    *by->top = ((uintptr_t)target - by->lens.base) >> KU__UNIT_BITS;
-    by->top += bits >> (number % 64) & 1;
+    uint64_t *word = &by->lens.bits[number / 64], bit = (uint64_t)1 << (number % 64), bits = *word;
+    if ((bits & bit) != 0) {
+        *word = bits & ~bit;
+        mark_push(by, ((uintptr_t)target - by->lens.base) >> KU__UNIT_BITS);
+    }
 }
 
 __attribute__((always_inline)) static inline void mark_inline(model_object **place, void *argument) {
@@ -91,9 +78,7 @@ __attribute__((always_inline)) static inline void mark_inline(model_object **pla
 /* For whoever calls through a pointer. */
 static void mark_place(model_object **place, void *argument) {
     marker by = marker_of((ku__run *)argument);
-    if (mark_room(&by, 1)) {
-        mark_object(&by, *place);
-    }
+    mark_object(&by, *place);
     marker_leave(&by);
 }
 
@@ -109,7 +94,7 @@ static __attribute__((noinline)) void mark_piece(ku__run *run, model_object *obj
     model_object **items = model_array(object, &length);
     size_t first = (size_t)(piece - 1) * KU__PIECE;
     size_t end = first + KU__PIECE < length ? first + KU__PIECE : length;
-    for (size_t i = first; i < end && mark_room(&by, KU__PIECE); i++) {
+    for (size_t i = first; i < end; i++) {
         if (items[i] != NULL) {
             mark_object(&by, items[i]);
         }
@@ -141,7 +126,7 @@ __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_
     ku__run *run = by->run;
     model_object *object = (model_object *)ku__entry_object(by->lens.base, entry);
     uint64_t piece = entry >> KU__PIECE_SHIFT;
-    if ((run->in_steps && !is_there(run, object)) || !mark_room(by, FIELDS_MOST)) {
+    if (run->in_steps && !is_there(run, object)) {
         return;
     }
     if (KU__LIKELY(piece == 0)) {
@@ -179,8 +164,8 @@ __attribute__((always_inline)) static inline bool mark_next(marker *by, uint64_t
 
 /* Between two steps nothing stays in the ring. */
 static void ring_empty(marker *by) {
-    while (by->ring_end != by->ring_first && mark_room(by, 1)) {
-        *by->top++ = by->run->ring[by->ring_first++ % KU__AHEAD];
+    while (by->ring_end != by->ring_first) {
+        mark_push(by, by->run->ring[by->ring_first++ % KU__AHEAD]);
     }
 }
 

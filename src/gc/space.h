@@ -95,8 +95,8 @@ size_t ku__space_begin(ku__space *space, int generation);
 void ku__space_end(ku__space *space);
 
 /* A collection in steps begins: the candidates (of everything: ku__space_begin(space, 2) before) become `standing` and
- * `stood`, and are none any more; blocks that are freed leave both. Younger collections may run meanwhile. False without
- * memory, and the candidates are as they were. */
+ * `stood`, and are none any more; blocks that are freed leave both. Younger collections may run meanwhile. False
+ * without memory, and the candidates are as they were. */
 bool ku__space_stand(ku__space *space);
 /* It comes to its end: candidates become what is left of `standing`, as far as it is not frozen, and the scope all
  * slots with some. Returns how many. */

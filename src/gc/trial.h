@@ -243,7 +243,7 @@ static inline bool any_rest(const uint8_t *rest) {
 
 static void mark_held_word(ku__run *run, uint64_t number, uint64_t bits) {
     marker by = marker_of(run);
-    for (; bits != 0 && mark_room(&by, 64); bits &= bits - 1) {
+    for (; bits != 0; bits &= bits - 1) {
         uint64_t held = number + (uint64_t)__builtin_ctzll(bits);
         if (run->space->rest[held] != 0 && ku__bit(run->bits, held)) {
             mark_object(&by, (model_object *)ku__space_block(run->space, held));

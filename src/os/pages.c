@@ -3,8 +3,10 @@
 #include "os/pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,6 +15,9 @@
 #endif
 #if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
 #define MADV_POPULATE_WRITE 23
+#endif
+#if defined(__linux__) && !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25
 #endif
 
 #define COMMON_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
@@ -136,6 +141,29 @@ void ku__pages_advise_small(void *address, size_t bytes) {
 #else
     (void)address;
     (void)bytes;
+#endif
+}
+
+#ifdef MADV_COLLAPSE
+/* Whether the administrator switched huge pages off; the kernel does not ask for that here. */
+static bool is_never(void) {
+    char text[64] = "";
+    int file = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+    ssize_t got = file >= 0 ? read(file, text, sizeof text - 1) : 0;
+    if (file >= 0) {
+        close(file);
+    }
+    return got <= 0 || strstr(text, "[never]") != NULL;
+}
+#endif
+
+bool ku__pages_gather(void *address, size_t bytes) {
+#ifdef MADV_COLLAPSE
+    return !is_never() && madvise(address, bytes, MADV_COLLAPSE) == 0;
+#else
+    (void)address;
+    (void)bytes;
+    return false;
 #endif
 }
 

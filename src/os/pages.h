@@ -44,6 +44,10 @@ void ku__pages_discard(void *address, size_t bytes);
 void ku__pages_advise_huge(void *address, size_t bytes);
 void ku__pages_advise_small(void *address, size_t bytes);
 
+/* Gives the range huge pages, and copies into them what is there (Linux 6.1). False where the system cannot, or its
+ * administrator wants none (transhuge.rst: "never"), or the range was advised to lie on small ones. */
+bool ku__pages_gather(void *address, size_t bytes);
+
 /* Takes the pages from the system that the range touches and does not have yet, by one call, as if every one were
  * written to (Linux 5.14). False where that cannot be done, with no harm. */
 bool ku__pages_populate(void *address, size_t bytes);

@@ -214,6 +214,66 @@ static void a_control_group_that_has_room_kills_nobody(void **state) {
 }
 #endif
 
+static void is_whole(const void *last, size_t mib) {
+    static const char ones[BLOCK - sizeof(void *)];
+    char expected[sizeof ones];
+    size_t blocks = 0;
+    memset(expected, 1, sizeof expected);
+    for (; last != NULL; last = *(void *const *)last, blocks++) {
+        assert_memory_equal((const char *)last + sizeof(void *), expected, sizeof expected);
+    }
+    assert_int_equal(blocks, mib * PER_MIB);
+}
+
+/* Where the system can: whether huge pages may be had is its own business. */
+static void gathering_keeps_every_block(void **state) {
+    (void)state;
+    enum { MIB = 24, LONG = 60 };
+    static const ku_huge_pages wishes[] = {KU_HUGE_AUTO, KU_HUGE_NEVER};
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+        ku_heap *heap = heap_with(wishes[i]);
+        void *last = fill(heap, MIB, NULL);
+        size_t before = resident(heap);
+        ku__backing_gather(heap, LONG);
+        ku_heap_stats stats;
+        ku_heap_stats_read(heap, &stats);
+        is_whole(last, MIB);
+        bool may = wishes[i] == KU_HUGE_AUTO && KU__ARENA_SIZE >= KU__HUGE_PAGE && !heap->backing.cannot_gather;
+        assert_true(may == (stats.arenas_huge != 0));
+        assert_true(resident(heap) <= before + before / 16); /* the ends of pools, which nobody touched */
+        drop(heap, last);
+        ku_heap_purge(heap);
+        ku_heap_stats_read(heap, &stats);
+        assert_int_equal(stats.arenas_huge, 0);
+        ku_heap_delete(heap);
+    }
+}
+
+static void gathering_ends_with_its_time(void **state) {
+    (void)state;
+    ku_heap *heap = heap_with(KU_HUGE_AUTO);
+    void *last = fill(heap, 12, NULL);
+    ku__backing_gather(heap, 0);
+    ku_heap_stats stats;
+    ku_heap_stats_read(heap, &stats);
+    assert_int_equal(stats.arenas_huge, 0);
+    drop(heap, last);
+    ku_heap_delete(heap);
+}
+
+static void imaged_heaps_ask_for_huge_pages(void **state) {
+    (void)state;
+    ku_isolate *isolate = ku_isolate_new(NULL, NULL);
+    assert_true(ku_gc_set_mode(isolate, KU_GC_FORKED, 0.01));
+    void *last = fill(ku_isolate_heap_of(isolate, KU_HEAP_BUFFERS), 2 * (KU__HUGE_IMAGED >> 20), NULL);
+    ku_heap_stats stats;
+    ku_heap_stats_read(ku_isolate_heap_of(isolate, KU_HEAP_BUFFERS), &stats);
+    assert_true(stats.arenas_huge >= KU__HUGE_IMAGED / KU__ARENA_SIZE);
+    assert_true(stats.arenas_huge < stats.arenas); /* a small heap does not */
+    drop(ku_isolate_heap_of(isolate, KU_HEAP_BUFFERS), last);
+    ku_isolate_delete(isolate);
+}
+
 static void a_wish_that_is_not_named_is_refused(void **state) {
     (void)state;
     ku_error error;
@@ -229,6 +289,9 @@ int main(void) {
         cmocka_unit_test(always_is_from_the_first_arena_on),
         cmocka_unit_test(purging_gives_back_what_was_taken_ahead),
         cmocka_unit_test(a_pool_that_went_back_is_not_counted),
+        cmocka_unit_test(gathering_keeps_every_block),
+        cmocka_unit_test(gathering_ends_with_its_time),
+        cmocka_unit_test(imaged_heaps_ask_for_huge_pages),
         cmocka_unit_test(huge_pages_stay_while_they_are_cheaper),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(KU_HOSTILE)
         cmocka_unit_test(a_control_group_that_has_room_kills_nobody),

@@ -1,8 +1,8 @@
 """Values of libkucha against this interpreter's own: random operands, the same operation on both sides.
 
-``values_against_python.py CALCULATOR [CASES]``: the calculator is tests/unit/values_calculator.c. What is compared is
-the repr of the result, or the name of the exception; and the message too where it is in ``ERRORS``, which has the words
-of CPython 3.14.
+``values_against_python.py CALCULATOR [CASES [SEED]]``: the calculator is tests/unit/values_calculator.c. What is
+compared is the repr of the result, or the name of the exception; and the message too where it is in ``ERRORS``, which
+has the words of CPython 3.14.
 """
 
 from __future__ import annotations
@@ -361,7 +361,7 @@ def main() -> int:
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
     calculator, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20000
-    seed = random.SystemRandom().getrandbits(32)
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().getrandbits(32)
     maker = Maker(seed)
     cases: list[tuple[str, tuple[Any, ...], str]] = [(n, o, w) for n, o, w in ERRORS]
     cases += [(name, operands, "") for name, operands in (maker.case() for _ in range(count))]
