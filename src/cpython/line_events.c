@@ -131,7 +131,6 @@ static ku__line_stretch measure(size_t index) {
         .allocated = counts->allocated - ran->allocated,
         .freed = counts->freed - ran->freed,
         .peak = high - ran->live,
-        .grown = -ran->resident,
     };
 }
 
@@ -174,6 +173,7 @@ static bool memory_of(const activation *on, const void *code, int64_t *bytes) {
 static int record(size_t index) {
     const void *code = here.calls[index].code;
     int line = here.calls[index].line;
+    int64_t resident = here.calls[index].resident;
     ku__line_stretch ran = measure(index);
     for (size_t i = 0; i < here.active_count; i++) {
         activation *on = &here.active[i];
@@ -187,10 +187,9 @@ static int record(size_t index) {
         if (on->recorder->reader != NULL) {
             table = ku__recorder_find(on->recorder, code); /* a reader can move tables */
         }
-        ku__line_stretch seen = ran;
-        seen.spans = on->recorder->spans;
-        seen.grown += ran.memory;
-        ku__line_table_add(table, line, on->before, &seen);
+        ran.spans = on->recorder->spans;
+        ran.grown = ran.memory - resident;
+        ku__line_table_add(table, line, on->before, &ran);
         on->before = line;
     }
     return 0;

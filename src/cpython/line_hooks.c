@@ -7,7 +7,7 @@
 #if PY_VERSION_HEX < 0x030C0000
 
 /* What traced this thread before. */
-static __thread struct {
+static KU__QUICK_THREAD struct {
     Py_tracefunc function;
     PyObject *object; /* owned */
 } former;

@@ -16,12 +16,17 @@ static size_t place_of(const ku__recorder *recorder, const void *code) {
     return place;
 }
 
-ku__line_table *ku__recorder_find(const ku__recorder *recorder, const void *code) {
+ku__line_table *ku__recorder_look_up(ku__recorder *recorder, const void *code) {
     if (KU__UNLIKELY(recorder->places == 0)) {
         return NULL;
     }
     const ku__line_code *found = &recorder->codes[place_of(recorder, code)];
-    return found->code == NULL || found->table == KU__LINE_PASSED ? NULL : &recorder->tables[found->table];
+    if (found->code == NULL || found->table == KU__LINE_PASSED) {
+        return NULL;
+    }
+    recorder->found_code = code;
+    recorder->found_table = found->table;
+    return &recorder->tables[found->table];
 }
 
 bool ku__recorder_knows(const ku__recorder *recorder, const void *code) {
@@ -89,7 +94,7 @@ static bool stretch(ku__line_table *table, int first, int last) {
     return true;
 }
 
-static ku__line_row *row_for(ku__line_table *table, int line) {
+ku__line_row *ku__line_table_stretch(ku__line_table *table, int line) {
     int last = table->first + (int)table->size - 1;
     if (KU__UNLIKELY(line < table->first)) {
         int first = line > LINES_SPARE ? line - LINES_SPARE : 0;
@@ -100,29 +105,6 @@ static ku__line_row *row_for(ku__line_table *table, int line) {
         return NULL;
     }
     return &table->rows[line - table->first];
-}
-
-const ku__line_row *ku__line_table_row(const ku__line_table *table, int line) {
-    size_t index = (size_t)((int64_t)line - table->first); /* huge where the line lies before the first */
-    return index < table->size && table->rows[index].count != 0 ? &table->rows[index] : NULL;
-}
-
-void ku__line_table_add(ku__line_table *table, int line, int before, const ku__line_stretch *ran) {
-    ku__line_row *row = row_for(table, line);
-    if (row == NULL) {
-        return;
-    }
-    if (ran->spans) {
-        row->increment += ran->grown;
-    } else {
-        const ku__line_row *previous = before == 0 ? NULL : ku__line_table_row(table, before);
-        row->increment += ran->memory - (previous == NULL ? 0 : previous->memory);
-    }
-    row->memory = ran->memory > row->memory ? ran->memory : row->memory;
-    row->allocated += ran->allocated;
-    row->freed += ran->freed;
-    row->peak = ran->peak > row->peak ? ran->peak : row->peak;
-    row->count++;
 }
 
 void ku__recorder_clear(ku__recorder *recorder) {

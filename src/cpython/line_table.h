@@ -50,6 +50,8 @@ typedef struct ku__line_code {
 typedef struct ku__recorder {
     ku__line_code *codes; /* open addressing, by address; `places` is a power of two, at most half of it taken */
     size_t places, code_count;
+    const void *found_code; /* the one that was looked for last, and its table; NULL: none was found yet */
+    uint32_t found_table;
     ku__line_table *tables;
     uint32_t table_count;
     ku__resident_when when;
@@ -75,18 +77,48 @@ uint32_t ku__recorder_add_table(ku__recorder *recorder, int first, size_t lines)
 /* Lets `code` count in a table; a code object that is there already keeps its table. False without memory. */
 bool ku__recorder_add_code(ku__recorder *recorder, const void *code, uint32_t table);
 
-/* The table of a code object, or NULL. */
-ku__line_table *ku__recorder_find(const ku__recorder *recorder, const void *code);
+ku__line_table *ku__recorder_look_up(ku__recorder *recorder, const void *code);
+
+/* The table of a code object, or NULL. Nearly every event is of the same code object as the one before. */
+static inline ku__line_table *ku__recorder_find(ku__recorder *recorder, const void *code) {
+    if (KU__LIKELY(recorder->found_code == code)) {
+        return &recorder->tables[recorder->found_table];
+    }
+    return ku__recorder_look_up(recorder, code);
+}
 
 /* Whether the code object was added, wanted or not. */
 bool ku__recorder_knows(const ku__recorder *recorder, const void *code);
 
-/* A line has run; `before` is the line that the recorder's thread ran before it (0: none). A line for whose row there
- * is no memory is left out. */
-void ku__line_table_add(ku__line_table *table, int line, int before, const ku__line_stretch *stretch);
+/* The row of a line, whether or not it has run; NULL where it has none and there is no memory for more. */
+ku__line_row *ku__line_table_stretch(ku__line_table *table, int line);
 
 /* The row of a line that has run, or NULL. */
-const ku__line_row *ku__line_table_row(const ku__line_table *table, int line);
+static inline const ku__line_row *ku__line_table_row(const ku__line_table *table, int line) {
+    size_t index = (size_t)((int64_t)line - table->first); /* huge where the line lies before the first */
+    return index < table->size && table->rows[index].count != 0 ? &table->rows[index] : NULL;
+}
+
+/* A line has run; `before` is the line that the recorder's thread ran before it (0: none). A line for whose row there
+ * is no memory is left out. */
+static inline void ku__line_table_add(ku__line_table *table, int line, int before, const ku__line_stretch *ran) {
+    size_t index = (size_t)((int64_t)line - table->first);
+    ku__line_row *row = KU__LIKELY(index < table->size) ? &table->rows[index] : ku__line_table_stretch(table, line);
+    if (KU__UNLIKELY(row == NULL)) {
+        return;
+    }
+    if (ran->spans) {
+        row->increment += ran->grown;
+    } else {
+        const ku__line_row *previous = before == 0 ? NULL : ku__line_table_row(table, before);
+        row->increment += ran->memory - (previous == NULL ? 0 : previous->memory);
+    }
+    row->memory = ran->memory > row->memory ? ran->memory : row->memory;
+    row->allocated += ran->allocated;
+    row->freed += ran->freed;
+    row->peak = ran->peak > row->peak ? ran->peak : row->peak;
+    row->count++;
+}
 
 /* Frees everything that the recorder owns. */
 void ku__recorder_clear(ku__recorder *recorder);
