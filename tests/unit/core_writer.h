@@ -1,8 +1,9 @@
 /* core_writer.h: writes a core file of the process that calls it, as the kernel would, with no right that a test may
  * lack: an ELF file with a segment for each mapping that can be read, and the note that names the files.
  *
- * The kernel's own cores depend on the machine (core_pattern, limits), a debugger's on ptrace. Mappings beyond LARGEST
- * are left out: they are the shadows of sanitizers, and reservations.
+ * The kernel's own cores depend on the machine (core_pattern, limits), a debugger's on ptrace. As in the kernel's, code
+ * is left to the files that it came from, but for their first pages. Mappings of CORE_LARGEST bytes and more are left
+ * out: they are the shadows of sanitizers, and reservations.
  */
 #ifndef TESTS_CORE_WRITER_H
 #define TESTS_CORE_WRITER_H
@@ -18,11 +19,21 @@ enum { CORE_MAPPINGS = 512, CORE_LARGEST = 1 << 28, CORE_PAGE = 4096, CORE_NOTE 
 
 typedef struct core_mapping {
     unsigned long start, end, offset;
-    bool readable;
+    unsigned long kept; /* bytes in the core */
     char path[200];
 } core_mapping;
 
 static core_mapping core_mappings[CORE_MAPPINGS];
+
+static inline unsigned long core_kept(const core_mapping *of, const char *rights) {
+    bool is_of_the_kernel = strncmp(of->path, "[v", 2) == 0; /* [vvar], [vdso], [vsyscall] */
+    unsigned long size = of->end - of->start;
+    if (rights[0] != 'r' || is_of_the_kernel || size >= CORE_LARGEST) {
+        return 0;
+    }
+    bool is_code = rights[2] == 'x' && of->path[0] == '/';
+    return !is_code ? size : of->offset == 0 ? CORE_PAGE : 0;
+}
 
 static inline size_t core_read_mappings(void) {
     char line[512], rights[8];
@@ -32,8 +43,7 @@ static inline size_t core_read_mappings(void) {
         core_mapping *at = &core_mappings[count];
         at->path[0] = '\0';
         if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %199s", &at->start, &at->end, rights, &at->offset, at->path) >= 4) {
-            bool is_of_the_kernel = strncmp(at->path, "[v", 2) == 0; /* [vvar], [vdso], [vsyscall] */
-            at->readable = rights[0] == 'r' && !is_of_the_kernel && at->end - at->start < CORE_LARGEST;
+            at->kept = core_kept(at, rights);
             count++;
         }
     }
@@ -95,20 +105,20 @@ static inline bool core_write(const char *path) {
     static Elf64_Phdr table[CORE_MAPPINGS + 1];
     size_t mappings = core_read_mappings(), segments = 1, note_size = core_file_note(note, mappings);
     for (size_t i = 0; i < mappings; i++) {
-        segments += core_mappings[i].readable;
+        segments += core_mappings[i].kept != 0;
     }
     size_t at = sizeof(Elf64_Ehdr) + segments * sizeof *table;
     table[0] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = at, .p_filesz = note_size, .p_align = 4};
     at = (at + note_size + CORE_PAGE - 1) / CORE_PAGE * CORE_PAGE;
     for (size_t i = 0, segment = 1; i < mappings; i++) {
-        if (core_mappings[i].readable) {
-            size_t size = core_mappings[i].end - core_mappings[i].start;
+        if (core_mappings[i].kept != 0) {
+            size_t size = core_mappings[i].kept;
             table[segment++] = (Elf64_Phdr){.p_type = PT_LOAD,
                                             .p_flags = PF_R | PF_W,
                                             .p_offset = at,
                                             .p_vaddr = core_mappings[i].start,
                                             .p_filesz = size,
-                                            .p_memsz = size,
+                                            .p_memsz = core_mappings[i].end - core_mappings[i].start,
                                             .p_align = CORE_PAGE};
             at += size;
         }
