@@ -58,7 +58,9 @@ static inline const uintptr_t *ku__memory_words(ku__memory *memory, uintptr_t ad
     if (address % sizeof(uintptr_t) != 0 || count > SIZE_MAX / sizeof(uintptr_t)) {
         return NULL;
     }
-    return (const uintptr_t *)ku__memory_at(memory, address, count * sizeof(uintptr_t));
+    const void *words = ku__memory_at(memory, address, count * sizeof(uintptr_t));
+    /* the segments of a damaged core may lie anywhere */
+    return (uintptr_t)words % sizeof(uintptr_t) == 0 ? (const uintptr_t *)words : NULL;
 }
 
 /* Text that ends with a zero, at most `most` bytes of it; NULL where none begins. */
