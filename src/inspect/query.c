@@ -82,7 +82,7 @@ static void compare_sites(const ku_graph *graph, const ku__step *step, uint8_t *
         if (answers[ku__graph_site(graph, v)]) ku_selection_add(set, v);
 }
 
-/* Few nodes have a label: labels are asked, in the order of their nodes, and for all nodes without one the empty text. */
+/* Few nodes have a label: labels are asked, in the order of their nodes; for all nodes without one, the empty text. */
 static void compare_labels(const ku_graph *graph, const ku__step *step, ku_selection *set) {
     bool without = text_answers(step, ku_graph_text(graph, KU_GRAPH_NONE));
     size_t labels = graph->sections[KU__SECTION_LABELS].size / sizeof *graph->labels, next = 0;
