@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,10 @@ def test_sources_have_no(what: str, pattern: re.Pattern[str]) -> None:
         if pattern.search(line)
     ]
     assert wrong == [], what
+
+
+def test_no_script_hides_a_module_of_the_standard_library() -> None:
+    """A script's own folder comes first where modules are looked for: concurrent.py there, and asyncio cannot be had."""
+    scripts = tracked("bench/python/*.py", "examples/*.py", "tests/python/*.py")
+    assert scripts
+    assert [shown(path) for path in scripts if path.stem in sys.stdlib_module_names] == []
