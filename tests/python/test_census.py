@@ -121,3 +121,20 @@ assert after[Slotted] == N, after[Slotted]
 assert N <= after[int] - before[int] <= N + 100, after[int] - before[int]
 """
     )
+
+
+def test_what_was_born_before_is_told_as_a_number() -> None:
+    passes(
+        """
+older = [str(number) for number in range(20_000, 40_000)]
+install()
+import kucha
+first = kucha.census()
+assert first.older >= 20_000, first.older
+assert first.count(str) < 20_000, first.count(str)
+assert f"{first.older:12,}" in str(first)
+del older
+second = kucha.census()
+assert first.older - 20_500 < second.older < first.older - 19_000, (first.older, second.older)
+"""
+    )
