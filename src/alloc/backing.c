@@ -92,21 +92,17 @@ bool ku__backing_arena(ku_heap *heap, uint32_t number) {
     return true;
 }
 
-static bool is_gathered(const ku_heap *heap, const ku__arena *arena) {
-    return arena->heap == heap && arena->free_count == 0 && !arena->ahead && !arena->small;
-}
-
+/* Its own list of arenas without a free pool: what belongs to other heaps is not looked at. */
 void ku__backing_gather(ku_heap *heap, double seconds) {
     ku__backing *backing = &heap->backing;
     double end = ku__clock_thread() + seconds;
-    size_t seen = 0;
     if (backing->wish != KU_HUGE_AUTO || KU__ARENA_SIZE < KU__HUGE_PAGE) {
         return;
     }
-    for (uint32_t i = 0; i < ku__process_tables.arena_slots && seen < heap->arenas && !backing->cannot_gather; i++) {
+    for (uint32_t i = heap->by_free[0]; i != KU__NONE && !backing->cannot_gather;
+         i = ku__process_tables.arenas[i].next) {
         ku__arena *arena = &ku__process_tables.arenas[i];
-        seen += arena->heap == heap;
-        if (!is_gathered(heap, arena)) {
+        if (arena->ahead || arena->small) {
             continue;
         }
         if (ku__clock_thread() >= end) {

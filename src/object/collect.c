@@ -179,13 +179,15 @@ static void note_immortals(ku_isolate *isolate, const ku__run *run) {
 /* ---- whole collections ---- */
 
 enum {
-    WAITING_NANOSECONDS = 40
-}; /* an object: 10 to 25 where memory comes in time, 60 to 110 where page tables do not */
+    WAITING_NANOSECONDS = 40, /* an object: 10 to 25 where memory comes in time, 60 to 110 where page tables do not */
+    WAITING_LEAST = 1 << 18,  /* objects: of 32 bytes as much as a processor's own table of 2,048 small pages reaches */
+};
 
 /* Marking that waited for memory read it in no order. The next ones are quicker on huge pages: never more is spent on
  * these than half of what the marking took, so that all of it together costs at most half of what was waited so far. */
 static void gather(ku_isolate *isolate, double took, size_t candidates) {
-    if (took * 1e9 > (double)candidates * WAITING_NANOSECONDS && isolate->gc->mode == KU_GC_WHOLE) {
+    bool waited = candidates >= WAITING_LEAST && took * 1e9 > (double)candidates * WAITING_NANOSECONDS;
+    if (waited && isolate->gc->mode == KU_GC_WHOLE) {
         ku__backing_gather(isolate->tracked, took / 2);
     }
 }
