@@ -136,11 +136,11 @@ static ku__when collect_or_not(ku__collector *collector) {
 /* The collection that is left out was one of the old as well. */
 static ku__when ask_known(ku__collector *collector) {
     if (!collector->rolled || collector->concurrent.phase != KU__PHASE_IDLE ||
-        !ku__pacer_may_trust(&collector->pacer)) {
+        !ku__pacer_may_trust(&collector->pacer) || !ku__collector_age(collector)) {
         return KU__WHEN_ALL;
     }
     ku__found found = ku__probe_known(&collector->probe, ku__collector_heap(collector));
-    if (!ku__pacer_trusts(&collector->pacer, &found) || !ku__collector_age(collector)) {
+    if (!ku__pacer_trusts(&collector->pacer, &found)) {
         return KU__WHEN_ALL;
     }
     note_pause(collector, 1);

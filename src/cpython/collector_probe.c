@@ -8,9 +8,9 @@
 #if KU__FACTS_SUPPORTED
 
 enum {
-    STRIDE = 512, /* objects from one row of the youngest to the next */
-    MANY = 64,    /* references: an object with more is taken for alive */
-    LARGE = 1024, /* entries: a list, tuple or dict with more likewise */
+    STRIDE = 1024, /* objects from one row of the youngest to the next */
+    MANY = 64,     /* references: an object with more is taken for alive */
+    LARGE = 1024,  /* entries: a list, tuple or dict with more likewise */
 
     /* Objects of a set. Young ones belong to what was just made, which may be one large cycle; known ones lie anywhere,
      * and what eight times as many hold is enough to see the cycles of the usual size. */
@@ -26,7 +26,7 @@ enum {
     KNOWN_BYTES = KU__PROBE_KNOWN * sizeof(ku__row),
 };
 
-static bool open_set(ku__probe *probe, size_t limit, ku_heap *young_of) {
+static bool open_set(ku__probe *probe, size_t limit, const ku_heap *heap) {
     if (probe->set == NULL) {
         probe->set = ku__pages_map(SET_BYTES);
         probe->places = ku__pages_map(PLACES_BYTES);
@@ -35,7 +35,7 @@ static bool open_set(ku__probe *probe, size_t limit, ku_heap *young_of) {
     }
     probe->count = probe->queued = 0;
     probe->limit = limit;
-    probe->young_of = young_of;
+    probe->heap = heap;
     probe->cut = false;
     return probe->set != NULL && probe->places != NULL && probe->queue != NULL && probe->known != NULL;
 }
@@ -72,22 +72,32 @@ static bool is_large(PyObject *item) {
     return size > LARGE;
 }
 
-/* Whether an object is taken for alive. */
-static bool is_elsewhere(const ku__probe *probe, PyObject *item) {
-    if (!is_tracked(item) || Py_REFCNT(item) > MANY || PyType_Check(item) || PyModule_Check(item) || is_large(item)) {
-        return true;
+/* Whether an object is taken for alive because of its age: told without a look at it, as most references lead to
+ * strings and numbers. */
+static bool is_of_another_age(const ku__probe *probe, const PyObject *item) {
+    if (probe->heap == NULL) {
+        return false;
     }
-    return probe->young_of != NULL &&
-           (ku__roll_has(&probe->young_of->roll, item) || !ku__roll_admits(probe->young_of, item));
+    return probe->is_young ? ku__roll_has(&probe->heap->roll, item) || !ku__roll_admits(probe->heap, item)
+                           : !ku__roll_has(&probe->heap->roll, item);
+}
+
+/* Whether it is for another reason. */
+static bool is_shared(const ku__probe *probe, PyObject *item) {
+    return item == probe->passed_over || !is_tracked(item) || Py_REFCNT(item) > MANY || PyType_Check(item) ||
+           PyModule_Check(item) || is_large(item);
 }
 
 /* NULL: it is none of the set, and does not come into it. */
 static ku__probed *member(ku__probe *probe, PyObject *item) {
+    if (is_of_another_age(probe, item)) {
+        return NULL;
+    }
     uint32_t *place = place_of(probe, item);
     if (*place != 0) {
         return &probe->set[*place - 1];
     }
-    if (item == probe->passed_over || is_elsewhere(probe, item)) {
+    if (is_shared(probe, item)) {
         return NULL;
     }
     if (probe->count == probe->limit) {
@@ -116,7 +126,7 @@ static void revive(ku__probe *probe, ku__probed *one) {
 
 static int reach(PyObject *item, void *argument) {
     ku__probe *probe = argument;
-    uint32_t number = item != NULL ? *place_of(probe, item) : 0;
+    uint32_t number = item != NULL && !is_of_another_age(probe, item) ? *place_of(probe, item) : 0;
     if (number != 0) {
         revive(probe, &probe->set[number - 1]);
     }
@@ -209,13 +219,20 @@ static size_t take_row(const PyGC_Head *list, PyGC_Head **at, PyObject **items) 
     return count;
 }
 
+/* The youngest object tells whether the heap has grown out of the window; to go through its arenas takes longer than
+ * all the rest. */
+static bool covers(ku_heap *heap, const PyGC_Head *youngest) {
+    return (uintptr_t)youngest - heap->roll.base < heap->roll.span || ku__roll_cover(heap);
+}
+
 ku__found ku__probe_young(ku__probe *probe, const PyGC_Head *young, ku_heap *heap) {
     PyObject *items[KU__PROBE_NEW * KU__PROBE_ROW];
     size_t counts[KU__PROBE_NEW] = {0}, count = 0;
-    heap = heap != NULL && ku__roll_cover(heap) ? heap : NULL;
+    heap = heap != NULL && covers(heap, ku__gc_prev(young)) ? heap : NULL;
     if (!open_set(probe, LIMIT_YOUNG, heap)) {
         return (ku__found){0};
     }
+    probe->is_young = true;
     PyGC_Head *at = ku__gc_prev(young);
     for (size_t row = 0; row < KU__PROBE_NEW && at != young; row++) {
         counts[row] = take_row(young, &at, items + count);
@@ -257,9 +274,10 @@ static size_t take_known(const ku__row *row, const ku__roll *roll, PyObject **it
 ku__found ku__probe_known(ku__probe *probe, const ku_heap *heap) {
     PyObject *items[KU__PROBE_ASKED * KU__PROBE_ROW];
     size_t rows = 0, count = 0;
-    if (!open_set(probe, LIMIT_KNOWN, NULL)) {
+    if (!open_set(probe, LIMIT_KNOWN, heap)) {
         return (ku__found){0};
     }
+    probe->is_young = false;
     while (rows < probe->known_count && rows < KU__PROBE_ASKED) {
         size_t drawn = rows + throw(probe, probe->known_count - rows);
         ku__row row = probe->known[drawn];

@@ -31,7 +31,7 @@
 
 enum {
     KU__PROBE_ROW = 32,    /* objects: a record with what hangs on it, and some of a document */
-    KU__PROBE_NEW = 4,     /* rows of the youngest that are asked at a time */
+    KU__PROBE_NEW = 2,     /* rows of the youngest that are asked at a time */
     KU__PROBE_KNOWN = 256, /* rows, at most */
     KU__PROBE_ASKED = 32, /* of them at a time: where a fifth of the rows is dead, all are missed once in 1,200 times */
 };
@@ -58,7 +58,8 @@ typedef struct ku__probe {
     uint32_t *queue;  /* of numbers */
     size_t count, limit, queued;
     bool cut;              /* the set reached its limit */
-    ku_heap *young_of;     /* NULL, or what is on its roll is not young, and taken for alive */
+    const ku_heap *heap;   /* NULL: none whose roll tells what is old */
+    bool is_young;         /* only what is young comes into the set; else only what is on the roll */
     PyObject *passed_over; /* and so is this */
 } ku__probe;
 
@@ -71,7 +72,7 @@ typedef struct ku__found {
  * known. Nobody is asked when memory is refused. */
 ku__found ku__probe_young(ku__probe *probe, const PyGC_Head *young, ku_heap *heap);
 
-/* Asks about those that are known, and are still there. */
+/* Asks about those that are known, and are still there. What is tracked is on the roll now. */
 ku__found ku__probe_known(ku__probe *probe, const ku_heap *heap);
 
 /* Gives memory back. */

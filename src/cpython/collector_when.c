@@ -9,8 +9,8 @@ enum {
     RICH = 8,           /* more than an eighth of the youngest dead: the program makes garbage */
     DEAD_MOST = 128,    /* one known object in so many may be dead */
     ASKED_LEAST = 256,  /* of known objects, eight rows; fewer say little */
-    SEEN_LEAST = 50000, /* objects: below, a look at all takes less than a millisecond, and finds single ones */
-    GROWTH_MOST = 4,    /* from one look at all objects to the next, whatever is said */
+    SEEN_LEAST = 20000, /* objects: below, nearly all are of the interpreter itself, and single ones count */
+    GROWTH_MOST = 8,    /* from one look at all objects to the next, whatever is said */
 };
 
 /* What gc.get_threshold() is where nobody has set it, by minor and micro version: (700, 10, 10) or (2000, 10, 10).

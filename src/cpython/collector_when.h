@@ -15,8 +15,8 @@
  *
  * The bound. What was made since all generations were looked at, or since enough objects of all ages turned out to
  * live, and is still there, is fewer than max(10,000 objects, a quarter of what lived then), whatever the program
- * does. So is what can be garbage of it. All generations are looked at in any case when there are four times as many
- * objects as the last time, and in heaps of fewer than 50,000 objects nobody is asked. The same bound holds for
+ * does. So is what can be garbage of it. All generations are looked at in any case when there are eight times as many
+ * objects as the last time, and in heaps of fewer than 20,000 objects nobody is asked. The same bound holds for
  * bytes of large blocks, with 32 MiB in place of the 10,000 and nobody asked.
  *
  * What asking is worth. Up to 32 rows of 32 objects are asked, drawn at random from what was made at any time; up to

@@ -515,8 +515,8 @@ gc.callbacks.append(lambda phase, info: calls.append(info["generation"]))
 keep = [{"number": i, "list": [i]} for i in range(200000)]
 assert len(calls) > 2 * 200000 * 2 / 2100, "the interpreter's own chances are all announced"
 told = _core.gc_pauses()["generations"]
-assert told[2]["count"] <= 8, told    # by 10,000 to 50,000 objects, then four times as large each time
-assert told[1]["count"] <= 16, told   # and by quarters between these, where some objects are asked
+assert told[2]["count"] <= 6, told    # from 20,000 objects on, eight times as large each time
+assert told[1]["count"] <= 20, told   # and by quarters between these, where some objects are asked
 """
     )
 
