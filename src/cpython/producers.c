@@ -146,17 +146,15 @@ static bool take_windows(const ku__growing *beginnings, const PyGC_Head *head) {
 }
 
 static bool collect(PyGC_Head *sentinel_node, const PyGC_Head *head) {
-    ku__growing beginnings = {0};
-    bool whole = walk(ku__gc_next(sentinel_node), head, &beginnings) && take_windows(&beginnings, head);
-    ku__growing_release(&beginnings);
-    return whole;
+    ku__growing *beginnings = &watching.all.beginnings;
+    return walk(ku__gc_next(sentinel_node), head, beginnings) && take_windows(beginnings, head);
 }
 
 void ku__producers_found(void *first_node) {
     PyGC_Head *node = first_node, *head = ku__gc_prev(node);
     ku__producers *all = &watching.all;
-    if (watching.users == 0 || all->looked || node->_gc_next == 0) {
-        return;
+    if (watching.users == 0 || all->looked || node->_gc_next == 0 || ku__gc_next(node) == head) {
+        return; /* nothing else is dead */
     }
     if (!is_in_stack(head) || ku__gc_next(head) != node) {
         all->refused++;

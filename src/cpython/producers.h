@@ -100,8 +100,10 @@ typedef struct ku__producers {
     ku__pointer_map numbers;    /* of the dead, by address */
     ku__growing first, targets; /* their references among each other: ku__links */
     ku__components components;
-    ku__growing cycles; /* uint32_t, by component: the record; 0: none */
-    size_t met;         /* dead, looked at or not */
+    ku__growing cycles;     /* uint32_t, by component: the record; 0: none */
+    ku__growing items;      /* PyObject *, of a cycle */
+    ku__growing beginnings; /* PyGC_Head *, where windows of the dead begin */
+    size_t met;             /* dead, looked at or not */
     bool looked;
 
     uint64_t collections, dead_count, looked_count, cycle_count; /* in all */

@@ -149,11 +149,11 @@ static uint32_t name_cycle(ku__producers *all, PyObject *const *items, uint32_t 
 }
 
 /* The record of a component's cycle; 0 where memory is refused or there are too many records. */
-static uint32_t tell(ku__producers *all, const ku__links *links, uint32_t component, ku__growing *items) {
+static uint32_t tell(ku__producers *all, const ku__links *links, uint32_t component) {
     uint32_t length;
     const uint32_t *cycle = ku__components_cycle(links, &all->components, teller(all, component), &length);
-    items->used = 0;
-    PyObject **row = ku__growing_push(items, length * sizeof *row);
+    all->items.used = 0;
+    PyObject **row = ku__growing_push(&all->items, length * sizeof *row);
     if (cycle == NULL || row == NULL) {
         return 0;
     }
@@ -167,17 +167,15 @@ static uint32_t tell(ku__producers *all, const ku__links *links, uint32_t compon
 static bool tell_cycles(ku__producers *all, const ku__links *links) {
     uint32_t count = all->components.count, step = 1 + count / NAMED_MOST;
     uint32_t *cycles = ku__growing_push(&all->cycles, ((size_t)count + 1) * sizeof *cycles);
-    ku__growing items = {0};
     if (cycles == NULL) {
         return false;
     }
     memset(cycles, 0, ((size_t)count + 1) * sizeof *cycles);
     for (uint32_t c = 0, met = 0; c < count; c++) {
         if (ku__components_cyclic(links, &all->components, c)) {
-            cycles[c] = met++ % step == 0 ? tell(all, links, c, &items) : 0;
+            cycles[c] = met++ % step == 0 ? tell(all, links, c) : 0;
         }
     }
-    ku__growing_release(&items);
     return !all->words.texts.failed;
 }
 
@@ -254,13 +252,31 @@ static void empty(ku__growing *array) {
     }
 }
 
+/* A small table is emptied, which takes less time than to have another one mapped. */
+static void empty_numbers(ku__producers *all) {
+    ku__pointer_map *map = &all->numbers;
+    if (map->slots == NULL || (map->mask + 1) * sizeof *map->slots > KEPT_MOST) {
+        ku__pointer_close(map);
+        return;
+    }
+    if (map->used != 0) {
+        memset(map->slots, 0, (map->mask + 1) * sizeof *map->slots);
+    }
+    map->used = 0;
+}
+
 void ku__producers_drop(ku__producers *all) {
+    empty_numbers(all);
     empty(&all->dead);
     empty(&all->first);
     empty(&all->targets);
     empty(&all->cycles);
-    ku__pointer_close(&all->numbers);
-    ku__components_close(&all->components);
+    empty(&all->items);
+    empty(&all->beginnings);
+    all->components.count = 0;
+    if (all->components.bytes > KEPT_MOST) {
+        ku__components_close(&all->components);
+    }
     all->met = 0;
     all->looked = false;
 }

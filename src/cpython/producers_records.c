@@ -29,10 +29,16 @@ bool ku__producers_open(ku__producers *all) {
 
 void ku__producers_close(ku__producers *all) {
     ku__producers_drop(all);
+    ku__growing *rows[] = {&all->dead,  &all->first,      &all->targets, &all->cycles,
+                           &all->items, &all->beginnings, &all->records};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ku__growing_release(rows[i]);
+    }
+    ku__pointer_close(&all->numbers);
+    ku__components_close(&all->components);
     ku__maker_close(&all->words.texts);
     ku__growing_release(&all->words.expected);
     ku__pointer_close(&all->words.places);
-    ku__growing_release(&all->records);
     ku__by_hash_close(&all->by_key);
     *all = (ku__producers){0};
 }

@@ -77,66 +77,59 @@ static void sort_members(ku__components *components) {
     first[components->count] = components->nodes;
 }
 
-/* ---- memory: one piece for what stays, one for what the search needs ---- */
+/* ---- memory ---- */
 
-enum { COLUMNS_KEPT = 6, COLUMNS_OF_SEARCH = 5 };
+enum { COLUMNS = 11 }; /* six that stay, five of the search */
 
 /* Two entries more than nodes: `first` has one more than there are components, and is counted one place further on. */
 static size_t column_items(uint32_t nodes) {
     return (size_t)nodes + 2;
 }
 
-static bool open_result(ku__components *components, uint32_t nodes) {
-    size_t items = column_items(nodes);
-    uint32_t *memory = ku__array_map(COLUMNS_KEPT * items, sizeof(uint32_t));
-    *components = (ku__components){.nodes = nodes, .of = memory};
-    if (memory == NULL) {
-        return false;
+static bool take_memory(ku__components *components, uint32_t nodes) {
+    size_t bytes = COLUMNS * column_items(nodes) * sizeof(uint32_t);
+    if (components->bytes < bytes) {
+        ku__components_close(components);
+        components->memory = ku__array_map(bytes, 1);
+        components->bytes = components->memory == NULL ? 0 : bytes;
     }
-    uint32_t **rest[] = {&components->first, &components->members, &components->from, &components->row,
-                         &components->cycle};
-    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
-        *rest[i] = memory + (i + 1) * items;
+    return components->memory != NULL;
+}
+
+/* What the columns hold from an earlier call is of no consequence, but where it is set here. */
+static void lay_out(ku__components *components, search *by, uint32_t nodes) {
+    uint32_t **columns[COLUMNS] = {&components->of,   &components->first, &components->members,
+                                   &components->from, &components->row,   &components->cycle,
+                                   &by->order,        &by->low,           &by->cursor,
+                                   &by->path,         &by->open};
+    for (size_t i = 0; i < COLUMNS; i++) {
+        *columns[i] = components->memory + i * column_items(nodes);
     }
+    components->nodes = nodes;
+    components->count = 0;
     memset(components->of, 0xff, nodes * sizeof *components->of);
     memset(components->from, 0xff, nodes * sizeof *components->from);
-    return true;
+    memset(components->first, 0, column_items(nodes) * sizeof *components->first);
+    memset(by->order, 0, nodes * sizeof *by->order);
 }
 
 void ku__components_close(ku__components *components) {
-    if (components->of != NULL) {
-        ku__array_unmap(components->of, COLUMNS_KEPT * column_items(components->nodes), sizeof(uint32_t));
+    if (components->memory != NULL) {
+        ku__array_unmap(components->memory, components->bytes, 1);
     }
     *components = (ku__components){0};
 }
 
-static bool search_all(search *by, uint32_t nodes) {
-    size_t items = column_items(nodes);
-    uint32_t *memory = ku__array_map(COLUMNS_OF_SEARCH * items, sizeof(uint32_t));
-    if (memory == NULL) {
-        return false;
-    }
-    uint32_t **columns[] = {&by->order, &by->low, &by->cursor, &by->path, &by->open};
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
-        *columns[i] = memory + i * items;
-    }
-    for (uint32_t node = 0; node < nodes; node++) {
-        if (by->order[node] == 0) {
-            search_from(by, node);
-        }
-    }
-    ku__array_unmap(memory, COLUMNS_OF_SEARCH * items, sizeof(uint32_t));
-    return true;
-}
-
 bool ku__components_find(const ku__links *links, ku__components *components) {
     search by = {.links = links, .found = components};
-    if (!open_result(components, links->nodes)) {
+    if (!take_memory(components, links->nodes)) {
         return false;
     }
-    if (!search_all(&by, links->nodes)) {
-        ku__components_close(components);
-        return false;
+    lay_out(components, &by, links->nodes);
+    for (uint32_t node = 0; node < links->nodes; node++) {
+        if (by.order[node] == 0) {
+            search_from(&by, node);
+        }
     }
     sort_members(components);
     return true;

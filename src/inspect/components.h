@@ -22,10 +22,13 @@ typedef struct ku__components {
     uint32_t *from;    /* of ku__components_cycle(): who led to the node; KU__COMPONENT_NONE between calls */
     uint32_t *row;     /* likewise: the nodes that were met */
     uint32_t *cycle;   /* its result */
+    uint32_t *memory;  /* all of it, and what the search needed */
+    size_t bytes;
 } ku__components;
 
-/* Finds the components; node 0 is a node like all others. In time and memory linear in nodes and edges. False when the
- * system refuses memory: nothing is to be closed then. */
+/* Finds the components; node 0 is a node like all others. In time and memory linear in nodes and edges. `components` is
+ * zero, or what an earlier call left, whose memory is then used again if it is enough. False when the system refuses
+ * memory: nothing is to be closed then. */
 bool ku__components_find(const ku__links *links, ku__components *components);
 void ku__components_close(ku__components *components);
 

@@ -78,7 +78,7 @@ static void test_components_are_those_that_reach_each_other(void **state) {
     drawing d;
     uint64_t seed = 1;
     for (int round = 0; round < 300; round++) {
-        ku__components found;
+        ku__components found = {0};
         draw(&d, &seed);
         assert_true(ku__components_find(&d.links, &found));
         check_partition(&d, &found);
@@ -98,7 +98,7 @@ static void test_a_ring_of_a_million_is_one_component(void **state) {
     }
     first[nodes] = nodes;
     ku__links links = {.nodes = nodes, .first = first, .target = target};
-    ku__components found;
+    ku__components found = {0};
     assert_true(ku__components_find(&links, &found));
     assert_int_equal(found.count, 1);
     uint32_t length;
@@ -114,7 +114,7 @@ static void test_no_nodes_no_components(void **state) {
     (void)state;
     const uint32_t first[] = {0};
     ku__links links = {.first = first, .target = first};
-    ku__components found;
+    ku__components found = {0};
     assert_true(ku__components_find(&links, &found));
     assert_int_equal(found.count, 0);
     ku__components_close(&found);
