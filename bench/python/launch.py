@@ -67,12 +67,14 @@ def run_program(name: str, scale: float) -> None:
 
 def run_suite(script: str, loops: str, arguments: list[str]) -> None:
     """Run a script of pyperformance in pyperf's worker mode: this process does `loops` loops, once, with no warm-up."""
+    import builtins
     import runpy
 
     folder = os.path.dirname(script)
     sys.path.insert(0, folder)
     sys.argv = [script, "--worker", "--worker-task=0", "--warmups=0", "--values=1", f"--loops={loops}", *arguments]
-    runpy.run_path(script, run_name="__main__")
+    # As in a program that was started: there this name is the module, elsewhere its dict.
+    runpy.run_path(script, {"__builtins__": builtins}, "__main__")
     print("done")
 
 

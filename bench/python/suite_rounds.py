@@ -21,6 +21,14 @@ from rounds import Failed, run_once
 ENOUGH = 0.05  # seconds of loops from which their number can be told
 
 
+def reason_of(failure: Failed, limit: float) -> str:
+    """Why a process failed, in one line."""
+    what, _, code = str(failure).partition(": exit code ")
+    if code.startswith("-9:"):
+        return f"takes more than {limit:.0f} s"
+    return code.strip().splitlines()[-1] if code else what
+
+
 def run_task(plan: dict[str, Any], task: dict[str, Any], mode: str, loops: int) -> dict[str, Any]:
     """One process: what it cost, and the seconds that pyperf measured for all loops together."""
     path = os.pathsep.join([*task["packages"], plan["environment"]["PYTHONPATH"]])
@@ -68,7 +76,7 @@ def main() -> None:
             results[name] = measure(plan, name)
             said = "done"
         except Failed as failure:
-            failures[name] = said = str(failure)
+            failures[name] = said = reason_of(failure, plan["limit"])
         print(f"suite: {number} of {len(plan['tasks'])}: {name}: {said}", file=sys.stderr, flush=True)
     print(json.dumps({"results": results, "failures": failures}))
 
