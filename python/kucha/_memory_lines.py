@@ -118,6 +118,8 @@ class LineProfiler:
             return functools.partial(self.__call__, precision=precision)
         if isinstance(func, (staticmethod, classmethod)):
             return type(func)(self(func.__func__))
+        if not callable(func):
+            raise AttributeError(f"a function is wanted, which has a name and lines, not {func!r}")
         self.add_function(func)
         return self.wrap_function(func)
 

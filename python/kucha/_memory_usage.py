@@ -220,7 +220,7 @@ def _function_call(proc: Any) -> tuple[Callable[..., Any], Sequence[Any], dict[s
     arguments: Sequence[Any] = proc[1] if len(proc) > 1 else ()
     keywords: dict[str, Any] = proc[2] if len(proc) > 2 else {}
     if not callable(function):
-        raise ValueError(f"the first of (f, args, kw) must be a function, not {function!r}")
+        raise TypeError(f"the first of (f, args, kw) must be a function, not {function!r}")
     return function, arguments, keywords
 
 

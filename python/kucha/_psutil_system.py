@@ -5,6 +5,7 @@ Numbers come from C as the system gives them; percentages are worked out here, r
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -16,7 +17,6 @@ from kucha._process import scputimes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from typing import Literal, NamedTuple, TypeVar, overload
 
@@ -88,9 +88,16 @@ def swap_memory() -> sswap:
     return sswap(total, total - free, free, _percent(total - free, total), came, went)
 
 
-def disk_usage(path: str | bytes | os.PathLike[str]) -> sdiskusage:
-    """The file system that a path lies in, in bytes: ``free`` and ``percent`` are for those who are not root."""
-    total, free, available = _process.disk(path)
+def disk_usage(path: str | bytes | os.PathLike[str] | int) -> sdiskusage:
+    """The file system that a path, or an open file by its number, lies in, in bytes.
+
+    ``free`` and ``percent`` are for those who are not root.
+    """
+    if isinstance(path, int):
+        told = os.fstatvfs(path)
+        total, free, available = (told.f_frsize * blocks for blocks in (told.f_blocks, told.f_bfree, told.f_bavail))
+    else:
+        total, free, available = _process.disk(path)
     used = total - free
     return sdiskusage(total, used, available, _percent(used, used + available))
 

@@ -722,7 +722,7 @@ def take_snapshot() -> Snapshot:
 
 def __getattr__(name: str) -> Any:
     """What the original has among its names because it imports it, for those who replace it there, as its tests do."""
-    if name in ("linecache", "pickle"):
+    if name in ("fnmatch", "linecache", "pickle"):
         return __import__(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

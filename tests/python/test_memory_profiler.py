@@ -555,9 +555,14 @@ def test_children_are_added() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    for wrong in ((), (1, 2), (len, (), {}, 4)):
+    for wrong in ((), (len, (), {}, 4)):
         with pytest.raises(ValueError):
             memory_usage(wrong)
+    for wrong in ((1,), (1, 2)):
+        with pytest.raises(TypeError, match="must be a function"):
+            memory_usage(wrong)
+    with pytest.raises(AttributeError, match="a function is wanted"):
+        LineProfiler()(5)
     with pytest.raises(TypeError, match="a pid"):
         memory_usage(1.5)
     with pytest.raises(RuntimeError, match="no access to source file"):

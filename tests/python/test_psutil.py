@@ -217,6 +217,7 @@ WRONG: list[tuple[str, Callable[[Any], Any]]] = [
     ("waiting for processes with a negative timeout", lambda psutil: psutil.wait_procs([], timeout=-1)),
     ("waiting with a callback that cannot be called", lambda psutil: psutil.wait_procs([], callback=1)),
     ("a path that there is not", lambda psutil: psutil.disk_usage("/no/such/place")),
+    ("a number of no open file", lambda psutil: psutil.disk_usage(10**6)),
     ("pid_exists of text", lambda psutil: psutil.pid_exists("1")),
     ("pid_exists of a negative number", lambda psutil: psutil.pid_exists(-1)),
     ("pid_exists of a large number", lambda psutil: psutil.pid_exists(0x7FFFFFFF)),
@@ -426,6 +427,15 @@ def test_the_machine_reads_the_same() -> None:
 @pytest.mark.parametrize("path", ["/", b"/", Path("/"), "."], ids=repr)
 def test_disks_read_the_same(path: Any) -> None:
     mine, other = alike(lambda: ours.disk_usage(path), lambda: theirs.disk_usage(path))
+    assert shape(mine) == shape(other) and mine == other
+
+
+def test_a_disk_is_known_by_an_open_file() -> None:
+    number = os.open("/", os.O_RDONLY)
+    try:
+        mine, other = alike(lambda: ours.disk_usage(number), lambda: theirs.disk_usage(number))
+    finally:
+        os.close(number)
     assert shape(mine) == shape(other) and mine == other
 
 
