@@ -151,7 +151,10 @@ static int compare_sized(const void *left, const void *right) {
 static PyObject *sorted_nodes(const ku_objects *objects, const ku_selection *selection) {
     uint32_t count = ku_selection_count(selection), used = 0;
     sized *list = malloc(((size_t)count + 1) * sizeof *list);
-    PyObject *bytes = list == NULL ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count * 4);
+    if (list == NULL) {
+        return PyErr_NoMemory();
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count * 4);
     if (bytes != NULL) {
         for (uint32_t v = 0; (v = ku_selection_next(selection, v)) != KU_GRAPH_NONE; v++) {
             list[used++] = (sized){.size = ku_objects_size(objects, v), .node = v};

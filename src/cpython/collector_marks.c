@@ -64,7 +64,9 @@ size_t ku__marks_count(const ku__marks *marks) {
 }
 
 void ku__marks_clear(ku__marks *marks) {
-    memset(marks->bits, 0, marks->bits != NULL ? bytes_for(marks->span) : 0);
+    if (marks->bits != NULL) {
+        memset(marks->bits, 0, bytes_for(marks->span));
+    }
     if (marks->others_count != 0) {
         memset(marks->others, 0, marks->others_bytes);
         memset(marks->pages, 0, sizeof marks->pages);

@@ -20,6 +20,7 @@
 #include "os/proc.h"
 #include "os/thread.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -144,6 +145,7 @@ static void keep(sampler *self, sample taken) {
         return;
     }
     if (self->count == self->room) {
+        assert(self->room >= ROOM_FIRST);
         sample *larger = realloc(self->samples, 2 * self->room * sizeof *larger);
         if (larger == NULL) {
             self->samples[self->count - 1] = taken;

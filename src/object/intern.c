@@ -169,10 +169,10 @@ void ku__intern_forget(ku_isolate *isolate, ku_object *text) {
     ku__intern_table *table = isolate->interned;
     const char *bytes = ku_str_text(text);
     place *of = find(table, bytes, ku_str_size(text), (uint32_t)ku__hash_text(bytes, ku_str_size(text)));
+    text->kind &= ~(uint32_t)KU__INTERNED;
     if (of->text == text) {
         erase(table, of);
     }
-    text->kind &= ~(uint32_t)KU__INTERNED;
 }
 
 size_t ku__intern_count(const ku_isolate *isolate, size_t *bytes) {

@@ -10,6 +10,7 @@
  */
 #include "object/digits.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -32,7 +33,7 @@ typedef struct powers {
 } powers;
 
 static radix radix_of(unsigned base) {
-    radix r = {.base = base, .chunk_power = 1};
+    radix r = {.base = base, .chunk_power = base, .chunk = 1};
     while (r.chunk_power <= UINT64_MAX / base) {
         r.chunk_power *= base;
         r.chunk++;
@@ -96,6 +97,7 @@ static void text_school(char *end, ku__limb *a, size_t length, size_t count, con
 static void text_split(char *end, ku__limb *a, size_t length, size_t count, int level, const powers *p, const radix *r,
                        ku__work *work) {
     length = ku__digits_trim(a, length);
+    assert(level < p->count);
     if (level < 0 || length < TEXT_SPLIT) {
         text_school(end, a, length, count, r);
         return;

@@ -3,6 +3,7 @@
  * Both captures are grouped, each row gets a hash of what its key says, and the rows of the older one go into a table
  * by that hash; each row of the newer one finds its partner there, and what nobody found has gone.
  */
+#include <assert.h>
 #include <kucha/comparison.h>
 
 #include "columns.h"
@@ -74,6 +75,7 @@ static bool equal_rows(const side *first, const ku_group_row *one, const side *s
 
 static ku_change change_of(const ku_group_row *newer, const ku_group_row *older) {
     const ku_group_row *named = newer != NULL ? newer : older;
+    assert(named != NULL);
     ku_change change = {.filename = named->filename, .line = named->line};
     if (newer != NULL) {
         change.newer_site = newer->site;

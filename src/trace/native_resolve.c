@@ -7,6 +7,7 @@
 #include "trace/snapshot.h"
 #include "trace/tables.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ static bool resolve_site(resolving *work, uint32_t site) {
     while (number != 0) {
         const ku__node *node = ku__column_at(&tables->nodes, number);
         for (uint32_t i = work->first[node->frame]; i < work->first[node->frame + 1] && count < KU__FRAMES_MAX; i++) {
+            assert(work->lines != NULL);
             lines[count++] = work->lines[i];
         }
         number = node->parent;
