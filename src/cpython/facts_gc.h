@@ -118,12 +118,15 @@ static inline bool ku__fact_dict_plain(const PyDictObject *dict) {
 
 static inline ku__dict_row ku__fact_dict_row(const PyDictObject *dict) {
     PyDictKeysObject *keys = dict->ma_keys;
+    /* Of an empty table the entries lie anywhere, also where none could: no member is named. */
     if (DK_IS_UNICODE(keys)) {
-        return (ku__dict_row){&DK_UNICODE_ENTRIES(keys)->me_value, keys->dk_nentries,
+        char *entries = (char *)DK_UNICODE_ENTRIES(keys);
+        return (ku__dict_row){(void *)(entries + offsetof(PyDictUnicodeEntry, me_value)), keys->dk_nentries,
                               sizeof(PyDictUnicodeEntry) / sizeof(PyObject *), false};
     }
-    return (ku__dict_row){&DK_ENTRIES(keys)->me_value, keys->dk_nentries, sizeof(PyDictKeyEntry) / sizeof(PyObject *),
-                          true};
+    char *entries = (char *)DK_ENTRIES(keys);
+    return (ku__dict_row){(void *)(entries + offsetof(PyDictKeyEntry, me_value)), keys->dk_nentries,
+                          sizeof(PyDictKeyEntry) / sizeof(PyObject *), true};
 }
 
 /* Dicts are tracked and untracked by what is in them up to 3.13 (cpython 127010). */
