@@ -380,7 +380,8 @@ static ku_graph *read_python(ku__core_making *making, ku__core_outcome *outcome,
     return make(making, error);
 }
 
-/* No interpreter was there; `error` says so, and stays where no heap of the library's was there either. */
+/* No interpreter was found, or what only looked like one, such as its text in a program that reads cores; `error` says
+ * so, and stays where no heap of the library's was there either. */
 static ku_graph *read_native(ku__core_making *making, ku__core_outcome *outcome, ku_error *error) {
     char text[256];
     bool none;
@@ -417,9 +418,8 @@ ku_graph *ku__core_graph(const ku__core_order *order, ku__core_outcome *outcome,
     ku_graph *graph = NULL;
     bool none = false;
     if (ku__files_open(&making.image, order->program, order->root, error)) {
-        graph =
-            ku__python_find(&making.python, &making.image, &none, error) ? read_python(&making, outcome, error) : NULL;
-        graph = none ? read_native(&making, outcome, error) : graph;
+        graph = ku__python_find(&making.python, &making.image, &none, error) ? read_python(&making, outcome, error)
+                                                                             : read_native(&making, outcome, error);
     }
     const char *first;
     outcome->missing = ku__files_missing(&making.image, &first);
