@@ -3,7 +3,7 @@
  * The input is a list of changes (core_corpus.h) that are made to a whole core: this program's own, with a heap of
  * kucha's in it, or, where KUCHA_FUZZ_CORE names one, another, such as an interpreter's.
  *
- * make fuzz runs this under libFuzzer; replay_core (replay.c) runs it over seeds and mutations.
+ * make fuzz runs this under libFuzzer; it is not replayed as a test, because each run's core is another one.
  */
 #include "core_corpus.h"
 #include "target.h"
