@@ -70,7 +70,14 @@ def examine(unit: Unit, tool: bytes) -> str:
     noted = mark(unit, tool)
     if noted.exists():
         return ""
-    words = ["clang-tidy", "--quiet", *(f"--extra-arg={word}" for word in PATHS + ASSERTIONS), "-p", str(BUILD), str(unit.source)]
+    words = [
+        "clang-tidy",
+        "--quiet",
+        *(f"--extra-arg={word}" for word in PATHS + ASSERTIONS),
+        "-p",
+        str(BUILD),
+        str(unit.source),
+    ]
     start = time.monotonic()
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)

@@ -10,9 +10,9 @@
  */
 #include "cpython/module.h"
 
+#include "alloc/pools.h"
 #include "cpython/bridge.h"
 #include "cpython/many.h"
-#include "alloc/pools.h"
 #include "cpython/types.h"
 #include "os/pages.h"
 

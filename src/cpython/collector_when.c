@@ -10,7 +10,8 @@ enum {
     DEAD_MOST = 128,    /* one known object in so many may be dead */
     ASKED_LEAST = 256,  /* of known objects, eight rows; fewer say little */
     SEEN_LEAST = 20000, /* objects: below, nearly all are of the interpreter itself, and single ones count */
-    GROWTH_MOST = 8,    /* from one look at all objects to the next, whatever is said */
+    GROWTH_MOST = 2,    /* from one look at all objects to the next, whatever is said */
+    LOST_MOST = 32,     /* one object in so many may be found dead by a look at all, for the next to be put off */
 };
 
 /* What gc.get_threshold() is where nobody has set it, by minor and micro version: (700, 10, 10) or (2000, 10, 10).
@@ -97,7 +98,8 @@ static size_t objects_now(const ku__pacer *pacer) {
 }
 
 bool ku__pacer_may_trust(const ku__pacer *pacer) {
-    return pacer->seen >= SEEN_LEAST && objects_now(pacer) < pacer->seen * GROWTH_MOST;
+    size_t now = objects_now(pacer);
+    return pacer->seen >= SEEN_LEAST && now > pacer->lossy && now < pacer->seen * GROWTH_MOST;
 }
 
 bool ku__pacer_trusts(ku__pacer *pacer, const ku__found *found) {
@@ -117,7 +119,10 @@ void ku__pacer_note(ku__pacer *pacer, int generation, size_t lived, size_t found
     ku__yield yield = {
         .young = pacer->young, .candidates = found > candidates ? found : candidates, .found = found, .bytes = bytes};
     ku__policy_note(&pacer->policy, generation, &yield, pacer->automatic);
-    pacer->seen = generation == KU__GENERATION_FULL ? lived : pacer->seen;
+    if (generation == KU__GENERATION_FULL) {
+        pacer->seen = lived;
+        pacer->lossy = found * LOST_MOST > lived && lived + found > pacer->lossy ? lived + found : pacer->lossy;
+    }
     pacer->young = 0;
 }
 

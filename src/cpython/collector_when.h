@@ -15,9 +15,13 @@
  *
  * The bound. What was made since all generations were looked at, or since enough objects of all ages turned out to
  * live, and is still there, is fewer than max(10,000 objects, a quarter of what lived then), whatever the program
- * does. So is what can be garbage of it. All generations are looked at in any case when there are eight times as many
- * objects as the last time, and in heaps of fewer than 20,000 objects nobody is asked. The same bound holds for
- * bytes of large blocks, with 32 MiB in place of the 10,000 and nobody asked.
+ * does. So is what can be garbage of it. The same bound holds for bytes of large blocks, with 32 MiB in place of the
+ * 10,000 and nobody asked.
+ *
+ * When nobody is asked. All generations are looked at at the bound in heaps of fewer than 20,000 objects; where there
+ * are twice as many objects as the last time; and in a heap that is no larger than it was when such a look found
+ * more than one object in 32 dead. So a program that leaves garbage behind that no question finds is held to
+ * the bound from then on, and the first time it can have as much garbage as there are objects that live.
  *
  * What asking is worth. Up to 32 rows of 32 objects are asked, drawn at random from what was made at any time; up to
  * one object in 128 may be dead, which is a quarter of a row. If a fifth of all rows is dead, all of them are missed
@@ -53,6 +57,7 @@ typedef struct ku__pacer {
     size_t unasked;      /* containers made, and not freed, since the youngest were asked */
     size_t ask_every;    /* of them, until they are asked again */
     size_t seen;         /* objects that lived when all generations were looked at; 0: never yet */
+    size_t lossy;        /* objects that there were when such a look found many dead, at most */
     bool automatic;      /* the collection that runs was begun by the interpreter itself */
     PyGC_Head put_by[2]; /* what is young, while it is hidden */
 } ku__pacer;

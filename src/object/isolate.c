@@ -79,13 +79,17 @@ static bool births_open(ku_isolate *isolate, ku_error *error) {
 }
 
 static const part parts[] = {
-    {heaps_open, heaps_close},           {ku__running_open, ku__running_close}, /* from here on the lock is held */
+    {heaps_open, heaps_close},
+    {ku__running_open, ku__running_close}, /* from here on the lock is held */
     {enlist, delist},
-    {births_open, ku__births_close},     {ku__gc_open, ku__gc_close},           /* before there are objects */
+    {births_open, ku__births_close},
+    {ku__gc_open, ku__gc_close}, /* before there are objects */
 #ifdef KU_CHECKING
     {ku__verify_open, ku__verify_close},
 #endif
-    {ku__weak_open, ku__weak_close},     {ku__interns_open, ku__interns_close}, {ku__classes_open, ku__classes_close},
+    {ku__weak_open, ku__weak_close},
+    {ku__interns_open, ku__interns_close},
+    {ku__classes_open, ku__classes_close},
     {ku__values_open, ku__values_close},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
