@@ -23,7 +23,6 @@ typedef struct ku__core_making {
     uint32_t *counts; /* by node; 0 where none is kept */
     size_t nodes;     /* room in both */
     uint32_t first_place;
-    uint32_t places;
     ku__growing threads; /* addresses of their states, newest first */
     struct {
         const char *name;

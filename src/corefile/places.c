@@ -137,26 +137,17 @@ static uint32_t name_of_thread(ku__core_making *making, size_t index) {
 
 /* ---- nodes ---- */
 
-static void add_place(ku__core_making *making, uint32_t type, uint32_t label) {
-    ku_node node = {.address = KU__PLACE_BASE + ((uint64_t)making->places++ << KU__PLACE_BITS),
-                    .type = type,
-                    .label = label,
-                    .flags = KU_NODE_PLACE,
-                    .age = KU_GRAPH_AGE_UNKNOWN};
-    ku__maker_node(&making->maker, &node);
-}
-
 void ku__core_make_place_nodes(ku__core_making *making) {
     making->first_place = making->maker.nodes;
     for (int i = 0; i < KU__PLACES; i++) {
-        add_place(making, KU__SYSTEM_PLACE, ku__core_name_of_fixed(making, ku__place_names[i]));
+        ku__maker_place(&making->maker, KU__SYSTEM_PLACE, ku__core_name_of_fixed(making, ku__place_names[i]));
     }
     size_t count;
     const uintptr_t *threads = threads_of(making, &count);
     for (size_t i = 0; i < count; i++) {
-        add_place(making, KU__SYSTEM_PLACE, name_of_thread(making, i));
+        ku__maker_place(&making->maker, KU__SYSTEM_PLACE, name_of_thread(making, i));
         EACH_FRAME(frame, making, threads[i]) {
-            add_place(making, KU__SYSTEM_FRAME, ku__core_name_of_frame(making, frame));
+            ku__maker_place(&making->maker, KU__SYSTEM_FRAME, ku__core_name_of_frame(making, frame));
         }
     }
 }

@@ -93,14 +93,6 @@ static void refresh_statics(ku__collector *collector) {
 
 /* ---- the two calls ---- */
 
-static bool is_ending(void) {
-#if PY_VERSION_HEX >= 0x030D0000
-    return Py_IsFinalizing() != 0;
-#else
-    return _Py_IsFinalizing() != 0;
-#endif
-}
-
 size_t ku__collector_large_bytes(const ku__collector *collector) {
     const ku_heap *heap = ku__collector_heap(collector);
     return heap == NULL ? 0 : atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
@@ -152,7 +144,7 @@ static ku__when decide(ku__collector *collector, int generation) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool prints = (state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0;
     ku__when when = ku__pacer_decide(&collector->pacer, state, generation, ku__collector_large_bytes(collector));
-    if (prints || is_ending()) {
+    if (prints || ku__fact_is_ending()) {
         return KU__WHEN_AS_IT_IS;
     }
     if (generation == KU__GENERATION_FULL || collector->eager) {
@@ -172,7 +164,7 @@ static bool nobody_asked(const ku__collector *collector, int generation) {
     const ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool full_is_due = state->generations[2].count > state->generations[2].threshold &&
                        state->long_lived_pending >= state->long_lived_total / 4;
-    return collector->pacer.automatic && !is_ending() && (generation != KU__GENERATION_FULL || full_is_due);
+    return collector->pacer.automatic && !ku__fact_is_ending() && (generation != KU__GENERATION_FULL || full_is_due);
 }
 
 static void collection_begins(ku__collector *collector, int generation) {

@@ -39,6 +39,15 @@ static inline ku__gc_state *ku__fact_gc(PyInterpreterState *interpreter) {
     return &interpreter->gc;
 }
 
+/* Whether the interpreter is on its way out. */
+static inline bool ku__fact_is_ending(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
 static inline PyGC_Head *ku__gc_list(ku__gc_state *state, int generation) {
     return &state->generations[generation].head;
 }

@@ -16,8 +16,7 @@ typedef struct ku__making {
     uint32_t *known;       /* by node: references that its count knows of and that were seen */
     uint32_t *counts;      /* by node; 0 where none is kept */
     uint32_t first_place;  /* node */
-    uint32_t places;
-    uint32_t *sites; /* of the maker, by site of the tracer; NULL without tracing */
+    uint32_t *sites;       /* of the maker, by site of the tracer; NULL without tracing */
     uint32_t site_count;
     uint64_t allocated;
     ku__growing values; /* objects that may be equal to others (graph_values.c) */

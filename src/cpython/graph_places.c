@@ -33,15 +33,6 @@ static const ku__frame_of_python *next_frame(const ku__frame_of_python *frame) {
 
 /* ---- nodes ---- */
 
-static void add_place(ku__making *making, uint32_t type, uint32_t label) {
-    ku_node node = {.address = KU__PLACE_BASE + ((uint64_t)making->places++ << KU__PLACE_BITS),
-                    .type = type,
-                    .label = label,
-                    .flags = KU_NODE_PLACE,
-                    .age = KU_GRAPH_AGE_UNKNOWN};
-    ku__maker_node(&making->maker, &node);
-}
-
 static uint32_t name_of_thread(ku__making *making, size_t index) {
     size_t count;
     char text[64 + sizeof(ku__thread_name)];
@@ -55,14 +46,14 @@ static uint32_t name_of_thread(ku__making *making, size_t index) {
 void ku__make_place_nodes(ku__making *making) {
     making->first_place = making->maker.nodes;
     for (int i = 0; i < KU__PLACES; i++) {
-        add_place(making, KU__SYSTEM_PLACE, ku__name_of_chars(making, ku__place_names[i]));
+        ku__maker_place(&making->maker, KU__SYSTEM_PLACE, ku__name_of_chars(making, ku__place_names[i]));
     }
     size_t count;
     PyThreadState *const *threads = threads_of(making, &count);
     for (size_t i = 0; i < count; i++) {
-        add_place(making, KU__SYSTEM_PLACE, name_of_thread(making, i));
+        ku__maker_place(&making->maker, KU__SYSTEM_PLACE, name_of_thread(making, i));
         for (const ku__frame_of_python *at = first_frame(threads[i]); at != NULL; at = next_frame(at)) {
-            add_place(making, KU__SYSTEM_FRAME, ku__name_of_frame(making, at));
+            ku__maker_place(&making->maker, KU__SYSTEM_FRAME, ku__name_of_frame(making, at));
         }
     }
 }

@@ -179,14 +179,6 @@ static PyObject *on_found(PyObject *ignored, PyObject *weak) {
 
 /* ---- beginning and end of a collection ---- */
 
-static bool is_ending(void) {
-#if PY_VERSION_HEX >= 0x030D0000
-    return Py_IsFinalizing() != 0;
-#else
-    return _Py_IsFinalizing() != 0;
-#endif
-}
-
 /* What is made here counts as an allocation, and its end as the opposite: neither is the program's. */
 static void let_weak_go(void) {
     ku__gc_state *state = ku__fact_gc(interpreter());
@@ -203,7 +195,7 @@ void ku__producers_begin(void) {
     ku__producers_drop(&watching.all);
     let_weak_go();
     const ku__gc_state *state = ku__fact_gc(interpreter());
-    if ((state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0 || is_ending()) {
+    if ((state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0 || ku__fact_is_ending()) {
         return;
     }
     watching.weak = PyWeakref_NewRef(&watching.sentinel.item, watching.finder);

@@ -205,6 +205,18 @@ uint32_t ku__maker_node(ku__maker *maker, const ku_node *node) {
     return maker->nodes++;
 }
 
+/* Addresses of places, where no object can be. */
+#define PLACES_BASE ((uint64_t)0xFFFFFF0000000000)
+
+uint32_t ku__maker_place(ku__maker *maker, uint32_t type, uint32_t label) {
+    ku_node node = {.address = PLACES_BASE + ((uint64_t)maker->places++ << KU__PLACE_BITS),
+                    .type = type,
+                    .label = label,
+                    .flags = KU_NODE_PLACE,
+                    .age = KU_GRAPH_AGE_UNKNOWN};
+    return ku__maker_node(maker, &node);
+}
+
 static void push_fact(ku__maker *maker, ku__section section, ku__fact fact) {
     ku__fact *room = maker->failed ? NULL : ku__growing_push(&maker->sections[section], sizeof *room);
     if (room == NULL) {

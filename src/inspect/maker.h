@@ -20,6 +20,7 @@ typedef struct ku__maker {
     ku__by_hash text_index, shape_index;
     ku__growing line; /* runs of the node whose edges are being added */
     uint32_t nodes, edges, types, sites;
+    uint32_t places;     /* nodes that are no memory */
     uint32_t node;       /* whose edges are being added; KU_GRAPH_NONE before the first */
     uint32_t begun;      /* nodes whose edges are complete or being added */
     uint32_t first_edge; /* of `node` */
@@ -46,6 +47,9 @@ void ku__maker_arena(ku__maker *maker, const ku_graph_arena *arena);
 
 /* At a higher address than the last. Its type exists; so does its label, if it has one. */
 uint32_t ku__maker_node(ku__maker *maker, const ku_node *node);
+
+/* A node that is no memory: a place that objects are held from, or a frame. After all that are: it lies above them. */
+uint32_t ku__maker_place(ku__maker *maker, uint32_t type, uint32_t label);
 
 /* What is known of some nodes only; each in ascending order of nodes. Room of a container, in bytes; the first of the
  * nodes that are equal to it, which may be itself. */

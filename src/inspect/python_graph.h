@@ -17,9 +17,6 @@ enum {
 };
 extern const char *const ku__place_names[KU__PLACES];
 
-/* Addresses of places and frames, where no object can be. */
-#define KU__PLACE_BASE ((uint64_t)0xFFFFFF0000000000)
-
 /* What memory beside an object is: the name of the type that such a block gets. */
 typedef enum ku__buffer_kind {
     KU__BUFFER_UNKNOWN,

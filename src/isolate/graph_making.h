@@ -90,7 +90,7 @@ typedef struct ku__native_making {
     uint32_t *known;       /* by node: references that its count knows of and that were seen */
     uint32_t *counts;      /* by node; 0 where none is kept */
     size_t nodes;          /* room in both */
-    uint32_t first_place, places;
+    uint32_t first_place;
     ku__growing threads; /* ku__native_thread */
     ku__growing frames;  /* their addresses */
     uint64_t allocated;

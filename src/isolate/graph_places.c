@@ -111,35 +111,26 @@ static uint32_t name_of_place(ku__native_making *making, int place) {
 
 /* ---- nodes ---- */
 
-static void add_place(ku__native_making *making, uint32_t type, uint32_t label) {
-    ku_node node = {.address = KU__PLACE_BASE + ((uint64_t)making->places++ << KU__PLACE_BITS),
-                    .type = type,
-                    .label = label,
-                    .flags = KU_NODE_PLACE,
-                    .age = KU_GRAPH_AGE_UNKNOWN};
-    ku__maker_node(&making->maker, &node);
-}
-
 static void add_isolate_nodes(ku__native_making *making, size_t index) {
     size_t count;
-    add_place(making, KU__NATIVE_PLACE, name_of_isolate(making, index));
+    ku__maker_place(&making->maker, KU__NATIVE_PLACE, name_of_isolate(making, index));
     const ku__native_thread *threads = threads_of(making, index, &count);
     for (size_t i = 0; i < count; i++) {
-        add_place(making, KU__NATIVE_PLACE, name_of_thread(making, &threads[i]));
+        ku__maker_place(&making->maker, KU__NATIVE_PLACE, name_of_thread(making, &threads[i]));
         for (uint32_t f = 0; f < threads[i].frames; f++) {
-            add_place(making, KU__NATIVE_FRAME, name_of_frame(making, frame_of(making, &threads[i], f)));
+            ku__maker_place(&making->maker, KU__NATIVE_FRAME, name_of_frame(making, frame_of(making, &threads[i], f)));
         }
     }
 }
 
 void ku__native_make_place_nodes(ku__native_making *making) {
     making->first_place = making->maker.nodes;
-    add_place(making, KU__NATIVE_PLACE, name_of_place(making, KU__PLACE_IMMORTAL));
+    ku__maker_place(&making->maker, KU__NATIVE_PLACE, name_of_place(making, KU__PLACE_IMMORTAL));
     size_t count = KU__GROWING_COUNT(&making->isolates, ku__native_isolate);
     for (size_t i = 0; i < count; i++) {
         add_isolate_nodes(making, i);
     }
-    add_place(making, KU__NATIVE_PLACE, name_of_place(making, KU__PLACE_UNKNOWN));
+    ku__maker_place(&making->maker, KU__NATIVE_PLACE, name_of_place(making, KU__PLACE_UNKNOWN));
 }
 
 /* ---- the root's edges ---- */
