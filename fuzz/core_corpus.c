@@ -46,7 +46,7 @@ static void keep_point(ku_isolate *isolate, ku_object *list) {
     keep(isolate, list, point);
 }
 
-/* Something of each kind that the reader has a rule for. It lives as long as the program. */
+/* Something of each kind that the reader has a rule for. */
 static ku_object *fill(ku_isolate *isolate) {
     ku_object *list = ku_list_new(isolate, NULL, 0), *dict = ku_dict_new(isolate);
     ku_object *items[100];
@@ -69,15 +69,16 @@ static ku_object *fill(ku_isolate *isolate) {
     return list;
 }
 
+static bool write_from_a_frame(ku_isolate *isolate, const char *path) {
+    KU_FRAME(isolate, frame, 1);
+    ku_hold(&frame, 0, fill(isolate));
+    return core_write(path);
+}
+
 static void write_own(const char *path) {
     ku_isolate *isolate =
         ku_isolate_new(&(ku_isolate_options){.name = "fuzzed", .flags = KU_ISOLATE_BIRTHPLACES}, NULL);
-    if (isolate == NULL) {
-        abort();
-    }
-    KU_FRAME(isolate, frame, 1);
-    ku_hold(&frame, 0, fill(isolate));
-    if (!core_write(path)) {
+    if (isolate == NULL || !write_from_a_frame(isolate, path) || ku_isolate_delete(isolate) != 0) {
         abort();
     }
 }
