@@ -144,6 +144,7 @@ static uint64_t read_framed(ku__core_reading *reading, uintptr_t object, const k
         }
         return (uint64_t)at->generator_frame;
     }
+    field(reading, object, words, at->frame_object_back, "f_back");
     uintptr_t frame = ku__image_word(reading->image, object + (uintptr_t)at->frame_object_frame);
     mark(words, (uint64_t)at->frame_object_frame);
     if (frame == object + (uintptr_t)at->frame_object_data) {
@@ -163,6 +164,14 @@ static void name_function(ku__core_reading *reading, uintptr_t object, done *wor
     field(reading, object, words, at->function_dict, "__dict__");
     field(reading, object, words, at->function_annotations, "__annotations__");
     field(reading, object, words, at->function_qualname, "__qualname__");
+}
+
+static void name_exception(ku__core_reading *reading, uintptr_t object, done *words) {
+    const ku__layout *at = &reading->python->layout;
+    field(reading, object, words, at->exception_args, "args");
+    field(reading, object, words, at->exception_traceback, "__traceback__");
+    field(reading, object, words, at->exception_context, "__context__");
+    field(reading, object, words, at->exception_cause, "__cause__");
 }
 
 static void name_type(ku__core_reading *reading, uintptr_t object, done *words) {
@@ -229,6 +238,11 @@ static uint64_t read_base(ku__core_reading *reading, uintptr_t object, const ku_
     case KU__KIND_CELL:
         ku__core_field(reading, object + KU__HEADER, KU_EDGE_CELL, "cell_contents");
         mark(words, KU__HEADER);
+        break;
+    case KU__KIND_EXCEPTION: name_exception(reading, object, words); break;
+    case KU__KIND_TRACEBACK:
+        field(reading, object, words, at->traceback_next, "tb_next");
+        field(reading, object, words, at->traceback_frame, "tb_frame");
         break;
     case KU__KIND_REFERENCE: /* all it holds is its callback: the rest is lent */
         mark(words, (uint64_t)at->reference_target);

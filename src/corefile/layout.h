@@ -112,6 +112,13 @@
     X(generator_state, 75, 67, 67, 67, 67)                                                                             \
     X(generator_qualname, 40, 32, 32, 32, 32)                                                                          \
     X(generator_cleared, 4, 4, 4, 4, 5) /* the state of one that has no frame any more */                              \
+    X(exception_args, 24, 24, 24, 24, 24)                                                                              \
+    X(exception_traceback, 40, 40, 40, 40, 40)                                                                         \
+    X(exception_context, 48, 48, 48, 48, 48)                                                                           \
+    X(exception_cause, 56, 56, 56, 56, 56)                                                                             \
+    X(traceback_next, 16, 16, 16, 16, 16)                                                                              \
+    X(traceback_frame, 24, 24, 24, 24, 24)                                                                             \
+    X(frame_object_back, 16, 16, 16, 16, 16)                                                                           \
     X(frame_object_frame, 24, 24, 24, 24, 24)                                                                          \
     X(frame_object_data, 48, 48, 64, 72, 72)                                                                           \
     X(module_dict, 16, 16, 16, 16, 16)                                                                                 \

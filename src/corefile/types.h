@@ -36,6 +36,8 @@ typedef enum ku__kind {
     KU__KIND_GENERATOR,
     KU__KIND_CELL,
     KU__KIND_FRAME,
+    KU__KIND_EXCEPTION,
+    KU__KIND_TRACEBACK,
     KU__KIND_REFERENCE,
     KU__KIND_PLAIN, /* all words of their objects that are references are theirs */
 } ku__kind;

@@ -79,6 +79,7 @@ static void frames_here(ku__layout *here) {
     here->frame_stack = AT(ku__frame_of_python, stacktop);
     here->frame_tags = 0;
 #endif
+    here->frame_object_back = AT(PyFrameObject, f_back);
     here->frame_object_frame = AT(PyFrameObject, f_frame);
     here->frame_object_data = AT(PyFrameObject, _f_frame_data);
 }
@@ -185,6 +186,12 @@ static void functions_here(ku__layout *here) {
     here->function_annotations = AT(PyFunctionObject, func_annotations);
     here->function_qualname = AT(PyFunctionObject, func_qualname);
     here->function_builtins = AT(PyFunctionObject, func_builtins);
+    here->exception_args = AT(PyBaseExceptionObject, args);
+    here->exception_traceback = AT(PyBaseExceptionObject, traceback);
+    here->exception_context = AT(PyBaseExceptionObject, context);
+    here->exception_cause = AT(PyBaseExceptionObject, cause);
+    here->traceback_next = AT(PyTracebackObject, tb_next);
+    here->traceback_frame = AT(PyTracebackObject, tb_frame);
     here->module_dict = AT(PyModuleObject, md_dict);
 #if PY_VERSION_HEX >= 0x030F0000
     here->module_state_size = AT(PyModuleObject, md_state_size);
