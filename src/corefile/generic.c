@@ -82,7 +82,7 @@ static void tell_managed(ku__core_reading *reading, uintptr_t object, const ku__
     } else if ((type->flags & KU__FLAG_INLINE_VALUES) != 0) {
         uintptr_t beside = object + type->basic;
         bool valid = ku__image_u8(reading->image, beside + (uintptr_t)reading->python->layout.values_valid) != 0;
-        values = valid ? beside : 0;
+        values = valid && (dict == 0 || !ku__core_dict_holds(reading->python)) ? beside : 0;
     }
     if (values != 0) {
         tell_values(reading, values, type);

@@ -124,9 +124,14 @@ ku__core_values ku__core_values_at(ku__core_reading *reading, uintptr_t values, 
     return view;
 }
 
+bool ku__core_dict_holds(const ku__python *python) {
+    enum { DICT_FIRST = 0x030D05F0 };
+    return python->version >= DICT_FIRST;
+}
+
 static void read_split(ku__core_reading *reading, uintptr_t values, const ku__key_table *keys) {
     ku__core_values view = ku__core_values_at(reading, values, keys);
-    if (view.block == 0) {
+    if (view.block == 0 && !ku__core_dict_holds(reading->python)) {
         return; /* they lie in an instance, which holds them */
     }
     ku__core_own(reading, view.block, view.bytes, KU__BUFFER_VALUES);

@@ -69,6 +69,11 @@ typedef struct ku__core_values {
     size_t bytes;
 } ku__core_values;
 
+/* Whether values that lie in an instance are told of by its dict, where it has one, and not by the instance. Seen in
+ * tp_traverse of 3.13.5, 3.14.10 and 3.15.2, and not in 3.13.0 (cpython 130327); who holds them in between is told
+ * as in 3.13.0, which is the same chain but for one link. */
+bool ku__core_dict_holds(const ku__python *python);
+
 ku__core_values ku__core_values_at(ku__core_reading *reading, uintptr_t values, const ku__key_table *keys);
 
 #endif

@@ -532,6 +532,13 @@ def test_unmarked():
 """
 
 
+@pytest.fixture
+def entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest finds its plugins by their entry points, as it does where nobody forbids it."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+
+
+@pytest.mark.usefixtures("entry_points")
 def test_a_test_with_the_marker_fails_if_it_leaves_cycles(python: Runner, write: Callable[[str, str], Path]) -> None:
     write("test_marked.py", TESTS)
     done = python("-m", "pytest", "-q", "-rA", "--strict-markers", "-p", "no:cacheprovider", "test_marked.py")
@@ -544,6 +551,7 @@ def test_a_test_with_the_marker_fails_if_it_leaves_cycles(python: Runner, write:
     assert "class test_class_too.<locals>.Local" in text
 
 
+@pytest.mark.usefixtures("entry_points")
 def test_examples_of_the_document_run(python: Runner, write: Callable[[str, str], Path]) -> None:
     text = (TOP / "docs" / "gc-cycles.md").read_text()
     program, tests = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -553,6 +561,7 @@ def test_examples_of_the_document_run(python: Runner, write: Callable[[str, str]
     assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("entry_points")
 def test_the_plugin_loads_nothing_before_it_is_asked(python: Runner, write: Callable[[str, str], Path]) -> None:
     write("test_plain.py", "import sys\ndef test_plain(): assert 'kucha._core' not in sys.modules\n")
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_plain.py")
