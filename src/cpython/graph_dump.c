@@ -62,7 +62,7 @@ static void run_worker(ku__graph_order *order, common *shared, pid_t keeper) {
         _exit(0);
     }
     shared->writer = getpid();
-    ku__clone_lift_limits();
+    ku__clone_lift_limits(NULL);
     bool done = work(order, shared, &error);
     shared->outcome.error = done ? (ku_error){.code = KU_OK} : error;
     shared->finished = 1;
@@ -211,11 +211,13 @@ static pid_t make_copy(const ku__graph_order *order) {
 }
 
 /* Takes `shared` over where it succeeds. */
-static bool dump(ku__graph_order *order, common *shared, bool wait, ku__dump_outcome *outcome) {
+static bool dump(ku__graph_order *order, common *shared, bool wait, ku__soft_limits *limits,
+                 ku__dump_outcome *outcome) {
     pid_t copy = make_copy(order);
     if (copy == 0) {
         keep(order, shared);
     }
+    ku__clone_put_limits_back(limits);
     shared->stopped = ku__clock_monotonic() - shared->began;
     if (copy < 0) {
         outcome->error = (ku_error){.code = KU_IO, .os_error = errno, .message = "the process could not be copied"};
@@ -233,17 +235,21 @@ static bool dump(ku__graph_order *order, common *shared, bool wait, ku__dump_out
 
 bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait,
                    ku__dump_outcome *outcome) {
-    ku__graph_order order = {0};
-    common *shared = ku__copies_common(path);
+    ku__soft_limits limits;
     *outcome = (ku__dump_outcome){0};
+    ku__clone_lift_limits(&limits); /* it may be that nothing is left, and that this is why */
+    common *shared = ku__copies_common(path);
+    bool done = false;
     if (shared == NULL) {
         PyErr_NoMemory();
-        return false;
+    } else {
+        ku__graph_order order = {0};
+        shared->began = ku__clock_monotonic();
+        done = prepare(&order, shared, reason, program) && dump(&order, shared, wait, &limits, outcome);
+        release(&order);
     }
-    shared->began = ku__clock_monotonic();
-    bool done = prepare(&order, shared, reason, program) && dump(&order, shared, wait, outcome);
-    release(&order);
-    if (!done) {
+    ku__clone_put_limits_back(&limits);
+    if (shared != NULL && !done) {
         ku__pages_unmap(shared, sizeof *shared);
     }
     return done;

@@ -99,7 +99,7 @@ static void write_file(ku_isolate *isolate, common *shared) {
 }
 
 static _Noreturn void work(ku_isolate *isolate, common *shared) {
-    ku__clone_lift_limits();
+    ku__clone_lift_limits(NULL);
     write_file(isolate, shared);
     shared->finished = 1;
     _exit(0);

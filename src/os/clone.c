@@ -57,13 +57,29 @@ void ku__clone_crash_quietly(void) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
-void ku__clone_lift_limits(void) {
-    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        struct rlimit limit;
-        if (getrlimit(kinds[i], &limit) == 0) {
+static const int limits_of_memory[] = {RLIMIT_AS, RLIMIT_DATA};
+enum { LIMITS_OF_MEMORY = sizeof limits_of_memory / sizeof limits_of_memory[0] };
+
+void ku__clone_lift_limits(ku__soft_limits *before) {
+    for (size_t i = 0; i < LIMITS_OF_MEMORY; i++) {
+        struct rlimit limit = {0};
+        bool known = getrlimit(limits_of_memory[i], &limit) == 0;
+        if (before != NULL) {
+            before->kept[i] = limit;
+            before->lifted[i] = known && limit.rlim_cur != limit.rlim_max;
+        }
+        if (known && limit.rlim_cur != limit.rlim_max) {
             limit.rlim_cur = limit.rlim_max;
-            setrlimit(kinds[i], &limit);
+            setrlimit(limits_of_memory[i], &limit);
+        }
+    }
+}
+
+void ku__clone_put_limits_back(ku__soft_limits *before) {
+    for (size_t i = 0; i < LIMITS_OF_MEMORY; i++) {
+        if (before->lifted[i]) {
+            setrlimit(limits_of_memory[i], &before->kept[i]);
+            before->lifted[i] = false;
         }
     }
 }

@@ -13,6 +13,7 @@
 #define KU__CLONE_H
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* 0 in the copy, its process id in the program; -1 with errno set. */
@@ -21,8 +22,16 @@ pid_t ku__clone_copy(void);
 /* The same for a copy that makes a copy of itself, which keeps its descriptors and signals as they are. */
 pid_t ku__clone_again(void);
 
-/* In a copy: what it works with is more than the soft limits of the program's memory may let it have. */
-void ku__clone_lift_limits(void);
+/* Soft limits of the program's memory (RLIMIT_AS, RLIMIT_DATA) as they were. */
+typedef struct ku__soft_limits {
+    struct rlimit kept[2];
+    bool lifted[2];
+} ku__soft_limits;
+
+/* Lifts them to the hard ones: what looks at a program works with more than may be left to it. A copy keeps it so and
+ * passes NULL; whoever makes one puts them back, and what its other threads ask for in between is granted. */
+void ku__clone_lift_limits(ku__soft_limits *before);
+void ku__clone_put_limits_back(ku__soft_limits *before); /* nothing at the second time */
 
 /* In a copy: a crash ends it, and neither a handler of the program's nor a core file tells of it. */
 void ku__clone_crash_quietly(void);

@@ -135,6 +135,30 @@ def test_roots_lead_to_modules_frames_and_what_c_holds(tmp_path: Path) -> None:
     )
 
 
+def test_a_program_at_its_limit_is_read_whole(tmp_path: Path) -> None:
+    in_folder(
+        tmp_path,
+        """
+        import resource
+        def hold():
+            held_here = [1.5]
+            size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (size, hard))   # not a page more
+            told = _core.heap_dump("at.heap")
+            assert resource.getrlimit(resource.RLIMIT_AS) == (size, hard)
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+            return told
+        hold()
+        graph = _core.heap_open("at.heap")
+        threads = [node for node, name in graph.edges(0) if name.startswith("thread")]
+        frames = [(name, node) for thread in threads for node, name in graph.edges(thread)]
+        assert "local held_here" in [
+            name for frame, node in frames if frame.startswith("hold at ") for _, name in graph.edges(node)]
+        """,
+    )
+
+
 def test_what_has_a_name_is_called_by_it(tmp_path: Path) -> None:
     in_folder(
         tmp_path,
