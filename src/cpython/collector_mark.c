@@ -24,6 +24,7 @@
 #include "cpython/selfcheck.h"
 #include "os/pages.h"
 
+#include <assert.h>
 #include <string.h>
 
 #if KU__FACTS_SUPPORTED
@@ -108,6 +109,7 @@ static uint8_t *guess_place(guesses *all, const PyObject *item) {
 
 static int count_guess(PyObject *item, void *argument) {
     guesses *all = argument;
+    assert(all != NULL);
     uint8_t number = *guess_place(all, item);
     if (number != 0) {
         all->found[number - 1]++;

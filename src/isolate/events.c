@@ -28,12 +28,12 @@ enum { WATCHES_MOST = 16 };
 
 /* A thread that waits for a signal. */
 typedef struct watch {
-    _Atomic int signal; /* 0: none */
     sem_t asked;
-    _Atomic bool ending;
     struct sigaction before;
-    ku__thread thread;
     ku_isolate *isolate; /* NULL: free */
+    ku__thread thread;
+    _Atomic int signal; /* 0: none */
+    _Atomic bool ending;
 } watch;
 
 struct ku__events {
@@ -300,7 +300,7 @@ ku_code ku_heap_file_set_events(ku_isolate *isolate, const ku_heap_file_events *
                                 .at_limit = events->at_limit,
                                 .at_exit = events->at_exit,
                                 .process = getpid()};
-    strcpy(made->path, events->path);
+    memcpy(made->path, events->path, strlen(events->path) + 1);
     ku_code code = add_watch(made, events->signal, error);
     if (code == KU_OK) {
         enlist(made);

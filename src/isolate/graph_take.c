@@ -197,7 +197,7 @@ static common *share(const char *path, unsigned flags, ku_graph_reason reason, k
         ku__error_fill(error, KU_NO_MEMORY, "the system refused memory to share with a copy of the process");
         return NULL;
     }
-    strcpy(shared->path, path);
+    memcpy(shared->path, path, strlen(path) + 1);
     shared->flags = flags;
     shared->began = ku__clock_monotonic();
     shared->info = info_for(reason);
