@@ -19,9 +19,9 @@ from typing import Any
 
 from tools.interpreters import Interpreter
 
-from harness.hosted import CLEARED
 from harness.numbers import median, paired_ratios
 from harness.packages import install
+from harness.scripts import run_script
 from harness.table import Row
 
 PACKAGES = ("guppy3==3.1.6", "pympler==1.1", "objgraph==3.6.2")
@@ -65,15 +65,8 @@ def scratch_of(options: HeapOptions) -> str:
 def run(options: HeapOptions, interpreter: Interpreter, what: str, folder: str, check: bool = True) -> Any:
     """One process; what it printed."""
     packages = install(options.top / ".venv" / "bench-suite" / "heap", PACKAGES)
-    site = interpreter.build_folder("release") / "site"
-    path = ":".join([str(site), str(options.top / ".venv" / "pure"), *packages])
-    script = str(options.top / "bench" / "python" / "heaps.py")
-    variables = [f"PYTHONPATH={path}", "PYTHONHASHSEED=0", *(f"{name}=" for name in CLEARED)]
-    command = ["env", *variables, interpreter.python, script, what, str(options.objects), folder]
-    answer = subprocess.run(
-        interpreter.command(command), stdout=subprocess.PIPE, text=True, check=check, cwd=options.top
-    )
-    return json.loads(answer.stdout.splitlines()[-1])
+    arguments = [what, str(options.objects), folder]
+    return run_script(options.top, interpreter, "heaps.py", arguments, packages, check)
 
 
 def runs_of(options: HeapOptions, interpreter: Interpreter, names: tuple[str, ...]) -> dict[str, list[Any]]:

@@ -7,8 +7,6 @@ their own with less work per run.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 from tools.interpreters import Interpreter
 
 from harness.numbers import bootstrap, geometric_mean, median, paired_ratios
+from harness.scripts import run_plan
 from harness.table import Row
 
 PROGRAMS = ("containers", "instances", "strings", "json_trip", "simulation", "binary_trees")
@@ -37,9 +36,6 @@ MODES = ("stock", "kucha", "traced1", "traced10", "sampled", "interface1", "inte
 PEER_MODES = ("stock", "tracemalloc1", "tracemalloc10")
 PEER_SCALE = 0.05  # tracemalloc with ten frames is up to a hundred times slower
 PEER_ROUNDS = 3
-
-# What a user may have set that would change what is measured.
-CLEARED = ("PYTHONMALLOC", "PYTHONDONTWRITEBYTECODE", "PYTHONTRACEMALLOC", "KUCHA")
 
 UNTRACED_TARGET = 0.92
 TRACED_TARGET = 1.05
@@ -75,26 +71,12 @@ def tasks(options: HostedOptions, scale: float) -> dict[str, list[str]]:
     return {name: chosen[name] for name in chosen if not wanted or name in wanted}
 
 
-def run_plan(
+def run_programs(
     options: HostedOptions, interpreter: Interpreter, modes: tuple[str, ...], scale: float, rounds: int
 ) -> Any:
     """Run a plan where the interpreter lies."""
-    site = interpreter.build_folder("release") / "site"
-    path = ":".join(str(folder) for folder in (site, options.top / ".venv" / "pure", options.bench_packages))
-    plan = {
-        "tasks": tasks(options, scale),
-        "modes": list(modes),
-        "rounds": rounds,
-        "environment": {"PYTHONPATH": path, "PYTHONHASHSEED": "0", **dict.fromkeys(CLEARED, "")},
-    }
-    folder = options.top / "build" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    plan_file = folder / f"plan-{interpreter.name}.json"
-    plan_file.write_text(json.dumps(plan), encoding="utf-8")
-    script = options.top / "bench" / "python" / "rounds.py"
-    command = interpreter.command([interpreter.python, str(script), str(plan_file)])
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=options.top)
-    return json.loads(answer.stdout.splitlines()[-1])
+    plan = {"tasks": tasks(options, scale), "modes": list(modes), "rounds": rounds}
+    return run_plan(options.top, interpreter, "rounds.py", plan, [options.bench_packages])
 
 
 def check_sums(results: dict[str, Any]) -> None:
@@ -206,11 +188,11 @@ def resident_row(interpreter: Interpreter, measured: Any) -> Row | None:
 
 def measure(options: HostedOptions, interpreter: Interpreter) -> list[Row]:
     """All Python rows of one interpreter."""
-    measured = run_plan(options, interpreter, MODES, 1.0, options.rounds)
+    measured = run_programs(options, interpreter, MODES, 1.0, options.rounds)
     check_sums(measured["results"])
     peers = None
     if options.peers:
-        peers = run_plan(options, interpreter, PEER_MODES, PEER_SCALE, min(PEER_ROUNDS, options.rounds))
+        peers = run_programs(options, interpreter, PEER_MODES, PEER_SCALE, min(PEER_ROUNDS, options.rounds))
         check_sums(peers["results"])
     rows: list[Row] = []
     for group, names in (("six programs", PROGRAMS), ("five of pyperformance", tuple(SUITE))):

@@ -15,8 +15,8 @@ from typing import Any
 
 from tools.interpreters import Interpreter
 
-from harness.instruments import InstrumentOptions, run_script
 from harness.numbers import median, paired_ratios
+from harness.scripts import run_script
 from harness.table import Row
 
 KINDS = ("mixed", "dicts", "instances", "slots")
@@ -61,12 +61,11 @@ def runs_of(
 ) -> dict[str, dict[str, list[Any]]]:
     """By kind and mode, what each process printed."""
     found: dict[str, dict[str, list[Any]]] = {}
-    script = InstrumentOptions(options.top, options.rounds)
     for kind in kinds:
         runs: dict[str, list[Any]] = {"stock": [], "kucha": []}
         for number in range(options.rounds):
             for mode in sorted(runs, reverse=number % 2 == 0):
-                runs[mode].append(run_script(script, interpreter, "hosted_gc.py", [what, mode, kind, *words]))
+                runs[mode].append(run_script(options.top, interpreter, "hosted_gc.py", [what, mode, kind, *words]))
         found[kind] = runs
         print(f"bench: gc {what} {kind} {' '.join(words)}: done", file=sys.stderr, flush=True)
     return found

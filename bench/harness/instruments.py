@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -14,8 +13,8 @@ from typing import Any
 
 from tools.interpreters import Interpreter
 
-from harness.hosted import CLEARED
 from harness.numbers import median, paired_ratios
+from harness.scripts import CLEARED, run_script
 from harness.table import Row
 
 SNAPSHOT_TARGET = 0.1  # seconds
@@ -43,23 +42,6 @@ class InstrumentOptions:
     rounds: int
 
 
-def environment(options: InstrumentOptions, interpreter: Interpreter) -> list[str]:
-    """The prefix of a command line that sets what the measured processes need, also inside a chroot."""
-    site = interpreter.build_folder("release") / "site"
-    path = f"{site}:{options.top / '.venv' / 'pure'}"
-    return ["env", f"PYTHONPATH={path}", "PYTHONHASHSEED=0", *(f"{name}=" for name in CLEARED)]
-
-
-def run_script(options: InstrumentOptions, interpreter: Interpreter, name: str, arguments: list[str]) -> Any:
-    """One of the scripts of bench/python under the interpreter; what it printed."""
-    script = str(options.top / "bench" / "python" / name)
-    command = [*environment(options, interpreter), interpreter.python, script, *arguments]
-    answer = subprocess.run(
-        interpreter.command(command), stdout=subprocess.PIPE, text=True, check=True, cwd=options.top
-    )
-    return json.loads(answer.stdout.splitlines()[-1])
-
-
 def snapshot_rows(options: InstrumentOptions, interpreter: Interpreter) -> list[Row]:
     """Snapshots with statistics by line at 1.8 M live blocks: of the engine, and through the known interface."""
     runs: dict[str, list[Any]] = {tool: [] for tool in SNAPSHOT_TOOLS}
@@ -68,7 +50,9 @@ def snapshot_rows(options: InstrumentOptions, interpreter: Interpreter) -> list[
             if tool == "tracemalloc" and number > 0:
                 continue  # ten seconds each; one process with three snapshots is enough for a peer
             repeats = "3" if tool == "tracemalloc" else "5"
-            runs[tool].append(run_script(options, interpreter, "snapshot.py", [tool, str(SNAPSHOT_BLOCKS), repeats]))
+            runs[tool].append(
+                run_script(options.top, interpreter, "snapshot.py", [tool, str(SNAPSHOT_BLOCKS), repeats])
+            )
     return [
         snapshot_row(interpreter, runs, "kucha", "", "snapshot with statistics by line", SNAPSHOT_TARGET),
         snapshot_row(interpreter, runs, "interface", "", "take_snapshot().statistics('lineno')", SNAPSHOT_TARGET),
@@ -198,7 +182,7 @@ def collector_rows(options: InstrumentOptions, interpreter: Interpreter, order: 
         for number in range(options.rounds):
             for mode in ("stock", "kucha") if number % 2 == 0 else ("kucha", "stock"):
                 arguments = [mode, kind, str(COLLECTOR_CONTAINERS), order]
-                runs[mode].append(run_script(options, interpreter, "collector.py", arguments))
+                runs[mode].append(run_script(options.top, interpreter, "collector.py", arguments))
         figures = {mode: [median(run["seconds"][1:]) for run in found] for mode, found in runs.items()}
         ratios[kind] = median(paired_ratios(figures["kucha"], figures["stock"]))
         seconds[kind] = median(figures["stock"])
@@ -224,7 +208,7 @@ def concurrent_rows(options: InstrumentOptions, interpreter: Interpreter, pages:
     for _ in range(options.rounds):
         for mode, found in runs.items():
             arguments = [mode, str(CONCURRENT_CONTAINERS), dead, pages]
-            found.append(run_script(options, interpreter, "concurrent_gc.py", arguments))
+            found.append(run_script(options.top, interpreter, "concurrent_gc.py", arguments))
     stock, wall, cpu = (
         median([run[name] for run in runs[mode]])
         for mode, name in (("stock", "wall_ms"), ("concurrent", "wall_ms"), ("concurrent", "cpu_ms"))
@@ -276,7 +260,7 @@ def process_row(interpreter: Interpreter, measured: Any, name: str) -> Row:
 
 def process_rows(top: Path, rounds: int, interpreter: Interpreter) -> list[Row]:
     """What it costs to ask about a process."""
-    measured = run_script(InstrumentOptions(top, rounds), interpreter, "processes.py", [str(max(rounds, 5))])
+    measured = run_script(top, interpreter, "processes.py", [str(max(rounds, 5))])
     return [process_row(interpreter, measured, name) for name in measured["microseconds"]]
 
 
@@ -303,5 +287,5 @@ def line_row(interpreter: Interpreter, found: Any, loop: str, way: str) -> Row:
 
 def line_rows(top: Path, rounds: int, interpreter: Interpreter) -> list[Row]:
     """What it costs to profile lines."""
-    found = run_script(InstrumentOptions(top, rounds), interpreter, "lines.py", [str(max(rounds, 5))])
+    found = run_script(top, interpreter, "lines.py", [str(max(rounds, 5))])
     return [line_row(interpreter, found, loop, way) for loop in LINE_LOOPS for way in LINE_WAYS]

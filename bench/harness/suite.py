@@ -8,8 +8,6 @@ the whole process.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,10 @@ from typing import Any
 
 from tools.interpreters import Interpreter
 
-from harness.hosted import CLEARED, suite_folder
+from harness.hosted import suite_folder
 from harness.numbers import bootstrap, geometric_mean, median, paired_ratios
 from harness.packages import Unavailable, install
+from harness.scripts import run_plan
 from harness.table import Row
 
 MODES = ("stock", "kucha", "gc")
@@ -104,10 +103,8 @@ def tasks_of(options: SuiteOptions, interpreter: Interpreter) -> tuple[dict[str,
     return tasks, left_out
 
 
-def run_plan(options: SuiteOptions, interpreter: Interpreter, tasks: dict[str, Any]) -> Any:
+def run_suite(options: SuiteOptions, interpreter: Interpreter, tasks: dict[str, Any]) -> Any:
     """Run the plan where the interpreter lies."""
-    site = interpreter.build_folder("release") / "site"
-    path = ":".join(str(folder) for folder in (site, options.top / ".venv" / "pure", options.bench_packages))
     plan = {
         "tasks": tasks,
         "modes": list(MODES),
@@ -115,16 +112,8 @@ def run_plan(options: SuiteOptions, interpreter: Interpreter, tasks: dict[str, A
         "seconds": SECONDS,
         "longest": LONGEST,
         "limit": LIMIT,
-        "environment": {"PYTHONPATH": path, "PYTHONHASHSEED": "0", **dict.fromkeys(CLEARED, "")},
     }
-    folder = options.top / "build" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    plan_file = folder / f"suite-{interpreter.name}.json"
-    plan_file.write_text(json.dumps(plan), encoding="utf-8")
-    script = options.top / "bench" / "python" / "suite_rounds.py"
-    command = interpreter.command([interpreter.python, str(script), str(plan_file)])
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=options.top)
-    return json.loads(answer.stdout.splitlines()[-1])
+    return run_plan(options.top, interpreter, "suite_rounds.py", plan, [options.bench_packages])
 
 
 def ratios_of(results: Any, mode: str, key: str) -> dict[str, list[float]]:
@@ -176,7 +165,7 @@ def mode_row(options: SuiteOptions, interpreter: Interpreter, found: Any, mode: 
 def rows(options: SuiteOptions, interpreter: Interpreter) -> list[Row]:
     """The suite under one interpreter, and what could not be run."""
     tasks, left_out = tasks_of(options, interpreter)
-    found = run_plan(options, interpreter, tasks)
+    found = run_suite(options, interpreter, tasks)
     left_out |= found["failures"]
     told = [mode_row(options, interpreter, found, mode) for mode in LABELS] if found["results"] else []
     reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())

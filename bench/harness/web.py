@@ -7,8 +7,6 @@ latency is that of requests that are due at their times; the throughput is that 
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -17,9 +15,9 @@ from typing import Any
 
 from tools.interpreters import Interpreter
 
-from harness.hosted import CLEARED
 from harness.numbers import bootstrap, median, paired_ratios
 from harness.packages import install
+from harness.scripts import run_script
 from harness.table import Row
 
 PACKAGES = ("flask==3.1.3", "sqlalchemy==2.0.44", "waitress==3.0.2")
@@ -50,17 +48,11 @@ class WebOptions:
 
 def run(options: WebOptions, interpreter: Interpreter, packages: list[str], mode: str, rate: float) -> Any:
     """One run of application and client; what the client printed."""
-    site = interpreter.build_folder("release") / "site"
-    path = ":".join([*packages, str(site), str(options.top / ".venv" / "pure")])
-    client = str(options.top / "bench" / "python" / "web_client.py")
     scratch = options.top / "build" / "bench"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="web-", dir=scratch) as folder:
         words = [mode, folder, str(options.containers), str(options.seconds), f"{rate:.3f}"]
-        variables = [f"PYTHONPATH={path}", "PYTHONHASHSEED=0", *(f"{name}=" for name in CLEARED)]
-        command = interpreter.command(["env", *variables, interpreter.python, client, *words])
-        answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=options.top)
-    return json.loads(answer.stdout.splitlines()[-1])
+        return run_script(options.top, interpreter, "web_client.py", words, packages)
 
 
 def measure(options: WebOptions, interpreter: Interpreter, packages: list[str]) -> tuple[float, dict[str, list[Any]]]:
