@@ -19,6 +19,7 @@ from harness.numbers import median, paired_ratios
 from harness.scripts import run_script
 from harness.table import Row
 
+MODES = ("stock", "kucha")
 KINDS = ("mixed", "dicts", "instances", "slots")
 DEAD_KINDS = ("mixed", "slots")
 ORDERS = {
@@ -57,12 +58,17 @@ def options_of(top: Path, rounds: int, full: bool, brief: bool) -> GcOptions:
 
 
 def runs_of(
-    options: GcOptions, interpreter: Interpreter, what: str, kinds: Sequence[str], *words: str
+    options: GcOptions,
+    interpreter: Interpreter,
+    what: str,
+    kinds: Sequence[str],
+    *words: str,
+    modes: Sequence[str] = MODES,
 ) -> dict[str, dict[str, list[Any]]]:
     """By kind and mode, what each process printed."""
     found: dict[str, dict[str, list[Any]]] = {}
     for kind in kinds:
-        runs: dict[str, list[Any]] = {"stock": [], "kucha": []}
+        runs: dict[str, list[Any]] = {mode: [] for mode in modes}
         for number in range(options.rounds):
             for mode in sorted(runs, reverse=number % 2 == 0):
                 runs[mode].append(run_script(options.top, interpreter, "hosted_gc.py", [what, mode, kind, *words]))
@@ -127,25 +133,42 @@ def dead_rows(options: GcOptions, interpreter: Interpreter, size: int) -> list[R
     return [collection_row(options, label, DEAD_TARGET, found)]
 
 
-def share_rows(options: GcOptions, interpreter: Interpreter) -> list[Row]:
-    """Share of collections in building a heap, and what the whole takes."""
-    found = runs_of(options, interpreter, "build", options.kinds, str(BUILD_SIZE))
-    shares = {kind: median(medians_of(runs, "kucha", "share")) for kind, runs in found.items()}
-    whole = {
-        kind: median(paired_ratios(medians_of(runs, "kucha", "built"), medians_of(runs, "stock", "built")))
-        for kind, runs in found.items()
-    }
-    row = Row(
-        measure=f"{interpreter.version}: share of collections in building {BUILD_SIZE / 1e6:g} M containers",
+def processor_time(runs: dict[str, list[Any]], mode: str) -> list[float]:
+    """Of building it all, the children included."""
+    return [run["built"] + run["child"] for run in runs[mode]]
+
+
+def share_row(options: GcOptions, label: str, mode: str, found: dict[str, dict[str, list[Any]]]) -> Row:
+    """Share of one way to collect, beside the stock collector's."""
+    shares = {kind: median(medians_of(runs, mode, "share")) for kind, runs in found.items()}
+
+    def whole(time_of: Callable[[dict[str, list[Any]], str], list[float]]) -> str:
+        return joined(found, lambda runs: f"{median(paired_ratios(time_of(runs, mode), time_of(runs, 'stock'))):.2f}")
+
+    ratio = "building it all: " + whole(lambda runs, one: medians_of(runs, one, "built"))
+    if mode == "concurrent":
+        ratio += "; with the children's time: " + whole(processor_time)
+        ratio += "; by the clock: " + whole(lambda runs, one: medians_of(runs, one, "built wall"))
+    return Row(
+        measure=label,
         peers="stock: " + joined(found, lambda runs: f"{median(medians_of(runs, 'stock', 'share')):.0%}"),
         kucha=", ".join(f"{kind} {share:.0%}" for kind, share in shares.items()),
-        ratio="building it all: " + ", ".join(f"{kind} {value:.2f}" for kind, value in whole.items()),
+        ratio=ratio,
         target=f"<= {SHARE_TARGET:.0%}",
         reached=max(shares.values()) <= SHARE_TARGET,
         n=options.rounds,
         data={"runs": found},
     )
-    return [row]
+
+
+def share_rows(options: GcOptions, interpreter: Interpreter) -> list[Row]:
+    """Share of collections in building a heap, and what the whole takes: at one go, and where children make them."""
+    found = runs_of(options, interpreter, "build", options.kinds, str(BUILD_SIZE), modes=(*MODES, "concurrent"))
+    label = f"{interpreter.version}: share of collections in building {BUILD_SIZE / 1e6:g} M containers"
+    return [
+        share_row(options, label, "kucha", found),
+        share_row(options, f"{label}, concurrent collections", "concurrent", found),
+    ]
 
 
 def measures(options: GcOptions, interpreter: Interpreter) -> list[tuple[str, Callable[[], list[Row]]]]:

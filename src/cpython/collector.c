@@ -344,6 +344,7 @@ static void collector_free(ku__collector *collector) {
     ku__probe_close(&collector->probe);
     ku__pages_unmap(collector->stack.items, collector->stack.bytes);
     ku__pages_unmap(collector->doubtful.items, collector->doubtful.bytes);
+    ku__pages_unmap(collector->head.items, collector->head.bytes);
     ku__pages_unmap(collector->saved.copy, collector->saved.bytes);
     ku__pages_unmap(collector->statics, STATICS_MOST * sizeof(PyTypeObject *));
     ku__pages_unmap(collector, sizeof *collector);

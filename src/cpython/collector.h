@@ -61,6 +61,12 @@ typedef struct ku__mark_stack {
     bool refused; /* memory could not be had: the marking is worth nothing */
 } ku__mark_stack;
 
+/* Nodes in the order of a list, as long as it was walked; compared with nothing and never followed. */
+typedef struct ku__gc_nodes {
+    const PyGC_Head **items;
+    size_t count, capacity, bytes;
+} ku__gc_nodes;
+
 struct ku__collector {
     PyInterpreterState *interpreter;
     bool eager;       /* for tests: every collection looks at all generations */
@@ -76,6 +82,7 @@ struct ku__collector {
     bool rolled;         /* a roll is kept of the heap's tracked objects */
     bool unsure;         /* the oldest list may not be in its order: it is walked the next time */
     unsigned since_walk; /* full collections */
+    ku__gc_nodes head;   /* of the oldest list, as it was the last time */
     size_t moved;     /* objects that the interpreter's collection moves to the oldest list, some of them on no roll */
     size_t gone;      /* of those entered, what turned out to be tracked no more, or to be frozen */
     PyGC_Head *first; /* of the oldest list, after the last full collection: compared, and not followed */

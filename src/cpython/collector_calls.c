@@ -7,10 +7,7 @@
 
 #if KU__FACTS_SUPPORTED
 
-enum {
-    SENTENCE = 256,
-    CONCURRENT_LEAST = 500000, /* objects: at one go they take some 10 milliseconds, and a clone is not much faster */
-};
+enum { SENTENCE = 256 };
 static const double nanoseconds = 1e9; /* in a second */
 
 static bool prepare(PyObject *module) {
@@ -34,7 +31,7 @@ static bool prepare(PyObject *module) {
 PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
     static const char *const names[] = {"eager", "concurrent", "least", NULL};
     int eager = 0, concurrent = 0;
-    Py_ssize_t least = CONCURRENT_LEAST;
+    Py_ssize_t least = -1; /* not said */
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$ppn:gc_install", KU__KEYWORDS(names), &eager, &concurrent,
                                      &least) ||
         !ku__require_main(module) || !prepare(module) || ku__collector_install(eager != 0) != 0) {
@@ -43,6 +40,7 @@ PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *k
     if (concurrent) {
         ku__concurrent *on = &ku__collector_here()->concurrent;
         on->on = true;
+        on->weighs = least < 0;
         on->least = (size_t)(least > 0 ? least : 0);
     }
     Py_RETURN_NONE;

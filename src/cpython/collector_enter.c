@@ -5,10 +5,14 @@
  */
 #include "cpython/collector.h"
 
+#include "os/pages.h"
+
 #if KU__FACTS_SUPPORTED
 
 enum {
-    WALK_EVERY = 64, /* full collections between two walks along the whole oldest list, for whoever was missed */
+    WALK_EVERY = 64,      /* full collections between two walks along the whole oldest list, for whoever was missed */
+    AHEAD = 16,           /* nodes of the head that are fetched at a time */
+    HEAD_LEAST = 1 << 14, /* nodes: a starting interpreter has some 10,000 */
 };
 
 ku_heap *ku__collector_heap(const ku__collector *collector) {
@@ -72,15 +76,39 @@ static size_t enter_list(ku__collector *collector, ku_heap *heap, const PyGC_Hea
     return count;
 }
 
+static KU__COLD bool widen(ku__gc_nodes *head) {
+    size_t capacity = head->capacity != 0 ? head->capacity * 2 : HEAD_LEAST, bytes = capacity * sizeof *head->items;
+    void *items = head->items != NULL ? ku__pages_resize(head->items, head->bytes, bytes) : ku__pages_map(bytes);
+    if (items == NULL) {
+        return false;
+    }
+    *head = (ku__gc_nodes){items, head->count, capacity, bytes};
+    return true;
+}
+
+/* Remembers a node of the head, at this place. The one that stood some places further on is most likely met soon: it
+ * is fetched, so that the walk does not wait at every node. */
+static void follow(ku__gc_nodes *head, size_t place, const PyGC_Head *node) {
+    if (place + AHEAD < head->count) {
+        __builtin_prefetch(head->items[place + AHEAD]);
+    }
+    if (KU__UNLIKELY(place == head->capacity) && !widen(head)) {
+        return;
+    }
+    head->items[place] = node;
+    head->count = place + 1 > head->count ? place + 1 : head->count;
+}
+
 /* The head of the oldest list, which is on no roll; whoever is found there and could be on it is from now on. */
 static size_t enter_head(ku__collector *collector, ku_heap *heap) {
     const PyGC_Head *list = list_of(collector, KU__GENERATION_FULL);
-    size_t count = 0;
+    size_t count = 0, place = 0;
     for (PyGC_Head *at = ku__gc_next(list); at != list; at = ku__gc_next(at)) {
         PyObject *item = ku__gc_object(at);
         if (ku__roll_has(&heap->roll, item)) {
             break;
         }
+        follow(&collector->head, place++, at);
         if (ku__roll_admits(heap, item)) {
             ku__roll_add(&heap->roll, item);
         } else if (!ku__marks_add_other(&collector->marks, item)) {

@@ -23,6 +23,7 @@
 
 enum {
     ORDERED_MOST = 100000, /* objects: below, finding candidates by walking the lists takes under a millisecond */
+    MOSTLY = 2,            /* more than one object in so many is a candidate: what was marked is moved instead */
 };
 
 /* ---- the sentinel ---- */
@@ -120,8 +121,34 @@ static void hide_all(ku__collector *collector) {
     }
 }
 
+static void hide_marked(void *item, void *argument) {
+    PyGC_Head *node = ku__gc_node(item);
+    if (node->_gc_next != 0) { /* not one that marking has untracked */
+        ku__gc_unlink(node);
+        ku__gc_append(node, argument);
+    }
+}
+
+/* All that is in no doubt is hidden, those on no roll first, and the rest stays as it lies. */
+static void leave_candidates(ku__collector *collector, selection *to) {
+    PyGC_Head marked;
+    ku__gc_list_open(&marked);
+    to->count = ku__marks_left(&collector->marks);
+    ku__marks_each_taken(&collector->marks, ku__collector_heap(collector)->roll.bits, hide_marked, &marked);
+    ku__gc_list_join(&collector->hidden, to->list);
+    ku__gc_list_join(&marked, &collector->hidden);
+    ku__marks_clear(&collector->marks);
+}
+
+/* Whether most objects are candidates, and it is known which are not. Frozen ones are on the roll, too, and in no list
+ * that is looked at. */
+static bool is_mostly_in_doubt(const ku__collector *collector, size_t objects) {
+    return collector->rolled && ku__marks_left(&collector->marks) > objects / MOSTLY &&
+           ku__gc_list_empty(&ku__fact_gc(collector->interpreter)->permanent_generation.head);
+}
+
 /* The candidates in the list that the interpreter is going to look at, in the oldest one behind the sentinel. Their
- * order is that of the lists in small heaps, and of addresses in large ones. */
+ * order is that of the lists in small heaps and where most objects are candidates, and else that of addresses. */
 static size_t splice(ku__collector *collector, size_t objects, int generation) {
     selection to = {ku__gc_list(ku__fact_gc(collector->interpreter), generation), 0};
     collector->taken = true;
@@ -131,6 +158,8 @@ static size_t splice(ku__collector *collector, size_t objects, int generation) {
     }
     if (objects <= ORDERED_MOST) {
         select_in_order(collector, &to);
+    } else if (is_mostly_in_doubt(collector, objects)) {
+        leave_candidates(collector, &to);
     } else {
         ku__marks_take_all(&collector->marks, select_candidate, &to);
     }

@@ -37,6 +37,7 @@ enum {
     BEFORE = 32,           /* bytes: the collector's header and a managed dict lie in front of an object */
     GUESSES_MOST = 64,     /* objects */
     GUESS_PLACES = 256,    /* of the table that says which they are: sparse, and small enough for the first cache */
+    WORTH = 8,             /* one candidate in so many must hang on guesses for all others to be asked about them */
 };
 
 typedef struct ring {
@@ -430,9 +431,14 @@ static bool are_roots(const guesses *all) {
     return number == all->count;
 }
 
-/* Some guesses were wrong: what was marked is a candidate again, and marked from those that were not. */
-static void mark_anew(marker *by, const guesses *all, const ku__saved_marks *saved) {
+/* What was marked from guesses is a candidate again, and none of it may be untracked. */
+static void take_back(marker *by, const ku__saved_marks *saved, size_t doubtful) {
     ku__marks_restore(by->marks, saved);
+    by->doubtful->count = doubtful;
+}
+
+/* Some guesses were wrong: it is marked from those that were not. */
+static void mark_anew(marker *by, const guesses *all) {
     for (size_t i = 0; i < all->count; i++) {
         if (is_root(all, i)) {
             mark(by, all->items[i]);
@@ -442,20 +448,27 @@ static void mark_anew(marker *by, const guesses *all, const ku__saved_marks *sav
 }
 
 /* Afterwards every candidate's references were counted once: those of what was marked on the way, those of the rest by
- * looking at it. The number of candidates that turned out to be tracked no more. */
+ * looking at it. Where little hangs on the guesses, that is left to the interpreter. The number of candidates that
+ * turned out to be tracked no more. */
 static size_t mark_guesses(marker *by, ku__collector *collector) {
     guesses all = {.marks = by->marks};
     find_guesses(&all, collector->interpreter);
     if (all.count == 0 || !ku__marks_save(by->marks, &collector->saved)) {
         return ku__collector_drop_untracked(collector);
     }
+    size_t before = ku__marks_left(by->marks), doubtful = by->doubtful->count;
     mark_tentatively(by, &all);
+    if (ku__marks_left(by->marks) > before - before / WORTH) {
+        take_back(by, &collector->saved, doubtful);
+        return ku__collector_drop_untracked(collector);
+    }
     size_t gone = ku__collector_drop_untracked(collector);
     ku__marks_each(by->marks, count_from, &all);
     if (are_roots(&all)) {
         return gone;
     }
-    mark_anew(by, &all, &collector->saved);
+    take_back(by, &collector->saved, doubtful);
+    mark_anew(by, &all);
     return ku__collector_drop_untracked(collector);
 }
 

@@ -55,10 +55,22 @@ void ku__marks_copy(ku__marks *marks, const uint64_t *bits) {
     }
 }
 
-size_t ku__marks_count(const ku__marks *marks) {
-    size_t count = marks->others_count;
+static size_t count_bits(const ku__marks *marks) {
+    size_t count = 0;
     for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
         count += (size_t)__builtin_popcountll(marks->bits[i]);
+    }
+    return count;
+}
+
+size_t ku__marks_count(const ku__marks *marks) {
+    return count_bits(marks) + marks->others_count;
+}
+
+size_t ku__marks_left(const ku__marks *marks) {
+    size_t count = count_bits(marks);
+    for (size_t i = 0; marks->others_count != 0 && i <= marks->others_mask; i++) {
+        count += marks->others[i] != 0 && (marks->others[i] & TAKEN) == 0;
     }
     return count;
 }
@@ -184,6 +196,20 @@ void ku__marks_each(const ku__marks *marks, ku__marks_visitor *found, void *argu
     for (size_t i = 0; i <= marks->others_mask; i++) {
         if (marks->others[i] != 0 && (marks->others[i] & TAKEN) == 0) {
             found((void *)marks->others[i], argument);
+        }
+    }
+}
+
+void ku__marks_each_taken(const ku__marks *marks, const uint64_t *bits, ku__marks_visitor *found, void *argument) {
+    for (size_t i = 0; marks->others_count != 0 && i <= marks->others_mask; i++) {
+        if ((marks->others[i] & TAKEN) != 0) {
+            found((void *)(marks->others[i] & ~(uintptr_t)TAKEN), argument);
+        }
+    }
+    for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
+        for (uint64_t word = bits[i] & ~marks->bits[i]; word != 0; word &= word - 1) {
+            size_t unit = i * 64 + (size_t)__builtin_ctzll(word);
+            found((void *)(marks->base + (unit << KU__MARK_UNIT_BITS)), argument);
         }
     }
 }

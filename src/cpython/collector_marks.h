@@ -53,6 +53,9 @@ void ku__marks_copy(ku__marks *marks, const uint64_t *bits);
 /* The candidates; those in the table also when they were taken. */
 size_t ku__marks_count(const ku__marks *marks);
 
+/* The candidates that were not taken. */
+size_t ku__marks_left(const ku__marks *marks);
+
 /* Takes every mark back. */
 void ku__marks_clear(ku__marks *marks);
 
@@ -110,6 +113,10 @@ typedef void ku__marks_visitor(void *item, void *argument);
 
 /* Calls found() for each candidate. */
 void ku__marks_each(const ku__marks *marks, ku__marks_visitor *found, void *argument);
+
+/* Calls found() for each that is a candidate no more, of those in the table and then of those that a map of the same
+ * window has. */
+void ku__marks_each_taken(const ku__marks *marks, const uint64_t *bits, ku__marks_visitor *found, void *argument);
 
 /* Takes all candidates, in the order of addresses, those outside of the bits last, and calls found() for each. */
 void ku__marks_take_all(ku__marks *marks, ku__marks_visitor *found, void *argument);

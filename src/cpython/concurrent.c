@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/image.h"
 #include "os/pages.h"
+#include "os/process.h"
 #include "os/shared.h"
 
 #include <unistd.h>
@@ -26,6 +27,12 @@ enum {
     MISSED_SHARE = 4,        /* or a quarter of what was; with more, the next collection is made at one go */
     ELSEWHERE_MOST = 100000, /* objects born before kucha came: an interpreter starts with some ten thousand */
     BIG_ROW = 16,            /* references in a list that are freed in the time of one object */
+
+    /* What decides, unless the caller does, whether a child is made (docs/benchmarks.md has the figures). */
+    LEAST = 50000, /* objects: below, the looks at one go together take a few milliseconds */
+    LOOK = 20,     /* nanoseconds an object that a look at one go takes, */
+    CLONE = 30,    /* and for a KiB of small pages that the clone takes: of huge ones nearly nothing */
+    WORTH = 2,     /* times as long the look must take as the clone */
 };
 
 /* ---- the collector's own view ---- */
@@ -449,9 +456,17 @@ static ku__turn go_on(ku__collector *collector, int generation, bool wanted) {
     return take_turn(collector, generation);
 }
 
+/* Whether the program would stand still for longer by a look at one go. A process may hold much besides objects. */
+static bool is_worth_a_child(const ku__concurrent *on, size_t objects) {
+    if (!on->weighs) {
+        return objects >= on->least;
+    }
+    return objects >= LEAST && (uint64_t)objects * LOOK > WORTH * (ku__process_resident() / 1024) * CLONE;
+}
+
 static ku__turn start(ku__collector *collector) {
     ku__concurrent *on = &collector->concurrent;
-    if (objects_about(collector) < on->least) {
+    if (!is_worth_a_child(on, objects_about(collector))) {
         return KU__TURN_AT_ONE_GO;
     }
     if (on->wait != 0) {

@@ -69,6 +69,7 @@ typedef enum ku__phase { KU__PHASE_IDLE, KU__PHASE_CHILD, KU__PHASE_HOLD, KU__PH
 
 typedef struct ku__concurrent {
     bool on;
+    bool weighs;  /* whether a child is made is decided by what that and a look at one go would take; else: */
     size_t least; /* objects: smaller heaps are collected at one go */
     ku__phase phase;
 

@@ -344,6 +344,65 @@ assert not [o for o in gc.get_objects() if type(o) is Node]
     )
 
 
+def test_most_of_a_large_heap_may_be_dead() -> None:
+    passes(
+        BEGIN
+        + """
+_core.gc_install()
+gc.disable()
+class Loop:
+    __slots__ = ("me", "held", "__weakref__")
+    def __init__(self, held=None): self.me = self; self.held = held
+class Back(Loop):
+    __slots__ = ()
+    kept = []
+    def __del__(self): Back.kept.append(self)
+class Large(list): pass
+def make(count):
+    some = [Loop() for _ in range(count)] + [Back([]) for _ in range(10)]
+    many = Large([0] * 1000); many.me = many
+    return some + [many]
+keep = [[number] for number in range(20000)]
+for turn in range(3):
+    made = make(150000)
+    refs = [weakref.ref(one) for one in made]
+    if turn: gc.collect()    # so that they are old, or young
+    made.clear()
+    assert gc.collect() >= 150001, turn
+    assert sum(r() is not None for r in refs) == 0
+    assert len(Back.kept) == 10 and all(one.me is one and one.held == [] for one in Back.kept)
+    numbers = [id(one) for one in gc.get_objects()]
+    listed = set(numbers)
+    assert len(listed) == len(numbers) and all(id(one) in listed for one in keep)
+    assert all(id(one) in listed for one in Back.kept)
+    for one in Back.kept: one.me = None
+    Back.kept.clear()
+gc.freeze()
+made = make(150000)
+made.clear()
+assert gc.collect() >= 150001
+gc.unfreeze()
+assert all(one == [number] for number, one in enumerate(keep)) and gc.collect() < 100
+"""
+    )
+
+
+def test_what_an_unfinished_call_holds_is_left_alone() -> None:
+    passes(
+        BEGIN
+        + """
+_core.gc_install()
+gc.disable()
+keep = [[] for _ in range(150000)]
+def call(*held): return gc.collect(), held
+for number in range(5):
+    collected, held = call(*(number, "text", None), *(1.5,) * number)
+    assert held == (number, "text", None, *(1.5,) * number)
+    assert [call(*(1, one), [one])[1][1] for one in range(3)] == [0, 1, 2]
+"""
+    )
+
+
 def test_objects_born_before_and_large_ones() -> None:
     passes(
         """
