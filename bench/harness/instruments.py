@@ -272,6 +272,8 @@ def line_row(interpreter: Interpreter, found: Any, loop: str, way: str) -> Row:
     peers = f"memory_profiler {theirs[0]:,.0f} times" if theirs else "memory_profiler is not installed"
     if figures["floor"]:
         peers += f"; an empty callback in C {median(figures['floor']):.1f}"
+    if way == "every":
+        peers += f"; reading the size and nothing else {median(figures['reading']):.0f}"
     target = LINE_TARGETS[way]
     return Row(
         measure=f"{interpreter.version}: @profile, {LINE_LOOPS[loop]} of {plain:.1f} ns: {LINE_WAYS[way]}",

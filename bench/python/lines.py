@@ -6,6 +6,7 @@ Two loops: one whose lines make objects, and one whose lines do nothing, which i
 loop runs plain and then in every way, so that what else the machine does meets all alike; a figure is CPU time of the
 process over that of the same round's plain run. The original is given a hundredth of the lines, and one round. `floor`
 is what the interpreter itself asks for: from 3.12 on a callback of sys.monitoring in C that does nothing, at each line.
+`reading` is what the kernel asks for: the resident size read as often as there are lines, and nothing else.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import json
 import operator
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
+from itertools import repeat, starmap
 from typing import Any
 
 import kucha
+from kucha import _core
 from kucha.memory_profiler import LineProfiler
 
 WAYS = ("off", "moved", "every")
@@ -91,18 +95,24 @@ def floor(loop: Callable[[int], None], lines: int) -> float | None:
     return seconds
 
 
+def reading(times: int) -> float:
+    """CPU seconds of so many readings of the resident size."""
+    return cost(lambda: deque(starmap(_core.resident, repeat((), times)), maxlen=0))
+
+
 def measure(loop: Callable[[int], None], rounds: int, lines: int) -> dict[str, Any]:
     """Ratios of all ways, round by round; the nanoseconds of a plain line."""
-    found: dict[str, list[float]] = {"plain": [], "floor": [], **{way: [] for way in WAYS}}
+    found: dict[str, list[float]] = {"plain": [], "floor": [], "reading": [], **{way: [] for way in WAYS}}
     for number in range(rounds + 1):
         plain = cost(lambda: loop(lines))
         ratios = {way: profiled(way, loop, lines) / plain for way in WAYS}
-        bare = floor(loop, lines)
+        bare, read = floor(loop, lines), reading(lines) / plain
         if number == 0:
             continue  # the interpreter specialises code, and the clock is calibrated
         found["plain"].append(plain / lines * 1e9)
         for way, ratio in ratios.items():
             found[way].append(ratio)
+        found["reading"].append(read)
         if bare is not None:
             found["floor"].append(bare / plain)
     few = max(4, lines // ORIGINAL_SHARE)

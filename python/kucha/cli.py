@@ -104,9 +104,21 @@ def _dispatch(words: list[str]) -> int:
         return mprof(rest)
     command = COMMANDS.get(verb)
     if command is None:
-        what = "option" if verb.startswith("-") else "command"
-        raise UsageError(f"unknown {what} '{verb}'; see kucha --help")
+        raise _unknown(verb, [*COMMANDS, "mprof"])
     return _DOERS[verb](command, rest)
+
+
+def _unknown(verb: str, verbs: list[str]) -> UsageError:
+    """What to say of a first word that is no verb; often it is the program, and `run` was forgotten."""
+    from kucha.options import nearest
+
+    if verb.startswith("-"):
+        return UsageError(f"unknown option '{verb}'; see kucha --help")
+    if verb.endswith(".py") or os.path.isfile(verb):
+        return UsageError(f"unknown command '{verb}'; to run a program: kucha run {verb}")
+    meant = nearest(verb, verbs)
+    question = f" (did you mean {meant}?)" if meant else ""
+    return UsageError(f"unknown command '{verb}'{question}; see kucha --help")
 
 
 def _run(command: Command, words: list[str]) -> int:

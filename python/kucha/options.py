@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HELP_COLUMN = 27  # where the explanations begin: wide enough for most options of ours
 HELP_WIDTH = 79
+SHORT = 3  # letters, of which two may be the dashes, that many options begin with
+LIKE = 0.66  # by difflib: a third of the letters may be wrong, or stand elsewhere
 
 
 class UsageError(Exception):
@@ -135,8 +137,21 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[dict[str, Any], l
     return values, rest
 
 
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """The one of the words that was most likely meant; None where none is like it."""
+    begun = [other for other in words if len(word) > SHORT and other.startswith(word)]
+    if len(begun) == 1:
+        return begun[0]
+    from difflib import get_close_matches  # here, because nobody who makes no mistake needs it
+
+    return next(iter(get_close_matches(word, words, 1, LIKE)), None)
+
+
 def _unknown(command: Command, name: str) -> UsageError:
-    return UsageError(f"unknown option {name}; see kucha {command.name} --help")
+    names = [name for option in command.options for name in option.names if name.startswith("--")]
+    meant = nearest(name, names) if name.startswith("--") else None
+    question = f" (did you mean {meant}?)" if meant else ""
+    return UsageError(f"unknown option {name}{question}; see kucha {command.name} --help")
 
 
 def _store(option: Option, name: str, text: str, values: dict[str, Any]) -> None:

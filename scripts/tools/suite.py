@@ -11,8 +11,10 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,8 @@ UNIT_VARIANTS = ("release", "large", "classic", "asan", "hostile")
 CAMPAIGN_OPERATIONS, CAMPAIGN_SECONDS = 5_000_000, 7200
 # How long the soak runs whose resident size must stay flat, in seconds.
 SOAK_SECONDS = 600
+# What a test of the Python package, and all of them, may take under AddressSanitizer: 49 minutes on a busy machine.
+SANITIZED_TEST_SECONDS, SANITIZED_SECONDS = 1200, 4 * 3600
 # Variants under which the Python tests run on the host, beside the default one under every interpreter.
 GEOMETRIES = ("large", "classic")
 PARALLEL = 2
@@ -97,14 +101,19 @@ def soak_job(host: Interpreter) -> Job:
 
 
 def pytest_job(
-    interpreter: Interpreter, folder: str, variant: str = "release", pattern: str = "", marks: str = ""
+    interpreter: Interpreter,
+    folder: str,
+    variant: str = "release",
+    pattern: str = "",
+    marks: str = "",
+    seconds: int = 300,
 ) -> Job:
     """Runs a folder of pytest tests, or only the files of a pattern, or those with marks, under an interpreter."""
     build = interpreter.build_folder(variant)
     tag = f"{Path(folder).name}-{build.name}"
     results = RESULTS / f"{tag}.xml"
     results.unlink(missing_ok=True)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout=300", f"--junit-xml={results}"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", f"--timeout={seconds}", f"--junit-xml={results}"]
     options += ["-m", marks] if marks else []
     settings = {
         "PYTHONPATH": python_path(build / "site"),
@@ -123,6 +132,27 @@ def pytest_job(
         count=lambda: count_junit(results),
         needs=(f"build {build.name}",),
         timeout=1500,
+    )
+
+
+def sanitizer_libraries() -> str:
+    """What a program that was not built with the sanitizers loads first, so that a part of it can be."""
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    asked = (f"-print-file-name=lib{name}.so" for name in ("asan", "ubsan"))
+    return ":".join(subprocess.check_output([*compiler, option], text=True).strip() for option in asked)
+
+
+def sanitized_job(host: Interpreter) -> Job:
+    """Runs the Python package's tests with its C code under the sanitizers.
+
+    An interpreter leaves memory behind when it ends, so leaks are not looked for; tests make the system refuse memory,
+    and programs die with a core. What cannot be tested so is listed, with reasons, in tests/python/sanitized.py.
+    """
+    allowed = "detect_leaks=0:allocator_may_return_null=1:disable_coredump=0"
+    return replace(
+        pytest_job(host, "tests/python", "asan-module", seconds=SANITIZED_TEST_SECONDS),
+        environment=SANITIZER_OPTIONS | {"LD_PRELOAD": sanitizer_libraries(), "ASAN_OPTIONS": allowed},
+        timeout=SANITIZED_SECONDS,
     )
 
 
@@ -173,7 +203,8 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
         long = [campaign_job(host), soak_job(host)]
         long += [pytest_job(host, folder) for folder in ("tests/psutil", "tests/memory_profiler", "tests/programs")]
         long.append(replace(pytest_job(host, "tests/python", pattern="test_guppy_suite.py"), name="guppy3's tests"))
-        return [*builds, build_job(host, "asan"), *long, *cpython]
+        long.append(sanitized_job(host))
+        return [*builds, *(build_job(host, variant) for variant in ("asan", "asan-module")), *long, *cpython]
     builds += [build_job(host, variant) for variant in (*UNIT_VARIANTS, "valgrind") if variant != "release"]
     tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]
     tests.append(unit_job(host, "valgrind", "test_annotations"))

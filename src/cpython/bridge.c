@@ -16,17 +16,19 @@ ku__bridge ku__bridge_state;
 /* Doc/c-api/init.rst: the main interpreter is always the first, and ids count from 0. */
 enum { MAIN_INTERPRETER = 0 };
 
+/* By kind; those that keep rolls (alloc/roll.h) after those that do not. */
+static const ku__entry_set *const sets_of_one[][2] = {
+    [KU__ENTRIES_PLAIN] = {&ku__entries_plain, &ku__entries_rolled},
+    [KU__ENTRIES_TRACED_ONE] = {&ku__entries_traced_one, &ku__entries_traced_one_rolled},
+    [KU__ENTRIES_TRACED] = {&ku__entries_traced, &ku__entries_traced_rolled},
+    [KU__ENTRIES_SAMPLED] = {&ku__entries_sampled, &ku__entries_sampled_rolled},
+};
+
 static const ku__entry_set *entry_set(ku__entry_kind kind, bool many) {
     if (many || (kind != KU__ENTRIES_PLAIN && !ku__one_can_trace())) {
         return &ku__entries_many;
     }
-    switch (kind) {
-    case KU__ENTRIES_TRACED_ONE: return &ku__entries_traced_one;
-    case KU__ENTRIES_TRACED: return &ku__entries_traced;
-    case KU__ENTRIES_SAMPLED: return &ku__entries_sampled;
-    case KU__ENTRIES_PLAIN: break;
-    }
-    return ku__bridge_state.rolled ? &ku__entries_rolled : &ku__entries_plain;
+    return sets_of_one[kind][ku__bridge_state.rolled];
 }
 
 static bool domain_in_place(PyMemAllocatorDomain domain, const ku_heap *heap, const ku__entry_set *set) {

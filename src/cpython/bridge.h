@@ -58,7 +58,7 @@ typedef struct ku__bridge {
     bool many;  /* there may be several GILs: entry points look up the running interpreter */
     bool gated; /* see ku__bridge_gate() */
     ku__entry_kind kind;
-    bool rolled;                        /* the plain set is the one that keeps rolls (alloc/roll.h) */
+    bool rolled;                        /* of the sets for one GIL, those are used that keep rolls (alloc/roll.h) */
     bool counted;                       /* the set of counted.h stands in front */
     bool watched;                       /* the set of watch.h stands in front of all */
     const struct ku__entry_set *placed; /* the set that was last put in place */
@@ -72,12 +72,13 @@ typedef struct ku__bridge {
 
 extern KU__HIDDEN ku__bridge ku__bridge_state;
 
-extern KU__HIDDEN const ku__entry_set ku__entries_plain;
-extern KU__HIDDEN const ku__entry_set ku__entries_rolled; /* the same, and rolls are kept: all others keep them too */
-extern KU__HIDDEN const ku__entry_set ku__entries_traced_one;
-extern KU__HIDDEN const ku__entry_set ku__entries_traced;
-extern KU__HIDDEN const ku__entry_set ku__entries_sampled;
-extern KU__HIDDEN const ku__entry_set ku__entries_many; /* for several GILs, whatever is traced */
+/* For one GIL: without rolls, which cost every free four instructions, and with. */
+extern KU__HIDDEN const ku__entry_set ku__entries_plain, ku__entries_rolled;
+extern KU__HIDDEN const ku__entry_set ku__entries_traced_one, ku__entries_traced_one_rolled;
+extern KU__HIDDEN const ku__entry_set ku__entries_traced, ku__entries_traced_rolled;
+extern KU__HIDDEN const ku__entry_set ku__entries_sampled, ku__entries_sampled_rolled;
+/* For several GILs, whatever is traced; rolls are kept. */
+extern KU__HIDDEN const ku__entry_set ku__entries_many;
 
 /* Makes the main interpreter's heaps and puts the plain entry points in place. Returns 0, or -1 with a sentence in
  * `error`. The caller has made sure that the allocators in place are stock ones. */
@@ -94,8 +95,8 @@ bool ku__bridge_switch(ku__entry_kind kind, bool many);
  * stays; true where that is the counting set. */
 bool ku__bridge_count(bool counted);
 
-/* Puts the plain entry points that keep rolls in place of those that do not, or the other way round, now and whenever
- * plain ones are chosen. False, and no change, as above. */
+/* Puts entry points that keep rolls in place of those that do not, or the other way round, now and whenever others are
+ * chosen. False, and no change, as above. */
 bool ku__bridge_roll(bool rolled);
 
 /* Puts the watching set (watch.h) in front of all others, or takes it away. False, and no change, where kucha is not

@@ -83,7 +83,7 @@ static void *make_block(const rig *on, way through, ku__stack_kind kind, size_t 
 
 static void free_block(const rig *on, way through, void *block) {
     switch (through) {
-    case TRACED: ku__traced_free(on->heap, on->tracer, block); return;
+    case TRACED: ku__traced_free(on->heap, on->tracer, block, false); return;
     case SAMPLED: ku__sampled_free(on->heap, on->tracer, block); return;
     case PLAIN: ku__untraced_free(on->heap, block); return;
     }

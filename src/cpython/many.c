@@ -201,7 +201,7 @@ KU__COLD static void counted_free(ku__house *house, ku_heap *heap, void *block) 
     if (tracer == NULL) {
         ku__rolled_free(heap, block);
     } else if (tracer->sample_interval == 0) {
-        ku__traced_free(heap, tracer, block);
+        ku__traced_free(heap, tracer, block, true);
     } else {
         ku__sampled_free(heap, tracer, block);
     }

@@ -163,6 +163,12 @@ KU__ALIGNED_CODE static void *entry_realloc(void *ctx, void *block, size_t size)
 }
 
 KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
+    if (KU__UNLIKELY(!ku__fast_free(ctx, block))) {
+        rest_of_free(ctx, block);
+    }
+}
+
+KU__ALIGNED_CODE static void entry_free_rolled(void *ctx, void *block) {
     unsigned class_index = ku__class_of(ctx, block);
     if (KU__LIKELY(class_index < KU_CLASS_COUNT)) {
         ku__roll_end(ctx, block, class_index);
@@ -174,3 +180,4 @@ KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
 }
 
 const ku__entry_set ku__entries_sampled = {entry_malloc, entry_calloc, entry_realloc, entry_free};
+const ku__entry_set ku__entries_sampled_rolled = {entry_malloc, entry_calloc, entry_realloc, entry_free_rolled};

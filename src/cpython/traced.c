@@ -172,11 +172,22 @@ KU__ALIGNED_CODE static void *several_realloc(void *ctx, void *block, size_t siz
 KU__ALIGNED_CODE static void entry_free(void *ctx, void *block) {
     ku__tracer *tracer = ku__tracing_state.tracer;
     if (KU__LIKELY(tracer != NULL)) {
-        ku__traced_free(ctx, tracer, block);
+        ku__traced_free(ctx, tracer, block, false);
+    } else {
+        ku__entries_plain.free(ctx, block);
+    }
+}
+
+KU__ALIGNED_CODE static void entry_free_rolled(void *ctx, void *block) {
+    ku__tracer *tracer = ku__tracing_state.tracer;
+    if (KU__LIKELY(tracer != NULL)) {
+        ku__traced_free(ctx, tracer, block, true);
     } else {
         ku__entries_rolled.free(ctx, block);
     }
 }
 
 const ku__entry_set ku__entries_traced_one = {one_malloc, one_calloc, one_realloc, entry_free};
+const ku__entry_set ku__entries_traced_one_rolled = {one_malloc, one_calloc, one_realloc, entry_free_rolled};
 const ku__entry_set ku__entries_traced = {several_malloc, several_calloc, several_realloc, entry_free};
+const ku__entry_set ku__entries_traced_rolled = {several_malloc, several_calloc, several_realloc, entry_free_rolled};

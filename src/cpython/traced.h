@@ -97,7 +97,8 @@ static inline void *ku__traced_realloc(ku_heap *heap, ku__tracer *tracer, void *
     return resized;
 }
 
-static inline void ku__traced_free(ku_heap *heap, ku__tracer *tracer, void *block) {
+/* `rolled`, a constant, says whether somebody may keep a roll of the heap's objects. */
+static inline void ku__traced_free(ku_heap *heap, ku__tracer *tracer, void *block, bool rolled) {
     unsigned class_index = ku__class_of(heap, block);
     if (KU__UNLIKELY(class_index >= KU_CLASS_COUNT)) {
         ku__traced_slow_free(heap, tracer, block);
@@ -110,7 +111,9 @@ static inline void ku__traced_free(ku_heap *heap, ku__tracer *tracer, void *bloc
     }
     ku__site_counts *counts = ku__site_counts_near(tracer, KU__LANE_MAIN, KU__SLOT_TAG(slot));
     ku__counts_freed(tracer, KU__LANE_MAIN, counts, ku__slot_bytes(slot, ku__class_size(class_index)), block);
-    ku__roll_end(heap, block, class_index);
+    if (rolled) {
+        ku__roll_end(heap, block, class_index);
+    }
     if (KU__UNLIKELY(!ku__fast_push(heap, block, class_index))) {
         ku__untraced_slow_free(heap, block);
     }

@@ -71,3 +71,19 @@ def test_every_job_finds_what_it_needs() -> None:
         names = [job.name for job in jobs]
         assert len(set(names)) == len(names)
         assert all(need in names for job in jobs for need in job.needs)
+
+
+def test_the_python_package_is_tested_under_the_sanitizers_in_long_runs() -> None:
+    jobs = {job.name: job for job in all_jobs([host()], whole=True)}
+    sanitized = jobs["python asan-module"]
+    assert sanitized.needs == ("build asan-module",)
+    assert "libasan" in sanitized.environment["LD_PRELOAD"]
+
+
+def test_what_is_skipped_under_the_sanitizers_is_there() -> None:
+    sys.path.insert(0, str(TOP / "tests" / "python"))
+    from sanitized import UNDER_SANITIZER
+
+    for (file, name), reason in UNDER_SANITIZER.items():
+        text = (TOP / "tests" / "python" / f"test_{file}.py").read_text()
+        assert reason and (name == "*" or f"def test_{name.partition('[')[0]}(" in text)

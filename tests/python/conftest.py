@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sanitized import skip_what_cannot_be_tested
 
 # A job in the background of a shell is started with SIGINT ignored, and its children would be, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -115,10 +116,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what lies in such a file."""
+    """Marks what lies in such a file, and what AddressSanitizer leaves no room for."""
     for item in items:
         if item.path.name in ANY_VERSION:
             item.add_marker(pytest.mark.any_version)
+    skip_what_cannot_be_tested(items)
 
 
 PATIENCE = 60.0  # seconds until something must have happened that takes well under one, on however busy a machine
