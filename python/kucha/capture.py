@@ -83,7 +83,9 @@ class Profile:
         try:
             capture = _core.capture_read(path)
         except ValueError as error:  # CaptureError is one; so is what open() says of a name with a null byte
-            raise UsageError(f"'{path}' can't be read as a capture: {error}") from None
+            from kucha.file_kinds import hint
+
+            raise UsageError(f"'{path}' can't be read as a capture: {error}{hint(path)}") from None
         except OSError as error:
             raise UsageError(f"can't open '{path}': {error.strerror or error}") from None
         self.path = path

@@ -90,7 +90,9 @@ def _dispatch(words: list[str]) -> int:
             sys.stderr.write(_overview())
         return 2
     verb, rest = words[0], words[1:]
-    if verb in ("-h", "--help"):
+    if verb == "help" and rest[:1] and rest[0] in COMMANDS:
+        verb, rest = rest[0], ["--help"]
+    if verb in ("-h", "--help", "help"):
         print(_overview(), end="")
         return 0
     if verb in ("-V", "--version"):

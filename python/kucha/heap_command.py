@@ -11,7 +11,7 @@ from rich.tree import Tree
 from kucha import heap_memory, heap_words
 from kucha.heap import ROOT, Heap, Node
 from kucha.heap_tables import console, lines, print_json, say, table
-from kucha.options import UsageError
+from kucha.options import UsageError, nearest
 from kucha.text import number, one_line, percent, plural, size
 
 TYPE_CHECKING = False
@@ -48,7 +48,9 @@ _VERBS = {
 def heap(words: list[str], values: dict[str, Any]) -> int:
     """Does one verb. Returns the exit code."""
     if not words or words[0] not in _VERBS:
-        raise UsageError(f"heap takes one of {', '.join(_VERBS)}, dump; see kucha heap --help")
+        meant = nearest(words[0], [*_VERBS, "dump"]) if words else None
+        question = f" (did you mean {meant}?)" if meant else ""
+        raise UsageError(f"heap takes one of {', '.join(_VERBS)}, dump{question}; see kucha heap --help")
     try:
         return _DOERS[words[0]](words[1:], values)
     except ValueError as error:  # a file that is no heap, or a wrong query

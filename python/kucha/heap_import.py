@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from kucha import heap_pyheap
+from kucha import file_kinds, heap_pyheap
 from kucha.heap import Heap
 from kucha.heap_tables import console, print_json, say
 from kucha.options import UsageError
@@ -41,7 +41,10 @@ def import_file(words: list[str], values: dict[str, Any]) -> int:
 def open_any(path: str, tell: Callable[[str, float], object] | None) -> Heap:
     """A heap file, or a .pyheap file by way of a heap file without a name. Raises OSError and ValueError."""
     if not heap_pyheap.is_pyheap(path):
-        return Heap(path, tell)
+        try:
+            return Heap(path, tell)
+        except ValueError as error:
+            raise ValueError(f"'{path}' can't be read as a heap file: {error}{file_kinds.hint(path)}") from None
     with tempfile.TemporaryDirectory(prefix="kucha-") as folder:
         between = os.path.join(folder, "imported.heap")
         heap_pyheap.convert(path, between)

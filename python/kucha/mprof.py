@@ -291,7 +291,8 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if not words or words[0] not in VERBS:
         wanted = words[:1] in (["-h"], ["--help"])
-        (sys.stdout if wanted else sys.stderr).write(USAGE)
+        told = "" if wanted or not words else f"mprof: there is no verb '{words[0]}'\n"
+        (sys.stdout if wanted else sys.stderr).write(told + USAGE)
         return 0 if wanted else 1
     verb, rest = words[0], words[1:]
     try:

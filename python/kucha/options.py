@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP_COLUMN = 27  # where the explanations begin: wide enough for most options of ours
 HELP_WIDTH = 79
-SHORT = 3  # letters, of which two may be the dashes, that many options begin with
+SHORT = 3  # letters: fewer are the beginning of many words
 LIKE = 0.66  # by difflib: a third of the letters may be wrong, or stand elsewhere
 
 
@@ -139,7 +139,7 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[dict[str, Any], l
 
 def nearest(word: str, words: Sequence[str]) -> str | None:
     """The one of the words that was most likely meant; None where none is like it."""
-    begun = [other for other in words if len(word) > SHORT and other.startswith(word)]
+    begun = [other for other in words if len(word) >= SHORT and other.startswith(word)]
     if len(begun) == 1:
         return begun[0]
     from difflib import get_close_matches  # here, because nobody who makes no mistake needs it
@@ -148,9 +148,9 @@ def nearest(word: str, words: Sequence[str]) -> str | None:
 
 
 def _unknown(command: Command, name: str) -> UsageError:
-    names = [name for option in command.options for name in option.names if name.startswith("--")]
-    meant = nearest(name, names) if name.startswith("--") else None
-    question = f" (did you mean {meant}?)" if meant else ""
+    names = [other[2:] for option in command.options for other in option.names if other.startswith("--")]
+    meant = nearest(name[2:], names) if name.startswith("--") else None
+    question = f" (did you mean --{meant}?)" if meant else ""
     return UsageError(f"unknown option {name}{question}; see kucha {command.name} --help")
 
 

@@ -98,6 +98,12 @@ def _kind_of_file(path: str) -> str:
         raise UsageError(f"can't open file '{path}': {error.strerror}") from None
     if head == b"PK\3\4" or b"PK\5\6" in tail:
         return "container"
+    if head == b"KUCH":
+        from kucha.file_kinds import kind_of
+
+        kind = kind_of(path)
+        if kind:
+            raise UsageError(f"can't run '{path}': it is a {kind[0]}, no program; kucha {kind[1]} {path} shows it")
     return "script"
 
 

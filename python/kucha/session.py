@@ -132,6 +132,8 @@ def check_output(path: str, force: bool) -> None:
         raise UsageError(f"can't write '{path}': that is not the name of a file")
     if os.path.lexists(path):
         if not force:
+            if os.path.isdir(path):
+                raise UsageError(f"can't write '{path}': it is a directory; name a file in it")
             raise UsageError(f"'{path}' exists already; choose another name, or replace it with --force")
         if not os.path.isfile(path):
             raise UsageError(f"'{path}' is not a regular file and is left alone; choose another name")

@@ -1,4 +1,6 @@
 /* line_hooks.c: see line_hooks.h. */
+#include "cpython/facts.h"
+
 #include "cpython/module.h"
 
 #include "cpython/line_events.h"
@@ -26,12 +28,16 @@ static void forget_frame(PyFrameObject *frame) {
     ku__counts_forget(counts, block_of(frame));
 }
 
+/* What PyFrame_GetLineNumber() gives: while a line is traced it lies in the frame object. */
+static inline int line_of(PyFrameObject *frame) {
+    return KU__LIKELY(frame->f_lineno != 0) ? frame->f_lineno : PyFrame_GetLineNumber(frame);
+}
+
 static int tell(PyFrameObject *frame, int what) {
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    Py_DECREF(code); /* the frame holds it */
+    const PyCodeObject *code = ku__fact_code(frame->f_frame);
     switch (what) {
-    case PyTrace_CALL: forget_frame(frame); return ku__line_called(code, PyFrame_GetLineNumber(frame));
-    case PyTrace_LINE: return ku__line_reached(code, PyFrame_GetLineNumber(frame));
+    case PyTrace_CALL: forget_frame(frame); return ku__line_called(code, line_of(frame));
+    case PyTrace_LINE: return ku__line_reached(code, line_of(frame));
     case PyTrace_RETURN: {
         int result = ku__line_returned(code);
         ku__counts_expect(&ku__thread_counts, block_of(frame));
@@ -43,6 +49,9 @@ static int tell(PyFrameObject *frame, int what) {
 
 static int trace(PyObject *ignored, PyFrameObject *frame, int what, PyObject *argument) {
     (void)ignored;
+    if (KU__LIKELY(what == PyTrace_LINE && former.function == NULL)) {
+        return ku__line_reached(ku__fact_code(frame->f_frame), line_of(frame));
+    }
     int result = tell(frame, what);
     if (result == 0 && former.function != NULL) {
         result = former.function(former.object, frame, what, argument);

@@ -106,7 +106,7 @@ def test_values_that_ask_for_nothing(place: Place, value: str) -> None:
         ("run app.py", "the environment variable KUCHA takes options only, not 'app.py'"),
         ("run -o 'x", "the environment variable KUCHA can't be read (No closing quotation)"),
         ("run -o no/x", "can't write 'no/x': there is no directory 'no'"),
-        ("run -o bin", "'bin' exists already; choose another name, or replace it with --force"),
+        ("run -o bin", "can't write 'bin': it is a directory; name a file in it"),
     ],
 )
 def test_mistakes_in_the_variable_do_not_stop_the_program(place: Place, value: str, sentence: str) -> None:

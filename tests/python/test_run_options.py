@@ -231,7 +231,12 @@ def test_file_system_that_refuses_is_one_sentence(kucha: Runner, program: Path) 
             ["run", "--no-trace", "-o", "x", "-c", "0"],
             "--no-trace leaves out what --output, --sample and --mode are about; drop one of them",
         ),
+        (["run", "--frame", "5", "x.py"], "unknown option --frame (did you mean --frames?); see kucha run --help"),
         (["walk"], "unknown command 'walk'; see kucha --help"),
+        (["reprot"], "unknown command 'reprot' (did you mean report?); see kucha --help"),
+        (["app.py", "5"], "unknown command 'app.py'; to run a program: kucha run app.py"),
+        (["run", "-o", "/", "-c", "0"], "can't write '/': that is not the name of a file"),
+        (["run", "-o", "/tmp", "-c", "0"], "can't write '/tmp': it is a directory; name a file in it"),
         (["--walk"], "unknown option '--walk'; see kucha --help"),
         (["doctor", "who"], "doctor takes no arguments, not 'who'; see kucha doctor --help"),
         (["report"], "report takes one capture, or two with --diff BEFORE AFTER; see kucha report --help"),
@@ -243,6 +248,21 @@ def test_file_system_that_refuses_is_one_sentence(kucha: Runner, program: Path) 
 def test_wrong_requests(kucha: Runner, tmp_path: Path, words: list[str], sentence: str) -> None:
     refused(kucha(*words), sentence)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_kind_is_told_from_what_was_asked_for(kucha: Runner, tmp_path: Path) -> None:
+    assert kucha("run", "-q", "-o", "a.kucha", "-c", "0").returncode == 0
+    assert kucha("heap", "dump", "-q", "-o", "a.heap", "--", "-c", "0").returncode == 0
+    is_heap, is_capture = "; it is a heap file: kucha heap top a.heap", "; it is a capture: kucha report a.kucha"
+    refused(kucha("report", "a.heap"), "'a.heap' can't be read as a capture: this is not a capture of kucha" + is_heap)
+    wrong = "'a.kucha' can't be read as a heap file: this is not a heap file of kucha" + is_capture
+    refused(kucha("heap", "top", "a.kucha"), wrong)
+    refused(kucha("run", "a.kucha"), "can't run 'a.kucha': it is a capture, no program; kucha report a.kucha shows it")
+
+
+def test_help_is_a_word_too(kucha: Runner) -> None:
+    assert kucha("help").stdout == kucha("--help").stdout
+    assert kucha("help", "report").stdout == kucha("report", "--help").stdout
 
 
 def test_script_that_cannot_be_read(kucha: Runner, tmp_path: Path) -> None:
