@@ -66,7 +66,7 @@ class Concurrent:
 
 
 def install(*, concurrent: bool = False) -> None:
-    """Puts kucha's collector in charge of the main interpreter; kucha's allocator must be in place.
+    """Puts kucha's collector in charge of all interpreters, those to come too; kucha's allocator must be in place.
 
     With ``concurrent``, full collections of large heaps are made by a child of the process: see docs/gc-concurrent.md.
     Raises ``Refused``, with the reason in one sentence, where it would not be safe. Does nothing when it is there.
@@ -81,7 +81,10 @@ def install(*, concurrent: bool = False) -> None:
 
 
 def uninstall() -> None:
-    """Gives the interpreter back to its own collector. Raises ``Refused`` in the middle of a collection."""
+    """Gives all interpreters back to their own collectors; in another than the main one, that interpreter alone.
+
+    The others are given back when they next begin to collect. Raises ``Refused`` in the middle of a collection.
+    """
     _core.gc_uninstall()
 
 
@@ -96,9 +99,13 @@ def concurrent() -> Concurrent | None:
     return Concurrent(told["concurrent"]) if told is not None and told["concurrent"] is not None else None
 
 
-def pauses() -> Pauses:
-    """The pauses of all collections since kucha's collector came. Raises ``Refused`` where it is not in charge."""
-    told = _core.gc_pauses()
+def pauses(*, everywhere: bool = False) -> Pauses:
+    """The pauses of all collections since kucha's collector came. Raises ``Refused`` where it is not in charge.
+
+    They are those of the interpreter that asks; with ``everywhere``, of all interpreters added up, those that have
+    ended too. ``share`` is then that of the time that they all were there.
+    """
+    told = _core.gc_pauses(everywhere)
     facts, since = told["generations"], told["since"]
     return Pauses(facts, since, tuple(Pauses([one], since, ()) for one in facts))
 

@@ -400,7 +400,7 @@ class Session:
             if self.wishes.gil:
                 self.core.gil_stop()
             if self.wishes.gc != "stock" and self.installed and self.collector.installed():
-                self.pauses = self.collector.pauses()
+                self.pauses = self.collector.pauses(everywhere=True)
             if os.getpid() == self.process:
                 self._conclude(cost)
         except (UsageError, OSError) as error:

@@ -97,8 +97,10 @@ bool ku__bridge_roll(bool rolled) {
     if (!ku__bridge_in_place()) {
         return false;
     }
-    bridge->rolled = rolled;
-    apply(bridge->kind, bridge->many); /* for many interpreters that is the same set as before */
+    if (!bridge->many) { /* the set for many keeps them in any case */
+        bridge->rolled = rolled;
+        apply(bridge->kind, false);
+    }
     return true;
 }
 

@@ -13,7 +13,6 @@
 #include "os/clock.h"
 #include "os/pages.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #if KU__FACTS_SUPPORTED
@@ -26,39 +25,8 @@ enum {
 
 static const char CAPSULE[] = "kucha._core.collector";
 
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static ku__collector *collectors;
-
-/* ---- the list of collectors ---- */
-
-static void enlist(ku__collector *collector) {
-    pthread_mutex_lock(&list_lock);
-    collector->next = collectors;
-    collectors = collector;
-    pthread_mutex_unlock(&list_lock);
-}
-
-static void delist(ku__collector *collector) {
-    pthread_mutex_lock(&list_lock);
-    ku__collector **at = &collectors;
-    while (*at != NULL && *at != collector) {
-        at = &(*at)->next;
-    }
-    if (*at != NULL) {
-        *at = collector->next;
-    }
-    pthread_mutex_unlock(&list_lock);
-}
-
 ku__collector *ku__collector_here(void) {
-    const PyInterpreterState *interpreter = PyInterpreterState_Get();
-    pthread_mutex_lock(&list_lock);
-    ku__collector *at = collectors;
-    while (at != NULL && at->interpreter != interpreter) {
-        at = at->next;
-    }
-    pthread_mutex_unlock(&list_lock);
-    return at;
+    return ku__everywhere_find(PyInterpreterState_Get());
 }
 
 /* ---- static types ---- */
@@ -94,7 +62,7 @@ static void refresh_statics(ku__collector *collector) {
 /* ---- the two calls ---- */
 
 size_t ku__collector_large_bytes(const ku__collector *collector) {
-    const ku_heap *heap = ku__collector_heap(collector);
+    const ku_heap *heap = collector->heap;
     return heap == NULL ? 0 : atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
 }
 
@@ -105,7 +73,7 @@ static void note_pause(ku__collector *collector, int generation) {
 /* Whether the youngest are worth a collection. */
 static bool ask_young(ku__collector *collector) {
     bool known = collector->rolled && collector->concurrent.phase == KU__PHASE_IDLE;
-    ku_heap *heap = known ? ku__collector_heap(collector) : NULL;
+    ku_heap *heap = known ? collector->heap : NULL;
     ku__found found = ku__probe_young(&collector->probe, ku__gc_list(ku__fact_gc(collector->interpreter), 0), heap);
     return ku__pacer_note_young(&collector->pacer, &found);
 }
@@ -131,7 +99,7 @@ static ku__when ask_known(ku__collector *collector) {
         !ku__pacer_may_trust(&collector->pacer) || !ku__collector_age(collector)) {
         return KU__WHEN_ALL;
     }
-    ku__found found = ku__probe_known(&collector->probe, ku__collector_heap(collector));
+    ku__found found = ku__probe_known(&collector->probe, collector->heap);
     if (!ku__pacer_trusts(&collector->pacer, &found)) {
         return KU__WHEN_ALL;
     }
@@ -144,7 +112,7 @@ static ku__when decide(ku__collector *collector, int generation) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool prints = (state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0;
     ku__when when = ku__pacer_decide(&collector->pacer, state, generation, ku__collector_large_bytes(collector));
-    if (prints || ku__fact_is_ending()) {
+    if (prints || ku__fact_is_ending(collector->interpreter)) {
         return KU__WHEN_AS_IT_IS;
     }
     if (generation == KU__GENERATION_FULL || collector->eager) {
@@ -164,7 +132,8 @@ static bool nobody_asked(const ku__collector *collector, int generation) {
     const ku__gc_state *state = ku__fact_gc(collector->interpreter);
     bool full_is_due = state->generations[2].count > state->generations[2].threshold &&
                        state->long_lived_pending >= state->long_lived_total / 4;
-    return collector->pacer.automatic && !ku__fact_is_ending() && (generation != KU__GENERATION_FULL || full_is_due);
+    return collector->pacer.automatic && !ku__fact_is_ending(collector->interpreter) &&
+           (generation != KU__GENERATION_FULL || full_is_due);
 }
 
 static void collection_begins(ku__collector *collector, int generation) {
@@ -256,17 +225,43 @@ static void pass_on(ku__collector *collector) {
     }
 }
 
-/* As invoke_gc_callback() does it (Modules/gcmodule.c, Python/gc.c): the list may change while it is gone through. */
-static void call_theirs(ku__collector *collector, PyObject *const *arguments) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collector->theirs); i++) {
-        PyObject *callback = Py_NewRef(PyList_GET_ITEM(collector->theirs, i));
-        PyObject *result = PyObject_Vectorcall(callback, arguments, 2, NULL);
-        if (result == NULL) {
-            PyErr_WriteUnraisable(callback);
-        }
-        Py_XDECREF(result);
-        Py_DECREF(callback);
+static void call_one(const PyObject *list, Py_ssize_t number, PyObject *const *arguments) {
+    PyObject *callback = Py_NewRef(PyList_GET_ITEM(list, number));
+    PyObject *result = PyObject_Vectorcall(callback, arguments, 2, NULL);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(callback);
     }
+    Py_XDECREF(result);
+    Py_DECREF(callback);
+}
+
+/* As invoke_gc_callback() does it (Modules/gcmodule.c, Python/gc.c): the list may change while it is gone through. */
+static void call_theirs(const ku__collector *collector, PyObject *const *arguments) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collector->theirs); i++) {
+        call_one(collector->theirs, i, arguments);
+    }
+}
+
+/* Puts the interpreter's list back. Ours goes, and with its entry the collector. */
+static void give_back(ku__collector *collector) {
+    PyObject *list = collector->ours;
+    ku__concurrent_give_up(collector);
+    pass_on(collector);
+    ku__fact_gc(collector->interpreter)->callbacks = collector->theirs;
+    collector->theirs = NULL;
+    ku__everywhere_remove(collector);
+    Py_DECREF(list);
+}
+
+/* In the middle of the interpreter's loop over its list, the first entry of which was ours: it goes on with the second
+ * one of theirs. It holds the entry that runs until that returns. */
+static void go(ku__collector *collector, PyObject *const *arguments) {
+    PyObject *theirs = Py_NewRef(collector->theirs);
+    give_back(collector);
+    if (PyList_GET_SIZE(theirs) != 0) {
+        call_one(theirs, 0, arguments);
+    }
+    Py_DECREF(theirs);
 }
 
 /* A number that the interpreter tells of a collection; -1 if the call is none that it makes. */
@@ -290,6 +285,26 @@ static size_t found_of(PyObject *info) {
     return collected_of(info) + (size_t)(uncollectable > 0 ? uncollectable : 0);
 }
 
+static void on_start(ku__collector *collector, PyObject *const *arguments, int generation) {
+    collector->began = ku__clock_nanoseconds();
+    call_theirs(collector, arguments);
+    if (collector->is_main) {
+        ku__producers_begin();
+    }
+    collection_begins(collector, generation);
+    if (collector->is_main && collector->sentinel.node._gc_next == 0 && !collector->put_by) {
+        ku__producers_join(generation);
+    }
+}
+
+static void on_stop(ku__collector *collector, PyObject *const *arguments, int generation) {
+    if (collector->is_main) {
+        ku__producers_end(generation, collected_of(arguments[1]));
+    }
+    collection_ends(collector, found_of(arguments[1]));
+    call_theirs(collector, arguments);
+}
+
 /* The entry of our list: what the interpreter calls. */
 static PyObject *on_collection(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     ku__collector *collector = PyCapsule_GetPointer(self, CAPSULE);
@@ -298,18 +313,13 @@ static PyObject *on_collection(PyObject *self, PyObject *const *arguments, Py_ss
     }
     int generation = generation_of(arguments[1]);
     pass_on(collector);
-    if (PyUnicode_CompareWithASCIIString(arguments[0], "start") == 0) {
-        collector->began = ku__clock_nanoseconds();
-        call_theirs(collector, arguments);
-        ku__producers_begin();
-        collection_begins(collector, generation);
-        if (collector->sentinel.node._gc_next == 0 && !collector->put_by) {
-            ku__producers_join(generation);
-        }
+    bool starts = PyUnicode_CompareWithASCIIString(arguments[0], "start") == 0;
+    if (starts && !ku__everywhere_wants(collector->era)) {
+        go(collector, arguments);
+    } else if (starts) {
+        on_start(collector, arguments, generation);
     } else {
-        ku__producers_end(generation, collected_of(arguments[1]));
-        collection_ends(collector, found_of(arguments[1]));
-        call_theirs(collector, arguments);
+        on_stop(collector, arguments, generation);
     }
     Py_RETURN_NONE;
 }
@@ -325,7 +335,9 @@ static PyObject *on_found(PyObject *self, PyObject *weak) {
         return NULL;
     }
     ku__collector_show(collector);
-    ku__producers_found(&collector->sentinel.node);
+    if (collector->is_main) {
+        ku__producers_found(&collector->sentinel.node);
+    }
     Py_RETURN_NONE;
 }
 
@@ -334,7 +346,7 @@ static PyMethodDef on_found_method = {"on_found", on_found, METH_O, NULL};
 /* ---- coming and going ---- */
 
 static void collector_free(ku__collector *collector) {
-    delist(collector);
+    ku__everywhere_remove(collector);
     ku__collector_roll_end(collector);
     ku__concurrent_abandon(&collector->concurrent);
     Py_CLEAR(collector->weak);
@@ -379,14 +391,18 @@ static traverseproc traverse_of_classes(void) {
     return traverse;
 }
 
-static ku__collector *collector_new(bool eager) {
+static ku__collector *collector_new(const ku__wish *wish) {
     ku__collector *collector = ku__pages_map(sizeof *collector);
     if (collector == NULL) {
         return NULL;
     }
     collector->interpreter = PyInterpreterState_Get();
+    collector->id = PyInterpreterState_GetID(collector->interpreter);
+    collector->is_main = collector->interpreter == PyInterpreterState_Main();
+    collector->heap = ku__collector_find_heap();
     collector->generation = -1;
-    collector->eager = eager;
+    collector->era = wish->era;
+    collector->eager = wish->eager;
     collector->installed = ku__clock_nanoseconds();
     ku__sentinel_open(&collector->sentinel, collector);
     ku__pacer_open(&collector->pacer);
@@ -415,11 +431,11 @@ static PyObject *list_for(ku__collector *collector) {
     return list;
 }
 
-int ku__collector_install(bool eager) {
+int ku__collector_install(const ku__wish *wish) {
     if (ku__collector_here() != NULL) {
         return 0;
     }
-    ku__collector *collector = collector_new(eager);
+    ku__collector *collector = collector_new(wish);
     PyObject *list = collector == NULL ? NULL : list_for(collector);
     if (list == NULL) {
         if (collector != NULL) {
@@ -432,9 +448,11 @@ int ku__collector_install(bool eager) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     collector->theirs = state->callbacks; /* with the interpreter's reference */
     collector->ours = list;
-    ku__producers_collector(true);
+    if (collector->is_main) {
+        ku__producers_collector(true);
+    }
     state->callbacks = list;
-    enlist(collector);
+    ku__everywhere_add(collector);
     return 0;
 }
 
@@ -443,19 +461,14 @@ bool ku__collector_uninstall(void) {
     if (collector == NULL) {
         return true;
     }
-    ku__gc_state *state = ku__fact_gc(collector->interpreter);
-    if (state->collecting || collector->generation >= 0) {
+    if (ku__fact_gc(collector->interpreter)->collecting || collector->generation >= 0) {
         return false;
     }
-    ku__concurrent_give_up(collector);
-    pass_on(collector);
-    PyObject *list = collector->ours;
-    state->callbacks = collector->theirs;
-    collector->theirs = NULL;
-    ku__producers_collector(false);
-    delist(collector);
-    Py_DECREF(list);
-    if (collectors == NULL) {
+    bool is_main = collector->is_main;
+    give_back(collector);
+    if (is_main) {
+        ku__producers_collector(false);
+        ku__everywhere_close();
         ku__bridge_roll(false);
     }
     return true;

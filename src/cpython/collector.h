@@ -27,6 +27,8 @@
  * The program does not see that it is called: the interpreter's list of callbacks is one of ours, untracked, with one
  * entry, which calls those in the list that the program knows as gc.callbacks.
  *
+ * Other interpreters. Each has a collector of its own (collector_everywhere.h), and nothing here is shared by two.
+ *
  * Lock: everything belongs to the GIL of the interpreter.
  */
 #ifndef KU__COLLECTOR_H
@@ -35,6 +37,7 @@
 #include "cpython/facts_gc.h"
 
 #include "cpython/bridge.h"
+#include "cpython/collector_everywhere.h"
 #include "cpython/collector_marks.h"
 #include "cpython/collector_probe.h"
 #include "cpython/collector_roll.h"
@@ -69,6 +72,10 @@ typedef struct ku__gc_nodes {
 
 struct ku__collector {
     PyInterpreterState *interpreter;
+    int64_t id;       /* the interpreter's: no other is given the same */
+    bool is_main;     /* the main interpreter's */
+    uint64_t era;     /* in which it came (collector_everywhere.h) */
+    ku_heap *heap;    /* where most objects of the interpreter lie; NULL: the system refused it one */
     bool eager;       /* for tests: every collection looks at all generations */
     PyObject *theirs; /* gc.callbacks as the program knows it */
     PyObject *ours;   /* the interpreter's list of callbacks: [call], untracked. Borrowed: the interpreter owns it */
@@ -121,8 +128,9 @@ struct ku__collector {
 /* The collector of the running interpreter; NULL when it has none. */
 ku__collector *ku__collector_here(void);
 
-/* Puts a collector in charge of the running interpreter; nothing if there is one. -1 with an exception set. */
-int ku__collector_install(bool eager);
+/* Puts a collector in charge of the running interpreter; nothing if there is one. -1 with an exception set. The module
+ * gc must have been imported. */
+int ku__collector_install(const ku__wish *wish);
 
 /* Gives the running interpreter back to its own. False, and no change, while a collection runs. */
 bool ku__collector_uninstall(void);
@@ -132,8 +140,8 @@ size_t ku__collector_large_bytes(const ku__collector *collector);
 
 /* ---- collector_enter.c ---- */
 
-/* The heap that most objects of the interpreter come from; NULL when there is none. */
-ku_heap *ku__collector_heap(const ku__collector *collector);
+/* The heap that most objects of the running interpreter come from; NULL when there is none. */
+ku_heap *ku__collector_find_heap(void);
 
 /* Keeps a roll from now on, if it can; and no longer. */
 void ku__collector_roll_begin(ku__collector *collector);

@@ -3,7 +3,6 @@
 
 #include "cpython/module.h"
 #include "cpython/selfcheck.h"
-#include "os/clock.h"
 
 #if KU__FACTS_SUPPORTED
 
@@ -28,13 +27,27 @@ static bool prepare(PyObject *module) {
     return true;
 }
 
+/* Here now, and in every other interpreter before it next runs a function. False with an exception set. */
+static bool install_everywhere(bool eager) {
+    if (ku__collector_here() != NULL) {
+        return true;
+    }
+    ku__everywhere_open(eager);
+    ku__wish wish = ku__everywhere_wish();
+    if (ku__collector_install(&wish) != 0) {
+        ku__everywhere_close();
+        return false;
+    }
+    return true;
+}
+
 PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
     static const char *const names[] = {"eager", "concurrent", "least", NULL};
     int eager = 0, concurrent = 0;
     Py_ssize_t least = -1; /* not said */
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$ppn:gc_install", KU__KEYWORDS(names), &eager, &concurrent,
                                      &least) ||
-        !ku__require_main(module) || !prepare(module) || ku__collector_install(eager != 0) != 0) {
+        !ku__require_main(module) || !prepare(module) || !install_everywhere(eager != 0)) {
         return NULL;
     }
     if (concurrent) {
@@ -65,10 +78,16 @@ static PyObject *describe_concurrent(const ku__concurrent *on) {
                          (Py_ssize_t)on->slices);
 }
 
+/* NULL also for one that is to go. */
+static const ku__collector *in_charge(void) {
+    const ku__collector *collector = ku__collector_here();
+    return collector != NULL && ku__everywhere_wants(collector->era) ? collector : NULL;
+}
+
 PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
     (void)module;
     (void)ignored;
-    const ku__collector *collector = ku__collector_here();
+    const ku__collector *collector = in_charge();
     if (collector == NULL) {
         Py_RETURN_NONE;
     }
@@ -108,16 +127,20 @@ static PyObject *describe(const ku__pauses *pauses) {
                          "histogram", histogram_of(pauses));
 }
 
-PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored) {
-    (void)ignored;
-    const ku__collector *collector = ku__collector_here();
+PyObject *ku__gc_pauses_call(PyObject *module, PyObject *arguments) {
+    int everywhere = 0;
+    if (!PyArg_ParseTuple(arguments, "|p:gc_pauses", &everywhere)) {
+        return NULL;
+    }
+    const ku__collector *collector = in_charge();
     if (collector == NULL) {
         return ku__refuse(module, "kucha's collector is not in charge here: install(gc=\"kucha\") puts it there");
     }
-    PyObject *generations = Py_BuildValue("[NNN]", describe(&collector->pauses[0]), describe(&collector->pauses[1]),
-                                          describe(&collector->pauses[2]));
-    double since = (double)(ku__clock_nanoseconds() - collector->installed) / nanoseconds;
-    return Py_BuildValue("{s:d,s:N}", "since", since, "generations", generations);
+    ku__pauses_sum sum;
+    ku__everywhere_pauses(everywhere ? NULL : collector, &sum);
+    PyObject *generations = Py_BuildValue("[NNN]", describe(&sum.generations[0]), describe(&sum.generations[1]),
+                                          describe(&sum.generations[2]));
+    return Py_BuildValue("{s:d,s:N}", "since", (double)sum.in_charge / nanoseconds, "generations", generations);
 }
 
 #else
@@ -150,8 +173,8 @@ PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored) {
-    (void)ignored;
+PyObject *ku__gc_pauses_call(PyObject *module, PyObject *arguments) {
+    (void)arguments;
     return refuse(module);
 }
 

@@ -1,7 +1,8 @@
 /* collector_enter.c: the generations' lists before and after a collection: who is tracked, and what need not be.
  *
  * With a roll (collector_roll.h) only what is young is walked, and what is on no roll, which waits at the head of the
- * oldest list. Without one (another tool stands in front of kucha's entry points, memory was refused) all lists are.
+ * oldest list. Without one (another tool stands in front of kucha's entry points, memory was refused) all lists are,
+ * and while another interpreter runs under the same lock.
  */
 #include "cpython/collector.h"
 
@@ -15,8 +16,8 @@ enum {
     HEAD_LEAST = 1 << 14, /* nodes: a starting interpreter has some 10,000 */
 };
 
-ku_heap *ku__collector_heap(const ku__collector *collector) {
-    int64_t id = ku__fact_interpreter_id(collector->interpreter);
+ku_heap *ku__collector_find_heap(void) {
+    int64_t id = ku__fact_interpreter_id(PyInterpreterState_Get());
     const ku__house *house = atomic_load(&ku__bridge_state.houses);
     while (house != NULL && atomic_load(&house->owner) != id) {
         house = house->next;
@@ -25,15 +26,14 @@ ku_heap *ku__collector_heap(const ku__collector *collector) {
 }
 
 void ku__collector_roll_begin(ku__collector *collector) {
-    ku_heap *heap = ku__collector_heap(collector);
-    collector->rolled = heap != NULL && ku__bridge_roll(true) && ku__roll_begin(heap);
+    bool alone = collector->is_main || !ku__fact_shares_lock(collector->interpreter);
+    collector->rolled = collector->heap != NULL && alone && ku__bridge_roll(true) && ku__roll_begin(collector->heap);
     collector->unsure = true;
 }
 
 void ku__collector_roll_end(ku__collector *collector) {
-    ku_heap *heap = ku__collector_heap(collector);
-    if (collector->rolled && heap != NULL) {
-        ku__roll_close(heap);
+    if (collector->rolled) {
+        ku__roll_close(collector->heap);
     }
     collector->rolled = false;
 }
@@ -171,12 +171,12 @@ static size_t enter_all(ku__collector *collector) {
 static size_t enter_by_walk(ku__collector *collector) {
     uintptr_t base;
     size_t span;
-    ku__roll_window(ku__collector_heap(collector), &base, &span);
+    ku__roll_window(collector->heap, &base, &span);
     return ku__marks_open(&collector->marks, base, span) ? enter_all(collector) : SIZE_MAX;
 }
 
 static size_t enter_by_roll(ku__collector *collector) {
-    ku_heap *heap = ku__collector_heap(collector);
+    ku_heap *heap = collector->heap;
     if (!ku__roll_cover(heap) || !ku__marks_open(&collector->marks, heap->roll.base, heap->roll.span) ||
         !enter_lists(collector, heap)) {
         return SIZE_MAX;
@@ -185,8 +185,11 @@ static size_t enter_by_roll(ku__collector *collector) {
     return ku__marks_count(&collector->marks);
 }
 
+/* What is on the roll may be tracked by another interpreter that runs under the same lock (collector_everywhere.h). */
 size_t ku__collector_enter(ku__collector *collector) {
-    size_t count = collector->rolled ? enter_by_roll(collector) : enter_by_walk(collector);
+    bool shared = ku__fact_shares_lock(collector->interpreter);
+    collector->unsure |= shared;
+    size_t count = collector->rolled && !shared ? enter_by_roll(collector) : enter_by_walk(collector);
     if (count == SIZE_MAX) {
         ku__marks_clear(&collector->marks);
     }
@@ -199,7 +202,7 @@ void ku__collector_before(ku__collector *collector, int generation) {
     if (!collector->rolled || generation == 0) {
         return;
     }
-    ku_heap *heap = ku__collector_heap(collector);
+    ku_heap *heap = collector->heap;
     if (generation == KU__GENERATION_FULL || !ku__roll_cover(heap)) {
         collector->unsure = true;
         return;
@@ -217,7 +220,7 @@ void ku__collector_before(ku__collector *collector, int generation) {
 
 void ku__collector_after(ku__collector *collector) {
     PyGC_Head *list = list_of(collector, KU__GENERATION_FULL), *before, others;
-    ku_heap *heap = ku__collector_heap(collector);
+    ku_heap *heap = collector->heap;
     bool same = collector->full || ku__gc_next(list) == collector->first;
     ku__gc_list_open(&others);
     for (PyGC_Head *at = ku__gc_prev(list); at != list && collector->moved > 0; at = before, collector->moved--) {
@@ -246,7 +249,7 @@ static void enrol_list(ku_heap *heap, const PyGC_Head *list, PyGC_Head *others) 
 
 bool ku__collector_age(ku__collector *collector) {
     PyGC_Head *oldest = list_of(collector, KU__GENERATION_FULL), others;
-    ku_heap *heap = ku__collector_heap(collector);
+    ku_heap *heap = collector->heap;
     if (!ku__roll_cover(heap)) {
         return false;
     }
@@ -293,7 +296,7 @@ static bool is_in_no_cycle(PyObject *item) {
 }
 
 size_t ku__collector_untrack(ku__collector *collector) {
-    ku_heap *heap = ku__collector_heap(collector);
+    ku_heap *heap = collector->heap;
     size_t count = 0;
     for (size_t i = 0; i < collector->doubtful.count; i++) {
         PyObject *item = collector->doubtful.items[i];
@@ -328,7 +331,7 @@ size_t ku__collector_drop_untracked(ku__collector *collector) {
     if (!collector->rolled) {
         return 0;
     }
-    dropping by = {&collector->marks, &ku__collector_heap(collector)->roll, 0};
+    dropping by = {&collector->marks, &collector->heap->roll, 0};
     ku__marks_each(&collector->marks, drop_untracked, &by);
     return by.count;
 }

@@ -475,7 +475,7 @@ static size_t mark_guesses(marker *by, ku__collector *collector) {
 bool ku__collector_mark(ku__collector *collector) {
     marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
     by.layouts.traverse = collector->traverse;
-    by.roll = collector->rolled ? &ku__collector_heap(collector)->roll : NULL;
+    by.roll = collector->rolled ? &collector->heap->roll : NULL;
     by.stack->refused = by.doubtful->refused = false;
     by.stack->count = by.doubtful->count = 0;
     mark(&by, PyImport_GetModuleDict());

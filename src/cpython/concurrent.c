@@ -187,14 +187,15 @@ static bool start_child(ku__collector *collector) {
 }
 
 static bool prepare(ku__collector *collector, size_t objects) {
-    ku_heap *heap = ku__collector_heap(collector);
+    ku_heap *heap = collector->heap;
     uintptr_t base;
     size_t span;
     if (collector->rolled && !ku__roll_cover(heap)) {
         return false;
     }
     ku__roll_window(heap, &base, &span);
-    return ku__concurrent_has_room() && open_answer(&collector->concurrent, objects) && ku__watch_begin(base, span);
+    return !ku__fact_shares_lock(collector->interpreter) && ku__concurrent_has_room() &&
+           open_answer(&collector->concurrent, objects) && ku__watch_begin(base, span);
 }
 
 /* As after a full collection: nothing is young. */

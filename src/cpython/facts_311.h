@@ -86,6 +86,11 @@ static inline void ku__interpreters_unlock_in_copy(void) {
     ku__interpreters_unlock();
 }
 
+/* All do, where there is more than one: the main one is the last of the list. */
+static inline bool ku__fact_shares_lock(const PyInterpreterState *interpreter) {
+    return _PyRuntime.interpreters.head != interpreter || interpreter->next != NULL;
+}
+
 /* All interpreters share one GIL and so one pair of heaps: which one runs does not matter. */
 static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
     (void)interpreter;

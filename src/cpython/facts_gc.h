@@ -39,12 +39,14 @@ static inline ku__gc_state *ku__fact_gc(PyInterpreterState *interpreter) {
     return &interpreter->gc;
 }
 
-/* Whether the interpreter is on its way out. */
-static inline bool ku__fact_is_ending(void) {
+/* Whether the interpreter, or the whole runtime, is on its way out. */
+static inline bool ku__fact_is_ending(const PyInterpreterState *interpreter) {
 #if PY_VERSION_HEX >= 0x030D0000
-    return Py_IsFinalizing() != 0;
+    return Py_IsFinalizing() != 0 || _PyInterpreterState_GetFinalizing((PyInterpreterState *)interpreter) != NULL;
+#elif PY_VERSION_HEX >= 0x030C0000
+    return _Py_IsFinalizing() != 0 || _PyInterpreterState_GetFinalizing((PyInterpreterState *)interpreter) != NULL;
 #else
-    return _Py_IsFinalizing() != 0;
+    return _Py_IsFinalizing() != 0 || interpreter->finalizing != 0;
 #endif
 }
 

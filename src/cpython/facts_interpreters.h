@@ -65,6 +65,18 @@ static inline void ku__interpreters_unlock_in_copy(void) {
 
 #endif
 
+/* Whether another interpreter runs under the same lock. Of one that is being made it is not said before it can run.
+ * Source: struct _ceval_state (gil). */
+static inline bool ku__fact_shares_lock(const PyInterpreterState *interpreter) {
+    bool shares = false;
+    ku__interpreters_lock();
+    for (const PyInterpreterState *at = _PyRuntime.interpreters.head; at != NULL && !shares; at = at->next) {
+        shares = at != interpreter && __atomic_load_n(&at->ceval.gil, __ATOMIC_RELAXED) == interpreter->ceval.gil;
+    }
+    ku__interpreters_unlock();
+    return shares;
+}
+
 /* The number that an interpreter keeps for its life and no other is ever given. */
 static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
     return interpreter->id;

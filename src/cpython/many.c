@@ -7,6 +7,7 @@
 
 #include "cpython/many.h"
 
+#include "cpython/collector_everywhere.h"
 #include "cpython/frames.h"
 #include "cpython/sampled.h"
 #include "cpython/traced.h"
@@ -64,10 +65,20 @@ static ku__house *make_house(int64_t id) {
     return house;
 }
 
-static ku__house *settle(int64_t id) {
+/* The running interpreter has allocated for the first time. */
+static ku__house *move_in(const PyThreadState *thread, int64_t id) {
+    ku__house *house = claim_house(id);
+#if KU__FACTS_SUPPORTED
+    ku__everywhere_begun(thread->interp);
+#else
+    (void)thread;
+#endif
+    return house != NULL ? house : make_house(id);
+}
+
+static ku__house *settle(const PyThreadState *thread, int64_t id) {
     ku__house *house = find_house(id);
-    house = house != NULL ? house : claim_house(id);
-    last_used = house != NULL ? house : make_house(id);
+    last_used = house != NULL ? house : move_in(thread, id);
     return last_used;
 }
 
@@ -80,7 +91,7 @@ static inline ku__house *house_here(void) {
     int64_t id = ku__fact_interpreter_id(thread->interp);
     ku__house *house = last_used;
     if (KU__UNLIKELY(house == NULL || atomic_load_explicit(&house->owner, memory_order_relaxed) != id)) {
-        house = settle(id);
+        house = settle(thread, id);
     }
     return house;
 }
@@ -273,7 +284,7 @@ bool ku__many_elsewhere(const ku_heap *heap) {
     return thread == NULL || ku__fact_interpreter_id(thread->interp) != atomic_load(&main_house->owner);
 }
 
-#if KU__FACTS_SUPPORTED && PY_VERSION_HEX >= 0x030C0000
+#if KU__FACTS_SUPPORTED
 
 static PyMemAllocatorEx raw_original; /* fixed at install */
 
@@ -282,6 +293,8 @@ typedef _PyThreadStateImpl thread_state_block;
 #else
 typedef PyThreadState thread_state_block;
 #endif
+
+#if PY_VERSION_HEX >= 0x030C0000
 
 /* There will be two GILs in a moment; this thread holds the only one. */
 static void prepare(void) {
@@ -299,6 +312,8 @@ static void prepare(void) {
     ku__bridge_gate();
 }
 
+#endif
+
 /* Another micro version's structure may be a little larger or smaller than the one this file was compiled with. Taking
  * something else for an interpreter costs speed, and nothing else. */
 static bool looks_like_interpreter(size_t count, size_t size) {
@@ -311,8 +326,21 @@ static bool looks_like_thread_state(size_t count, size_t size) {
     return count == 1 && size >= expected - expected / 8 && size <= expected + expected / 8;
 }
 
-/* This thread is making an interpreter and has given up the GIL for it (3.13 and later). */
+/* This thread is making an interpreter (3.11), and has given up the GIL for it (3.13 and later). */
 static _Thread_local __attribute__((tls_model("initial-exec"))) bool expecting;
+
+#if PY_VERSION_HEX < 0x030C0000
+
+/* The new interpreter is the first of the list when memory for its first thread state is asked for. */
+static KU__COLD void notice(size_t count, size_t size) {
+    bool is_thread = looks_like_thread_state(count, size);
+    expecting = !is_thread;
+    if (is_thread) {
+        ku__everywhere_begun(PyInterpreterState_Head());
+    }
+}
+
+#else
 
 /* The interpreter's memory is asked for under the lock of the list of interpreters, where nobody may wait for a GIL;
  * that of its first thread state is asked for next, before that lock is taken again, and before the new interpreter
@@ -333,6 +361,8 @@ static KU__COLD void notice(size_t count, size_t size) {
         PyGILState_Release(state);
     }
 }
+
+#endif
 
 static void *watched_calloc(void *ctx, size_t count, size_t size) {
     (void)ctx;

@@ -8,7 +8,8 @@
  * from the raw domain: one zeroed block of the size of PyInterpreterState, which nothing else asks for. So the raw
  * domain's calloc is watched, and nothing else of it. Until 3.12 that thread holds the GIL; from 3.13 on it has just
  * given it up, and takes it again for a moment. (The audit event cpython.PyInterpreterState_New is raised in 3.12 only,
- * for the same reason.)
+ * for the same reason.) In 3.11, where all share one GIL and one pair of heaps, only kucha's collector wants to hear of
+ * them (collector_everywhere.h).
  *
  * Source: alloc_interpreter(), alloc_threadstate(), new_threadstate() in Python/pystate.c and new_interpreter() in
  * Python/pylifecycle.c, v3.12.1 to v3.15.2.
@@ -18,8 +19,8 @@
 
 #include "cpython/bridge.h"
 
-/* Hears of new interpreters, and switches to the entry points for many when the first is made. Does nothing where
- * interpreters cannot have their own GIL. Once, at install, while the raw domain's allocator is the stock one. */
+/* Hears of new interpreters, and switches to the entry points for many when the first is made that can have its own
+ * GIL. Once, at install, while the raw domain's allocator is the stock one. */
 void ku__many_watch(void);
 
 /* Whether `heap` is the main interpreter's and another interpreter, or none, runs in this thread. */

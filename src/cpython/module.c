@@ -116,14 +116,17 @@ static int show_in_crashes(PyObject *module) {
 static void before_fork(void) {
     ku__many_tracing_lock();
     ku__raw_lock();
+    ku__everywhere_before_fork();
 }
 
 static void after_fork_in_parent(void) {
+    ku__everywhere_after_fork();
     ku__raw_unlock();
     ku__many_tracing_unlock();
 }
 
 static void after_fork_in_child(void) {
+    ku__everywhere_after_fork();
     ku__pending_after_fork_in_child();
     ku__raw_after_fork_in_child();
     ku__many_after_fork_in_child();
@@ -277,17 +280,20 @@ PyDoc_STRVAR(call_program_doc,
 
 PyDoc_STRVAR(gc_install_doc,
              "gc_install(*, eager=False, concurrent=False, least=...) -> None\n\n"
-             "Put kucha's collector in charge of this interpreter. concurrent: full collections of at least that many\n"
-             "objects are made by a child. Raises Refused, with the reason, where that would not be safe.");
+             "Put kucha's collector in charge of this interpreter and all others, those to come too. concurrent: full\n"
+             "collections of at least that many objects are made by a child. Raises Refused, with the reason, where\n"
+             "that would not be safe.");
 PyDoc_STRVAR(gc_uninstall_doc, "gc_uninstall() -> None\n\nGive the interpreter back to its own collector.");
 PyDoc_STRVAR(gc_settle_doc, "gc_settle() -> None\n\nEnd a concurrent collection, if one is under way.");
 PyDoc_STRVAR(gc_status_doc,
              "gc_status() -> dict | None\n\nfull (collections), and of the last of them marked and\n"
              "candidates, and concurrent (None, or what became of them); None where kucha's collector\n"
              "is not in charge.");
-PyDoc_STRVAR(gc_pauses_doc,
-             "gc_pauses() -> dict\n\nsince (seconds) and generations: count, total and longest in\n"
-             "seconds, histogram by powers of two of a microsecond.");
+PyDoc_STRVAR(
+    gc_pauses_doc,
+    "gc_pauses(everywhere=False, /) -> dict\n\nOf this interpreter, or of all of them added up, those that have\n"
+    "ended too: since (seconds that collectors were in charge) and generations: count, total and longest in\n"
+    "seconds, histogram by powers of two of a microsecond.");
 
 PyDoc_STRVAR(gc_producers_start_doc,
              "gc_producers_start() -> None\n\nWatch what collections find dead, for one more who asks. Raises Refused\n"
@@ -328,7 +334,7 @@ static PyMethodDef methods[] = {
     {"gc_uninstall", ku__gc_uninstall_call, METH_NOARGS, gc_uninstall_doc},
     {"gc_settle", ku__gc_settle_call, METH_NOARGS, gc_settle_doc},
     {"gc_status", ku__gc_status_call, METH_NOARGS, gc_status_doc},
-    {"gc_pauses", ku__gc_pauses_call, METH_NOARGS, gc_pauses_doc},
+    {"gc_pauses", ku__gc_pauses_call, METH_VARARGS, gc_pauses_doc},
     {"gc_producers", ku__gc_producers_call, METH_NOARGS, gc_producers_doc},
     {"gc_producers_start", ku__gc_producers_start_call, METH_NOARGS, gc_producers_start_doc},
     {"gc_producers_stop", ku__gc_producers_stop_call, METH_NOARGS, gc_producers_stop_doc},

@@ -65,7 +65,10 @@ PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *k
 PyObject *ku__gc_uninstall_call(PyObject *module, PyObject *ignored);
 PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored);
 PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored);
-PyObject *ku__gc_pauses_call(PyObject *module, PyObject *ignored);
+PyObject *ku__gc_pauses_call(PyObject *module, PyObject *arguments);
+
+void ku__everywhere_before_fork(void); /* collector_everywhere.c: nobody is in the list of collectors meanwhile */
+void ku__everywhere_after_fork(void);
 
 PyObject *ku__gc_producers_start_call(PyObject *module, PyObject *ignored); /* producers_records.c */
 PyObject *ku__gc_producers_stop_call(PyObject *module, PyObject *ignored);

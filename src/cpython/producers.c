@@ -195,7 +195,7 @@ void ku__producers_begin(void) {
     ku__producers_drop(&watching.all);
     let_weak_go();
     const ku__gc_state *state = ku__fact_gc(interpreter());
-    if ((state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0 || ku__fact_is_ending()) {
+    if ((state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0 || ku__fact_is_ending(interpreter())) {
         return;
     }
     watching.weak = PyWeakref_NewRef(&watching.sentinel.item, watching.finder);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 
 import pytest
 from conftest import TOP, Runner
@@ -507,25 +506,6 @@ assert not kucha.gc.installed()
 try: kucha.gc.pauses()
 except kucha.Refused as refusal: assert "is not in charge here" in str(refusal)
 else: raise AssertionError
-"""
-    )
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="one GIL before 3.12")
-def test_other_interpreters_keep_their_own() -> None:
-    passes(
-        """
-import gc
-try: import _interpreters
-except ImportError: import _xxsubinterpreters as _interpreters
-install()
-_core.gc_install()
-other = _interpreters.create()
-told = _interpreters.run_string(other, "import gc; a = []; a.append(a); del a; assert gc.collect() >= 1")
-assert told is None, told
-_interpreters.destroy(other)
-a = []; a.append(a); del a
-assert gc.collect() >= 1
 """
     )
 
