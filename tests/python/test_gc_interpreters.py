@@ -276,7 +276,7 @@ run(other, START + '''
 import os
 class Ending:
     def __init__(self, name): self.name, self.self = name, self
-    def __del__(self): os.write(1, f"{self.name}\\\\n".encode())
+    def __del__(self): os.write(1, str(self.name).encode() + b" ")
 kept = Ending("kept"); Ending("dropped"); later = [Ending(i) for i in range(3)]
 ''')
 destroy(other)
