@@ -86,10 +86,11 @@ struct ku__collector {
     ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
     ku__saved_marks saved;   /* candidates before what is marked from guesses */
 
-    bool rolled;         /* a roll is kept of the heap's tracked objects */
-    bool unsure;         /* the oldest list may not be in its order: it is walked the next time */
-    unsigned since_walk; /* full collections */
-    ku__gc_nodes head;   /* of the oldest list, as it was the last time */
+    bool rolled;          /* a roll is kept of the heap's tracked objects */
+    bool entered_by_roll; /* so were the candidates of the collection that runs */
+    bool unsure;          /* the oldest list may not be in its order: it is walked the next time */
+    unsigned since_walk;  /* full collections */
+    ku__gc_nodes head;    /* of the oldest list, as it was the last time */
     size_t moved;     /* objects that the interpreter's collection moves to the oldest list, some of them on no roll */
     size_t gone;      /* of those entered, what turned out to be tracked no more, or to be frozen */
     PyGC_Head *first; /* of the oldest list, after the last full collection: compared, and not followed */

@@ -189,7 +189,8 @@ static size_t enter_by_roll(ku__collector *collector) {
 size_t ku__collector_enter(ku__collector *collector) {
     bool shared = ku__fact_shares_lock(collector->interpreter);
     collector->unsure |= shared;
-    size_t count = collector->rolled && !shared ? enter_by_roll(collector) : enter_by_walk(collector);
+    collector->entered_by_roll = collector->rolled && !shared;
+    size_t count = collector->entered_by_roll ? enter_by_roll(collector) : enter_by_walk(collector);
     if (count == SIZE_MAX) {
         ku__marks_clear(&collector->marks);
     }

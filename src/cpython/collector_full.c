@@ -134,7 +134,7 @@ static void leave_candidates(ku__collector *collector, selection *to) {
     PyGC_Head marked;
     ku__gc_list_open(&marked);
     to->count = ku__marks_left(&collector->marks);
-    ku__marks_each_taken(&collector->marks, ku__collector_heap(collector)->roll.bits, hide_marked, &marked);
+    ku__marks_each_taken(&collector->marks, collector->heap->roll.bits, hide_marked, &marked);
     ku__gc_list_join(&collector->hidden, to->list);
     ku__gc_list_join(&marked, &collector->hidden);
     ku__marks_clear(&collector->marks);
@@ -143,7 +143,7 @@ static void leave_candidates(ku__collector *collector, selection *to) {
 /* Whether most objects are candidates, and it is known which are not. Frozen ones are on the roll, too, and in no list
  * that is looked at. */
 static bool is_mostly_in_doubt(const ku__collector *collector, size_t objects) {
-    return collector->rolled && ku__marks_left(&collector->marks) > objects / MOSTLY &&
+    return collector->entered_by_roll && ku__marks_left(&collector->marks) > objects / MOSTLY &&
            ku__gc_list_empty(&ku__fact_gc(collector->interpreter)->permanent_generation.head);
 }
 
