@@ -34,7 +34,7 @@ static bool find_dead(ku__run *run, model_context *context, bool marks_first) {
     if (run->stack.failed) {
         return false;
     }
-    return !marks_first || ku__run_count(run) != 0 ? try_deletion(run) : true;
+    return !marks_first || ku__run_count(run) != 0 ? try_deletion(run, run->by_pools) : true;
 }
 
 /* Ends the dead: the callbacks and finalizers, and what remains is asked for by `keep`, or freed. Returns how many
@@ -45,7 +45,7 @@ static size_t end_dead(ku__run *run, model_context *context, ending_visit *keep)
     }
     if (say_goodbye(run, context)) {
         run->bits = run->space->candidates;
-        if (!try_deletion(run)) {
+        if (!try_deletion(run, false)) {
             return 0; /* not known which were taken hold of: all live until the next collection */
         }
     }

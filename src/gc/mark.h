@@ -4,6 +4,11 @@
  * To mark is to clear an object's candidate bit, so the bit says at once "in the scope of this collection" and "not
  * reached yet", and references that lead elsewhere (to older generations, to atoms, to what was reached) cost one look.
  * Nothing is written to objects.
+ *
+ * Pool by pool. What is made together lies together, and mostly refers to what lies in the same pool. So when an object
+ * has its turn, what it reaches in its pool has it too, in a queue of its own: the numbers of blocks in one pool come
+ * from one multiplication, and nothing of it has to be fetched from far away. What lies in other pools goes to the
+ * stack, and from there through the ring, which fetches it (run.h).
  */
 #ifndef KU__MARK_H
 #define KU__MARK_H
@@ -23,6 +28,12 @@ typedef struct marker {
     ku__run *run;
     uint64_t *top, *end;           /* of the stack: where the next entry goes, and where there is no room */
     unsigned ring_first, ring_end; /* the run's */
+
+    /* the pool whose objects have their turn */
+    uintptr_t pool;      /* its address */
+    uint64_t reciprocal; /* of its blocks' size */
+    uint64_t first;      /* number of its slot's first block */
+    uint16_t *near_end;  /* where the next of its objects goes, by distance from the pool in units of 16 bytes */
 } marker;
 
 static inline void marker_take(marker *by) {
@@ -75,6 +86,22 @@ __attribute__((always_inline)) static inline void mark_inline(model_object **pla
     mark_object((marker *)argument, *place);
 }
 
+/* A reference of an object of the pool that has its turn. */
+__attribute__((always_inline)) static inline void mark_near(model_object **place, void *argument) {
+    marker *by = (marker *)argument;
+    uintptr_t offset = (uintptr_t)*place - by->pool;
+    if (KU__UNLIKELY(offset >= KU__POOL_SIZE)) {
+        mark_object(by, *place);
+        return;
+    }
+    uint64_t number = by->first + (offset * by->reciprocal >> 32);
+    uint64_t *word = &by->lens.bits[number / 64], bit = (uint64_t)1 << (number % 64), bits = *word;
+    if ((bits & bit) != 0) {
+        *word = bits & ~bit;
+        *by->near_end++ = (uint16_t)(offset >> KU__UNIT_BITS);
+    }
+}
+
 /* For whoever calls through a pointer. */
 static void mark_place(model_object **place, void *argument) {
     marker by = marker_of((ku__run *)argument);
@@ -82,9 +109,14 @@ static void mark_place(model_object **place, void *argument) {
     marker_leave(&by);
 }
 
-/* An array enters the ring when its object has left it, so there is room. */
+/* An array that is on its way into the cache. Of several objects that have their turn together, those that find no room
+ * in the ring go to the stack. */
 static void ring_put(ku__run *run, uint64_t entry) {
-    run->ring[run->ring_end++ % KU__AHEAD] = entry;
+    if (run->ring_end - run->ring_first < KU__AHEAD) {
+        run->ring[run->ring_end++ % KU__AHEAD] = entry;
+    } else {
+        ku__stack_push(&run->stack, entry);
+    }
 }
 
 /* An array's turn: a piece of it, and the next piece later. */
@@ -122,11 +154,21 @@ static inline bool is_there(const ku__run *run, const model_object *object) {
     return number != KU__NOWHERE && ku__bit(run->space->stood, number);
 }
 
+/* What an entry's object has beside its fields, or a piece of its array. */
+static inline void mark_rest(marker *by, model_object *object, uint64_t piece) {
+    marker_leave(by);
+    if (piece == 0) {
+        mark_others(by->run, object);
+    } else {
+        mark_piece(by->run, object, piece);
+    }
+    marker_take(by);
+}
+
 __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_t entry) {
-    ku__run *run = by->run;
     model_object *object = (model_object *)ku__entry_object(by->lens.base, entry);
     uint64_t piece = entry >> KU__PIECE_SHIFT;
-    if (run->in_steps && !is_there(run, object)) {
+    if (by->run->in_steps && !is_there(by->run, object)) {
         return;
     }
     if (KU__LIKELY(piece == 0)) {
@@ -135,13 +177,29 @@ __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_
             return;
         }
     }
-    marker_leave(by);
-    if (piece == 0) {
-        mark_others(run, object);
-    } else {
-        mark_piece(run, object, piece);
+    mark_rest(by, object, piece);
+}
+
+/* An object's entry, and all that it reaches in its pool. Returns how many objects that were. `near` has room for
+ * each. */
+__attribute__((always_inline)) static inline size_t mark_pool(marker *by, model_object *object, uint16_t *near) {
+    uintptr_t offset = (uintptr_t)object - by->lens.base;
+    uint32_t entry = by->lens.entries[offset >> KU__POOL_BITS];
+    uint16_t *next = near;
+    by->pool = (uintptr_t)object - (offset & (KU__POOL_SIZE - 1));
+    by->reciprocal = ku__reciprocals[entry & KU__MAP_CLASS];
+    by->first = (uint64_t)ku__entry_slot(entry) << KU__BLOCK_BITS;
+    by->near_end = near;
+    for (;;) {
+        model_fields(object, mark_near, by);
+        if (KU__UNLIKELY(model_has_others(object))) {
+            mark_rest(by, object, 0);
+        }
+        if (next == by->near_end) {
+            return (size_t)(next - near) + 1;
+        }
+        object = (model_object *)(by->pool + ((uintptr_t)*next++ << KU__UNIT_BITS));
     }
-    marker_take(by);
 }
 
 /* The next entry to be looked at: what left the ring, which is filled from the stack as long as there is something; an
@@ -171,13 +229,27 @@ static void ring_empty(marker *by) {
 
 /* Marks until nothing is left, or the deadline has come; true when nothing is left. */
 static bool mark_all(ku__run *run) {
+    uint16_t near[KU__BLOCKS_MAX];
     marker by = marker_of(run);
     uint64_t entry;
-    for (size_t round = 1; mark_next(&by, &entry); round++) {
-        mark_entry(&by, entry);
-        if (KU__UNLIKELY(round % MARK_ROUND == 0 && run->deadline != 0) && ku__clock_nanoseconds() >= run->deadline) {
-            ring_empty(&by);
-            break;
+    for (size_t looked = 0; mark_next(&by, &entry);) {
+        model_object *object = (model_object *)ku__entry_object(by.lens.base, entry);
+        uint64_t piece = entry >> KU__PIECE_SHIFT;
+        if (run->in_steps && !is_there(run, object)) {
+            continue;
+        }
+        if (KU__LIKELY(piece == 0)) {
+            looked += mark_pool(&by, object, near);
+        } else {
+            looked++;
+            mark_rest(&by, object, piece);
+        }
+        if (KU__UNLIKELY(looked >= MARK_ROUND && run->deadline != 0)) {
+            looked = 0;
+            if (ku__clock_nanoseconds() >= run->deadline) {
+                ring_empty(&by);
+                break;
+            }
         }
     }
     marker_leave(&by);
@@ -198,7 +270,9 @@ static void mark_few(ku__run *run) {
         mark_entry(&by, entry);
     }
     marker_leave(&by);
-    mark_all(run);
+    if (run->stack.count != 0 || run->ring_end != run->ring_first) {
+        mark_all(run);
+    }
 }
 
 #endif

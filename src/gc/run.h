@@ -46,6 +46,7 @@ typedef struct ku__run {
     ku__stack stack;
     uint64_t ring[KU__AHEAD];
     unsigned ring_first, ring_end; /* entries taken and put so far: those between wait */
+    bool by_pools;                 /* what marking leaves is mostly dead: trial deletion looks at pools as wholes */
     bool in_steps;                 /* the program runs in between: entries may be of objects that were freed */
 
     ku__big

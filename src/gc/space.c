@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* No heap has every pool of the range, so no slot reaches the bit of KU__ENTRY_WHOLE. */
+_Static_assert(KU__RANGE_BITS - KU__POOL_BITS + 5 <= 31, "an entry has room for every slot");
+
 /* A shift is within one word: pools begin at most 48 + 15 * 64 bytes in (alloc/geometry.h). */
 _Static_assert(KU__POOL_SHIFT + (KU__POOL_COLOURS - 1) * 64 < 64 * KU_CLASS_STEP, "first / size is below 64");
 
@@ -25,6 +28,7 @@ static const struct table {
     {offsetof(ku__space, standing), BITMAP_BYTES},
     {offsetof(ku__space, stood), BITMAP_BYTES},
     {offsetof(ku__space, rest), KU__BLOCKS_MAX},
+    {offsetof(ku__space, sums), sizeof(uint64_t)},
     {offsetof(ku__space, marks), sizeof(uint8_t)},
     {offsetof(ku__space, slots), sizeof(ku__slot)},
     {offsetof(ku__space, dirty.slots), sizeof(uint32_t)},
@@ -266,6 +270,16 @@ size_t ku__space_begin(ku__space *space, int generation) {
     space->scope.count = 0;
     size_t count = absorb(space, generation == 0);
     return generation == 0 ? count : promote(space, generation >= 2);
+}
+
+bool ku__space_is_whole(const ku__space *space, uint32_t slot) {
+    const ku__slot *of = &space->slots[slot];
+    const uint64_t *bits = &space->candidates[first_word(slot)];
+    unsigned count = 0;
+    for (uint32_t word = 0; word < of->words; word++) {
+        count += (unsigned)__builtin_popcountll(bits[word]);
+    }
+    return count != 0 && ku__walk_owns(space->heap, of->pool) && count == ku__pool_at(of->pool)->taken;
 }
 
 void ku__space_end(ku__space *space) {

@@ -6,7 +6,8 @@
  * Slots. A pool in which the collector has seen an object has a slot; a table by number of the pool finds it, 4 bytes a
  * pool, that a processor's first-level cache holds for heaps of hundreds of megabytes:
  *
- *     entries[pool] = slot << 5 | class of its blocks; 0: no object seen there
+ *     entries[pool] = slot << 5 | class of its blocks; 0: no object seen there. During a pass of trial deletion that
+ *                     counts by pools, KU__ENTRY_WHOLE as well where all that is taken is a candidate
  *
  * A block of slot s has the number s * KU__BLOCKS_MAX + i, where i is its distance from the beginning of its pool in
  * whole blocks. Pools do not begin with their first block, so i is the block's index in the pool and `shift` more, the
@@ -44,8 +45,10 @@ enum {
     KU__SLOT_WORDS = KU__BLOCKS_MAX / 64, /* words of a bitmap that belong to one slot */
     KU__SLOT_DIRTY = 1,                   /* may have objects of generation 0 */
     KU__SLOT_AGED = 2,                    /* may have objects of generation 1 */
-    KU__SPACE_TABLES = 11,                /* those that grow with the number of slots (space.c) */
+    KU__SPACE_TABLES = 12,                /* those that grow with the number of slots (space.c) */
 };
+
+#define KU__ENTRY_WHOLE 0x80000000u
 
 #define KU__NOWHERE UINT64_MAX /* the number of what is no block of a slot */
 
@@ -72,6 +75,7 @@ typedef struct ku__space {
     uint64_t *standing; /* a second set of candidates, of a collection in steps; NULL: none is under way */
     uint64_t *stood;    /* what was in it at the beginning and was not freed since */
     uint8_t *rest;
+    uint64_t *sums; /* by slot: of a whole pool, counts less references found (trial.h) */
     uint8_t *marks; /* KU__SLOT_*, by slot */
     ku__slot *slots;
     ku__slot_list dirty, aged, scope;
@@ -90,6 +94,9 @@ bool ku__space_sync(ku__space *space);
 /* Sets candidates to the objects of generations 0 to `generation`, moves them into the next older one, and makes the
  * scope. Returns how many there are. After ku__space_sync(). */
 size_t ku__space_begin(ku__space *space, int generation);
+
+/* Whether all blocks that are taken from the slot's pool are candidates. Blocks in magazines count as taken. */
+bool ku__space_is_whole(const ku__space *space, uint32_t slot);
 
 /* Drops what is left of the candidates. */
 void ku__space_end(ku__space *space);
@@ -138,6 +145,10 @@ typedef struct ku__lens {
 
 static inline ku__lens ku__space_lens(const ku__space *space, uint64_t *bits) {
     return (ku__lens){space->base, space->range, space->entries, bits, space->rest};
+}
+
+static inline uint32_t ku__entry_slot(uint32_t entry) {
+    return (entry & ~KU__ENTRY_WHOLE) >> 5;
 }
 
 /* The number that an entry gives to an address with this offset from the base of the range. */

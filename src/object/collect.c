@@ -199,7 +199,7 @@ size_t ku__gc_whole(ku_isolate *isolate, int generation, bool automatic) {
         ku__gc_steps_drop(isolate);
     }
     ku__gc_episode_begin(isolate, &episode);
-    ku__run run = {.space = &gc->space};
+    ku__run run = {.space = &gc->space, .by_pools = generation == 2};
     isolate->young = 0; /* before finalizers, which may make new ones */
     episode.candidates = ku__space_begin(&gc->space, generation);
     double began = ku__clock_thread();

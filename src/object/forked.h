@@ -31,7 +31,7 @@ static void find_in_image(void *argument) {
     ku_isolate *isolate = (ku_isolate *)argument;
     ku__space *space = &isolate->gc->space;
     answer *to = (answer *)isolate->gc->answer;
-    ku__run run = {.space = space};
+    ku__run run = {.space = space, .by_pools = true};
     ku__space_resume(space);
     if (find_dead(&run, isolate, true)) {
         memcpy(to->dead, space->candidates, (size_t)to->slots * KU__SLOT_WORDS * sizeof(uint64_t));

@@ -51,7 +51,7 @@ static size_t steps_end(ku_isolate *isolate) {
     ku__run_close(&gc->steps);
     gc->stepping = false;
     ku__gc_episode_begin(isolate, &episode);
-    ku__run run = {.space = &gc->space};
+    ku__run run = {.space = &gc->space, .by_pools = true};
     ku__space_resume(&gc->space);
     if (find_dead(&run, isolate, false)) {
         episode.found = ku__gc_end_dead(isolate, &run);

@@ -186,8 +186,8 @@ static void note_found(world *w) {
     }
 }
 
-static void collect(world *w, int generation, bool roots_known) {
-    ku__run run = {.space = &w->toys.space};
+static void collect(world *w, int generation, bool roots_known, bool by_pools) {
+    ku__run run = {.space = &w->toys.space, .by_pools = by_pools};
     w->toys.roots_known = roots_known;
     reach_all(w);
     look(w);
@@ -217,7 +217,7 @@ static void steps_begin(world *w) {
 }
 
 static void steps_end(world *w) {
-    ku__run run = {.space = &w->toys.space};
+    ku__run run = {.space = &w->toys.space, .by_pools = w->made % 2 == 0};
     ku__run_close(&w->steps);
     w->stepping = false;
     reach_all(w);
@@ -249,7 +249,7 @@ static void do_op(world *w, const op *o) {
     toy *b = o->kind == LINK || o->kind == APPEND ? pick(w, o->b) : NULL;
     switch (o->kind) {
     case MAKE: make(w, o); break;
-    case COLLECT: collect(w, (int)(o->c % 3), o->a % 2 != 0); break;
+    case COLLECT: collect(w, (int)(o->c % 3), o->a % 2 != 0, o->b % 2 != 0); break;
     case STEP: step(w); break;
     default:
         if (a == NULL) {
@@ -309,7 +309,7 @@ static const char *run_case(const op *ops, size_t count) {
         do_op(&w, &ops[i]);
     }
     if (w.wrong == NULL) {
-        collect(&w, 2, true);
+        collect(&w, 2, true, false);
     }
     world_close(&w);
     return w.wrong;
