@@ -37,6 +37,8 @@ GEOMETRIES = ("large", "classic")
 PARALLEL = 2
 # regrtest's own limit for a module of the smoke set, and of the whole suite, in seconds.
 SMOKE_SECONDS, LONG_SECONDS = 600, 1200
+# The modules of CPython's suite that are run with concurrent collections in any case.
+SMOKE_COLLECTOR = ("test_gc", "test_finalization", "test_weakset")
 DAY = 24 * 3600
 
 SANITIZER_OPTIONS = {
@@ -107,6 +109,7 @@ def pytest_job(
     pattern: str = "",
     marks: str = "",
     seconds: int = 300,
+    settings: dict[str, str] | None = None,
 ) -> Job:
     """Runs a folder of pytest tests, or only the files of a pattern, or those with marks, under an interpreter."""
     build = interpreter.build_folder(variant)
@@ -115,7 +118,7 @@ def pytest_job(
     results.unlink(missing_ok=True)
     options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", f"--timeout={seconds}", f"--junit-xml={results}"]
     options += ["-m", marks] if marks else []
-    settings = {
+    settings = (settings or {}) | {
         "PYTHONPATH": python_path(build / "site"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -156,22 +159,42 @@ def sanitized_job(host: Interpreter) -> Job:
     )
 
 
-def cpython_job(interpreter: Interpreter, whole: bool) -> Job:
-    """Runs CPython's own tests under an interpreter, with and without kucha."""
+def collector_soak_job(interpreter: Interpreter) -> Job:
+    """Runs the collector's soak for ten minutes each way."""
+    job = pytest_job(interpreter, "tests/soak", settings={"KUCHA_SOAK_SECONDS": str(SOAK_SECONDS)})
+    return replace(job, name=f"collector soak {interpreter.name}", timeout=10 * SOAK_SECONDS)
+
+
+def suites_job(interpreter: Interpreter, name: str, whole: bool, *words: str) -> Job:
+    """Runs CPython's own tests under an interpreter, with and without kucha; the words say which, and in which ways."""
     build = interpreter.build_folder("release")
-    out = RESULTS / f"cpython-{interpreter.name}"
+    tag = f"{name.replace(' ', '-')}-{interpreter.name}"
+    out = RESULTS / tag
     seconds = LONG_SECONDS if whole else SMOKE_SECONDS
-    words = ["tests/cpython/run.py", "--python", interpreter.python, "--site", str(build / "site"), "--out", str(out)]
-    words += [f"--timeout={seconds}", *(["--all"] if whole else [])]
+    command = ["tests/cpython/run.py", "--python", interpreter.python, "--site", str(build / "site"), "--out", str(out)]
     (out / "cpython.json").unlink(missing_ok=True)
     return Job(
-        name=f"cpython {interpreter.name}",
-        command=interpreter.command([interpreter.python, *words]),
-        log=RESULTS / f"cpython-{interpreter.name}.log",
+        name=f"{name} {interpreter.name}",
+        command=interpreter.command([interpreter.python, *command, f"--timeout={seconds}", *words]),
+        log=RESULTS / f"{tag}.log",
         count=lambda: count_cpython(out / "cpython.json"),
         needs=(f"build {build.name}",),
         timeout=DAY if whole else 2400,
     )
+
+
+def suites_jobs(interpreter: Interpreter, whole: bool) -> list[Job]:
+    """CPython's own tests with the allocator alone and with tracing, and with kucha's collector."""
+    if not whole:
+        # What is about collections, a child for each: some seconds.
+        collects = suites_job(interpreter, "collector", False, "--mode", "concurrent", *SMOKE_COLLECTOR)
+        return [suites_job(interpreter, "cpython", False), collects]
+    each = [word for mode in ("eager", "concurrent") for word in ("--mode", mode)]
+    return [
+        suites_job(interpreter, "cpython", True, "--all"),
+        suites_job(interpreter, "collector", True, "--mode", "gc", "--all"),
+        suites_job(interpreter, "every chance", True, *each, "--list", "collector.txt"),
+    ]
 
 
 def count_cpython(path: Path) -> Counts:
@@ -198,9 +221,10 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     """The jobs, those that take long near the front, so that none of them is left alone at the end."""
     host = interpreters[0]
     builds = [build_job(item, "release") for item in interpreters]
-    cpython = [cpython_job(item, whole) for item in one_of_each_minor(interpreters)]
+    cpython = [job for item in one_of_each_minor(interpreters) for job in suites_jobs(item, whole)]
     if whole:
         long = [campaign_job(host), soak_job(host)]
+        long += [collector_soak_job(item) for item in dict.fromkeys((host, newest(interpreters)))]
         long += [pytest_job(host, folder) for folder in ("tests/psutil", "tests/memory_profiler", "tests/programs")]
         long.append(replace(pytest_job(host, "tests/python", pattern="test_guppy_suite.py"), name="guppy3's tests"))
         long.append(sanitized_job(host))
@@ -209,14 +233,21 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     tests = [unit_job(host, variant) for variant in UNIT_VARIANTS]
     tests.append(unit_job(host, "valgrind", "test_annotations"))
     if has_tests("tests/python"):
-        ends = (host, max(interpreters, key=lambda item: item.number))
+        ends = (host, newest(interpreters))
         tests += [
             pytest_job(item, "tests/python", marks="" if item in ends else "not any_version") for item in interpreters
         ]
+        # Requests for memory can be refused one by one in a build that checks.
+        tests.append(pytest_job(host, "tests/python", "hostile", "test_gc_memory.py"))
         # What lies above the module does not know the geometry.
         tests += [pytest_job(host, "tests/python", variant, "test_core*.py") for variant in GEOMETRIES]
     tests += [pytest_job(host, folder) for folder in ("tests/house", "tests/install") if has_tests(folder)]
     return builds + tests + cpython
+
+
+def newest(interpreters: list[Interpreter]) -> Interpreter:
+    """The one of the latest release."""
+    return max(interpreters, key=lambda item: item.number)
 
 
 def one_of_each_minor(interpreters: list[Interpreter]) -> list[Interpreter]:

@@ -14,6 +14,7 @@
 #include "cpython/raw.h"
 #include "cpython/selfcheck.h"
 #include "cpython/tracing.h"
+#include "os/pages.h"
 
 #include <kucha/version.h>
 #include <pthread.h>
@@ -205,6 +206,22 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
                          bridge->many ? Py_True : Py_False);
 }
 
+#ifdef KU_CHECKING
+PyDoc_STRVAR(
+    pages_fail_at_doc,
+    "pages_fail_at(number, /) -> int\n\nThe checking build alone: of the requests for pages from now on, the one\n"
+    "with this number is refused (0: none). Returns how many were made since the last call.");
+
+static PyObject *pages_fail_at(PyObject *module, PyObject *number) {
+    (void)module;
+    size_t countdown = PyLong_AsSize_t(number);
+    if (countdown == (size_t)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyLong_FromSize_t(ku__pages_fail_at(countdown));
+}
+#endif
+
 /* ---- the module ---- */
 
 #define WITH_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function))
@@ -345,6 +362,9 @@ static PyMethodDef methods[] = {
     {"gil_read", ku__gil_read_call, METH_NOARGS, gil_read_doc},
     {"heap_build", ku__heap_build_call, METH_VARARGS, heap_build_doc},
     {"call_program", ku__call_program_call, METH_VARARGS, call_program_doc},
+#ifdef KU_CHECKING
+    {"pages_fail_at", pages_fail_at, METH_O, pages_fail_at_doc},
+#endif
     {NULL, NULL, 0, NULL},
 };
 

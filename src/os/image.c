@@ -7,8 +7,10 @@
 #include "os/clone.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -66,6 +68,19 @@ static void set_watchdog(pid_t parent, unsigned seconds) {
     sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
 }
 
+/* Where memory runs out, the system shall take the child, which is of use to nobody else. The child may open no file, so
+ * that is done for it; not where it belongs to the administrator by now (PR_SET_DUMPABLE) and we do not. */
+static void have_taken_first(pid_t child) {
+    char path[sizeof "/proc/-2147483648/oom_score_adj"];
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", child);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file >= 0) {
+        ssize_t ignored = write(file, "1000", 4);
+        (void)ignored;
+        close(file);
+    }
+}
+
 int ku__image_start(void (*work)(void *argument), void *argument, unsigned seconds) {
     sigset_t all, before;
     sigfillset(&all);
@@ -84,6 +99,9 @@ int ku__image_start(void (*work)(void *argument), void *argument, unsigned secon
         leave(0);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
+    if (child > 0) {
+        have_taken_first((pid_t)child);
+    }
     return child > 0 ? (int)child : 0;
 }
 

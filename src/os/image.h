@@ -11,12 +11,14 @@
  * The system is asked to tell when the parent ends, too; it does so when the thread that made the child ends, which is
  * why the parent is looked at again before the child gives up.
  *
+ * Where memory runs out while it lives, the system is asked to end the child before any other process.
+ *
  * clone.h makes copies that have their own table of files, which they close, and whose owner waits for them.
  *
  * Sources: clone(2), with CLONE_FILES and an exit signal of 0; wait(2), __WCLONE; prctl(2), PR_SET_PDEATHSIG;
  * setitimer(2); kcmp(2), KCMP_FILES (execve(2): a program that is replaced leaves its table of files behind, where it
- * was shared; where kcmp is not allowed, such a child lives on until its work is done). A system without these makes
- * none.
+ * was shared; where kcmp is not allowed, such a child lives on until its work is done); proc_pid_oom_score_adj(5). A
+ * system without these makes none.
  */
 #ifndef KU__IMAGE_H
 #define KU__IMAGE_H

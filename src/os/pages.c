@@ -31,11 +31,15 @@ size_t ku__pages_fail_at(size_t countdown) {
     return atomic_exchange(&requests, 0);
 }
 
-static bool refused(void) {
+bool ku__pages_refused(void) {
     size_t number = atomic_fetch_add(&requests, 1) + 1;
     bool now = number == atomic_load(&fail_at);
     errno = now ? ENOMEM : errno;
     return now;
+}
+
+static bool refused(void) {
+    return ku__pages_refused();
 }
 #else
 static bool refused(void) {

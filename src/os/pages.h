@@ -60,8 +60,11 @@ size_t ku__memory_physical(void);
 
 #ifdef KU_CHECKING
 /* Fault injection: the request number `countdown` from now (1 is the next) is refused, and only that one; 0 switches
- * it off. Returns how many requests were counted since the last call. */
+ * it off. Returns how many requests were counted since the last call. A copy of the process counts on for itself. */
 size_t ku__pages_fail_at(size_t countdown);
+
+/* One more request, made by other means than those above: whether it is that one. */
+bool ku__pages_refused(void);
 #endif
 
 #endif

@@ -1,6 +1,8 @@
 /* shared.c: memory that processes share, and waiting in it. See shared.h. */
 #include "os/shared.h"
 
+#include "os/pages.h"
+
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -9,6 +11,11 @@
 #include <unistd.h>
 
 void *ku__shared_map(size_t bytes) {
+#ifdef KU_CHECKING
+    if (ku__pages_refused()) {
+        return NULL;
+    }
+#endif
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return pages != MAP_FAILED ? pages : NULL;
 }

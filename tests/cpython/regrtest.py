@@ -19,10 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MODES = ("stock", "plain", "traced", "started", "gc", "eager")
+MODES = ("stock", "plain", "traced", "started", "gc", "eager", "concurrent")
 PASSED, FAILED, SKIPPED, CRASHED, MISSING, STOPPED = "passed", "failed", "skipped", "crashed", "missing", "stopped"
-# What an interpreter is asked before its tests: which parts of kucha are in charge.
-TELL = "from kucha import _core; print(_core.installed(), _core.tracing(), _core.gc_status() is not None)"
+# What an interpreter is asked before its tests: which parts of kucha are in charge, and whether children are made.
+TELL = """
+from kucha import _core
+chances = [[] for _ in range(10000)]
+told = _core.gc_status()
+children = told is not None and told["concurrent"] is not None and told["concurrent"]["begun"] > 0
+print(_core.installed(), _core.tracing(), told is not None, children)
+"""
 # What is wrong with a module as a whole is told under this name, beside its tests.
 WHOLE = "(module)"
 # A module is run again without the test in which it stood still, so that this one does not take the others with it; one
@@ -72,9 +78,10 @@ class Runner:
         for mode in modes:
             (self.out / "captures").mkdir(parents=True, exist_ok=True)
             told = self.ask(mode, "-c", TELL)
-            wanted = (True, mode in ("traced", "started"), mode in ("gc", "eager"))
+            collects = mode in ("gc", "eager", "concurrent")
+            wanted = (True, mode in ("traced", "started"), collects, mode == "concurrent")
             if told != " ".join(str(part and not refused) for part in wanted):
-                raise SystemExit(f"run.py: in mode {mode}, installed, tracing and collecting are: {told}")
+                raise SystemExit(f"run.py: in mode {mode}, installed, tracing, collecting and by children are: {told}")
 
     def cases(self, module: str) -> list[str]:
         """The tests that a module has, by name; none for one that cannot be imported here."""

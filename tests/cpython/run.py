@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Runs CPython's own test suite with and without kucha and compares the outcome of every test.
 
-    run.py --python PYTHON --site SITE --out FOLDER [--all | MODULE ...]
+    run.py --python PYTHON --site SITE --out FOLDER [--all | --list FILE | MODULE ...]
 
 Three ways are compared: ``stock`` (the interpreter as it is), ``plain`` (kucha's allocator under it) and ``traced``
-(and every allocation traced); a fourth, ``started`` (by the environment variable KUCHA), when it is named. What passes
-in the stock way must pass in the others, and no module may crash. To learn that, most of the stock run is not needed:
+(and every allocation traced); others when they are named: ``started`` (by the environment variable KUCHA), and with
+kucha's collector ``gc`` (as it is), ``eager`` (everything is collected at every chance) and ``concurrent`` (by a child
+at every chance). What passes in the stock way must pass in the others, and no module may crash. To learn that, most of
+the stock run is not needed:
 
 1. Each module runs whole, plain and traced. A test that passed both times needs no comparison.
 2. What did not pass (failed, skipped, or gave no result though the module has such a test) runs on the stock
@@ -186,7 +188,7 @@ def compare_module(
 
 
 def list_modules(runner: Runner, arguments: argparse.Namespace) -> list[str]:
-    """The modules to run, of those that this interpreter has: those named, all, or the smoke set."""
+    """The modules to run, of those that this interpreter has: those named, all, or those of a list."""
     command = [runner.python, "-m", "test", "--list-tests"]
     listed = subprocess.run(command, env=runner.environment("stock"), capture_output=True, text=True, check=False)
     existing = listed.stdout.split()
@@ -196,7 +198,7 @@ def list_modules(runner: Runner, arguments: argparse.Namespace) -> list[str]:
         return existing
     wanted = arguments.modules
     if not wanted:
-        lines = (HERE / "smoke.txt").read_text().splitlines()
+        lines = (HERE / arguments.list).read_text().splitlines()
         wanted = [line for line in lines if line and not line.startswith("#")]
     # A package such as test_capi is listed by its parts from 3.13 on.
     return [name for name in existing if any(name in (want, f"test.{want}") or is_part(name, want) for want in wanted)]
@@ -241,7 +243,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--refused", action="store_true", help="kucha refuses to start this way, and does no harm")
     parser.add_argument("--resume", action="store_true", help="take the results that lie in the folder")
     parser.add_argument("--all", action="store_true", help="the whole suite")
-    parser.add_argument("modules", nargs="*", help="modules such as test_gc; the smoke set when none is given")
+    parser.add_argument("--list", default="smoke.txt", help="a file with names of modules, beside run.py (%(default)s)")
+    parser.add_argument("modules", nargs="*", help="modules such as test_gc; those of the list when none is given")
     arguments = parser.parse_args(words)
     arguments.modes = arguments.modes or ["plain", "traced"]
     return arguments

@@ -44,7 +44,7 @@ def clean_environment(**changes: str) -> dict[str, str]:
 def python(tmp_path: Path) -> Runner:
     """Runs the interpreter under test, in the test's folder."""
 
-    def run(*words: str | Path, stdin: str = "", timeout: float = 120, **environment: str) -> Done:
+    def run(*words: str | Path, stdin: str = "", timeout: float = 280, **environment: str) -> Done:
         return subprocess.run(
             [sys.executable, *map(str, words)],
             cwd=tmp_path,

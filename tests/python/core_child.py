@@ -8,6 +8,10 @@ import textwrap
 
 from conftest import clean_environment
 
+# Seconds after which a child is given up; it takes a few, but the machine may be busy with other things. Below pytest's
+# own limit, so that the child's last words are read.
+CHILD_SECONDS = 280.0
+
 PROLOGUE = """\
 import sys
 from kucha import _core
@@ -17,7 +21,9 @@ def install():
 """
 
 
-def run_child(code: str, *options: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_child(
+    code: str, *options: str, timeout: float = CHILD_SECONDS, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs ``code`` after a prologue that imports the module."""
     return subprocess.run(
         [sys.executable, *options, "-c", PROLOGUE + textwrap.dedent(code)],
@@ -29,7 +35,7 @@ def run_child(code: str, *options: str, timeout: float = 120, **environment: str
     )
 
 
-def passes(code: str, *options: str, timeout: float = 120, **environment: str) -> str:
+def passes(code: str, *options: str, timeout: float = CHILD_SECONDS, **environment: str) -> str:
     """Runs ``code``, which asserts what must be true. Returns what it printed."""
     done = run_child(code, *options, timeout=timeout, **environment)
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

@@ -22,7 +22,7 @@ def shell(folder: Path, script: str, *words: str | Path) -> Done:
     """Runs a shell script in which "$@" is the command kucha with these words."""
     command = ["sh", "-c", script, "sh", sys.executable, "-m", "kucha", *map(str, words)]
     return subprocess.run(
-        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=280, check=False
     )
 
 

@@ -209,13 +209,14 @@ def app(environ, start_response):
 """,
     )
     command = [sys.executable, "-m", "kucha", "run", "-o", "out.kucha", "--follow-fork"]
-    command += ["-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:0", "--no-control-socket", "web:app"]
+    command += ["-m", "gunicorn", "--workers", "2", "--timeout", "300", "--bind", "127.0.0.1:0", "--no-control-socket"]
+    command += ["web:app"]
     with open(tmp_path / "log", "w") as log:
         process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=log, stderr=log)
     try:
         address = wait_for_address(tmp_path / "log")
         for _ in range(20):
-            with urllib.request.urlopen(address, timeout=30) as answer:
+            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                 assert answer.read().startswith(b"kept ")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
