@@ -68,8 +68,8 @@ static void set_watchdog(pid_t parent, unsigned seconds) {
     sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
 }
 
-/* Where memory runs out, the system shall take the child, which is of use to nobody else. The child may open no file, so
- * that is done for it; not where it belongs to the administrator by now (PR_SET_DUMPABLE) and we do not. */
+/* Where memory runs out, the system shall take the child, which is of use to nobody else. The child may open no file,
+ * so that is done for it; not where it belongs to the administrator by now (PR_SET_DUMPABLE) and we do not. */
 static void have_taken_first(pid_t child) {
     char path[sizeof "/proc/-2147483648/oom_score_adj"];
     snprintf(path, sizeof path, "/proc/%d/oom_score_adj", child);

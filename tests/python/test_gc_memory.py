@@ -20,9 +20,15 @@ PROGRAM = (
     BEGIN
     + """
 gc.disable()
-kept = {i: [i, str(i), (i,)] for i in range(20000)}
-def right(): return all(kept[i] == [i, str(i), (i,)] for i in range(20000))
-def garbage(): return [weakref.ref(Node()) for _ in range(3000)]
+def begin_one():
+    # As above, whatever was refused before.
+    _core.gc_settle()
+    before = told()["begun"]
+    until(lambda: told()["begun"] > before, "begun", 50)
+    return told()["child"]
+kept = {i: [i, str(i), (i,)] for i in range(3000)}
+def right(): return all(kept[i] == [i, str(i), (i,)] for i in range(3000))
+def garbage(): return [weakref.ref(Node()) for _ in range(1000)]
 def gone(refs): return all(r() is None for r in refs)
 def patiently(reached, what):
     # No memory is what this program expects, and lives with.
@@ -79,7 +85,7 @@ def test_a_limit_that_is_there_when_a_collection_begins(limits: tuple[str, str])
     passes(
         limited(limits)
         + """
-for room in (0, 64 << 10, 256 << 10, 1 << 20, 4 << 20):
+for room in (0, 64 << 10, 1 << 20):
     _core.gc_settle()
     refs = garbage()
     limit(room)
@@ -102,7 +108,7 @@ def test_a_limit_that_is_lowered_while_the_child_lives(limits: tuple[str, str]) 
     passes(
         limited(limits)
         + """
-for room in (0, 64 << 10, 1 << 20):
+for room in (0, 1 << 20):
     child, refs = stopped_child()
     limit(room)
     os.kill(child, signal.SIGCONT)
@@ -277,17 +283,19 @@ def test_each_request_of_a_concurrent_collection_is_refused_in_turn() -> None:
         """
 begin()
 outcomes = []
-for number in range(1, 60):
+for number in range(1, 30):
     _core.gc_settle()
     drive()                                        # no failure before this one counts
     refs, before = garbage(), told()
-    gc.enable()
-    refuse(number, lambda: until(lambda: gone(refs), "dead", 50))
+    def collect():
+        gc.enable()                                # so much was made that this is a chance
+        until(lambda: gone(refs), "dead", 50)
+    refuse(number, collect)
     until(lambda: gone(refs), "dead", 50)
     gc.disable()
     outcomes.append(next(what for what in ("refused", "lost", "done", "begun") if told()[what] > before[what]))
     assert right(), number
-assert {"refused", "lost"} <= set(outcomes) and "lost" not in outcomes[-10:], outcomes
+assert {"refused", "lost"} <= set(outcomes) and outcomes[-5:] == ["done"] * 5, outcomes
 """
     )
 
@@ -302,7 +310,7 @@ for number in range(1, 40):
     refs = garbage()
     large = [[] for _ in range(20000 + 2000 * number)]    # tables grow
     found, came = refuse(number, collect)
-    assert gone(refs) and right() and found >= 3000, (number, found)
+    assert gone(refs) and right() and found >= 1000, (number, found)
     last = number if came else last
 assert last > 0
 """
@@ -340,7 +348,7 @@ except ImportError:
     raise SystemExit
 begin = lambda: _core.gc_install(WAY)
 begin()
-for number in range(40):
+for number in range(25):
     refs = garbage()
     _testcapi.set_nomemory(number, number + 1)
     try: gc.collect()
