@@ -92,6 +92,9 @@ static void follow(ku__gc_nodes *head, size_t place, const PyGC_Head *node) {
     if (place + AHEAD < head->count) {
         __builtin_prefetch(head->items[place + AHEAD]);
     }
+    if (KU__UNLIKELY(place > head->count)) { /* the one before it could not be remembered */
+        return;
+    }
     if (KU__UNLIKELY(place == head->capacity) && !widen(head)) {
         return;
     }
