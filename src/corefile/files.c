@@ -91,7 +91,7 @@ static build_id id_in_core(ku__image *image, const ku__mapped_file *file) {
     if (file->offset != 0 || head == NULL || memcmp(head, ELFMAG, SELFMAG) != 0) {
         return (build_id){.size = 0};
     }
-    uintptr_t end = image->last.end < file->end ? image->last.end : file->end;
+    uintptr_t end = image->memory.window.end < file->end ? image->memory.window.end : file->end;
     return id_of_elf(head, end - file->start);
 }
 

@@ -29,12 +29,29 @@ static void field(ku__core_reading *reading, uintptr_t object, done *words, int3
     mark(words, (uint64_t)place);
 }
 
+bool ku__core_is_object(const ku__core_reading *reading, uintptr_t address) {
+    const ku__blocks *blocks = reading->blocks;
+    if (address == 0 || address % sizeof(uintptr_t) != 0) {
+        return false;
+    }
+    const uintptr_t *words = ku__image_words(reading->image, address, 2);
+    uint32_t type = words == NULL || ku__is_kept(words[0]) ? KU__NO_TYPE : ku__core_type_find(reading->types, words[1]);
+    if (type == KU__NO_TYPE || !ku__blocks_in_range(blocks, address)) {
+        return type != KU__NO_TYPE;
+    }
+    const ku__heap_pool *pool = ku__blocks_pool_of(blocks, address);
+    uintptr_t first = ku__blocks_pool_first(blocks, (uint32_t)(pool - blocks->pools));
+    uint32_t front = ku__core_type_at(reading->types, type)->front;
+    return ku__blocks_find(blocks, address) != KU__NO_SLOT && !pool->is_buffer &&
+           (address - front - first) % pool->class_size == 0;
+}
+
 /* A word that nobody named: a reference, if it is the address of an object. */
 static void tell_word(ku__core_reading *reading, uintptr_t word) {
-    if (ku__core_is_object(reading->blocks, reading->types, word)) {
-        ku__core_tell(reading,
-                      &(ku__core_reference){
-                          .target = word, .kind = KU_EDGE_UNKNOWN, .number = reading->unknown++, .counted = true});
+    if (ku__core_is_object(reading, word)) {
+        ku__core_tell(
+            reading,
+            &(ku__reference){.target = word, .kind = KU_EDGE_UNKNOWN, .number = reading->unknown++, .counted = true});
     }
 }
 
@@ -45,10 +62,10 @@ static void tell_members(ku__core_reading *reading, uintptr_t object, const ku__
     for (uint32_t i = 0; i < type->members; i++) {
         if (members[i].offset % sizeof(uintptr_t) == 0 && !is_marked(words, members[i].offset / sizeof(uintptr_t))) {
             ku__core_tell(reading,
-                          &(ku__core_reference){.target = ku__image_word(reading->image, object + members[i].offset),
-                                                .kind = members[i].attribute ? KU_EDGE_ATTRIBUTE : KU_EDGE_SLOT,
-                                                .chars = members[i].name,
-                                                .counted = true});
+                          &(ku__reference){.target = ku__image_word(reading->image, object + members[i].offset),
+                                           .kind = members[i].attribute ? KU_EDGE_ATTRIBUTE : KU_EDGE_SLOT,
+                                           .chars = members[i].name,
+                                           .counted = true});
             mark(words, members[i].offset);
         }
     }
@@ -62,10 +79,10 @@ static void tell_values(ku__core_reading *reading, uintptr_t values, const ku__t
     ku__core_values view = ku__core_values_at(reading, values, &keys);
     ku__core_own(reading, view.block, view.bytes, KU__BUFFER_VALUES);
     for (size_t i = 0; view.items != NULL && i < view.count; i++) {
-        ku__core_tell(reading, &(ku__core_reference){.target = view.items[i],
-                                                     .kind = KU_EDGE_ATTRIBUTE,
-                                                     .string = ku__key_of(&keys, i),
-                                                     .counted = true});
+        ku__core_tell(reading, &(ku__reference){.target = view.items[i],
+                                                .kind = KU_EDGE_ATTRIBUTE,
+                                                .string = ku__key_of(&keys, i),
+                                                .counted = true});
     }
 }
 
@@ -88,8 +105,8 @@ static void tell_managed(ku__core_reading *reading, uintptr_t object, const ku__
         tell_values(reading, values, type);
     }
     if (dict != 0) {
-        ku__core_tell(
-            reading, &(ku__core_reference){.target = dict, .kind = KU_EDGE_SLOT, .fixed = "__dict__", .counted = true});
+        ku__core_tell(reading,
+                      &(ku__reference){.target = dict, .kind = KU_EDGE_SLOT, .fixed = "__dict__", .counted = true});
     }
 }
 
@@ -117,20 +134,19 @@ static void tell_frame(ku__core_reading *reading, uintptr_t frame) {
     ku__frame_view view = ku__frame_at(reading->python, reading->image, frame);
     const uintptr_t own[] = {view.code, view.function, view.locals, view.object};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        ku__core_tell(reading, &(ku__core_reference){.target = own[i],
-                                                     .kind = KU_EDGE_UNKNOWN,
-                                                     .number = own[i] == 0 ? 0 : reading->unknown++,
-                                                     .counted = true});
+        ku__core_tell(reading, &(ku__reference){.target = own[i],
+                                                .kind = KU_EDGE_UNKNOWN,
+                                                .number = own[i] == 0 ? 0 : reading->unknown++,
+                                                .counted = true});
     }
-    const uintptr_t *names = ku__image_words(reading->image, view.names + KU__AT_ITEMS, view.local_count);
     for (size_t i = 0; view.items != NULL && i < view.count; i++) {
-        uintptr_t target = ku__frame_entry(reading->python, view.items[i]);
-        bool local = i < view.local_count && names != NULL;
-        ku__core_tell(reading, &(ku__core_reference){.target = target,
-                                                     .kind = local ? KU_EDGE_LOCAL : KU_EDGE_UNKNOWN,
-                                                     .number = local || target == 0 ? 0 : reading->unknown++,
-                                                     .string = local ? names[i] : 0,
-                                                     .counted = true});
+        uintptr_t target = ku__frame_item(&view, i);
+        bool local = i < view.local_count && i < view.name_count;
+        ku__core_tell(reading, &(ku__reference){.target = target,
+                                                .kind = local ? KU_EDGE_LOCAL : KU_EDGE_UNKNOWN,
+                                                .number = local || target == 0 ? 0 : reading->unknown++,
+                                                .string = local ? view.names[i] : 0,
+                                                .counted = true});
     }
 }
 
@@ -290,6 +306,6 @@ void ku__core_read_generic(ku__core_reading *reading, uintptr_t object, const ku
         scan(reading, object, scan_start(type), end, &words);
     }
     if ((type->flags & KU__FLAG_HEAP_TYPE) != 0) {
-        ku__core_tell(reading, &(ku__core_reference){.target = type->address, .kind = KU_EDGE_TYPE, .counted = true});
+        ku__core_tell(reading, &(ku__reference){.target = type->address, .kind = KU_EDGE_TYPE, .counted = true});
     }
 }

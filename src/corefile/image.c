@@ -62,7 +62,7 @@ static void settle(ku__image *image) {
         }
     }
     image->regions.used = kept * sizeof *all;
-    image->last = (ku__piece){0};
+    image->memory.window = (ku__piece){0};
 }
 
 /* The number of pieces that begin at or below an address. */
@@ -80,13 +80,14 @@ static size_t pieces_below(const ku__image *image, uintptr_t address) {
     return low;
 }
 
-bool ku__image_seek(ku__image *image, uintptr_t address) {
+static bool seek(ku__memory *memory, uintptr_t address) {
+    const ku__image *image = (const ku__image *)(const void *)memory;
     size_t count, below = pieces_below(image, address);
     const ku__piece *all = ku__image_regions(image, &count);
     if (below == 0 || address >= all[below - 1].end) {
         return false;
     }
-    image->last = all[below - 1];
+    memory->window = all[below - 1];
     return true;
 }
 
@@ -107,16 +108,6 @@ bool ku__image_add(ku__image *image, uintptr_t start, size_t size, const char *b
     }
     settle(image);
     return true;
-}
-
-const char *ku__image_text(ku__image *image, uintptr_t address, size_t most, size_t *size) {
-    const char *text = ku__image_at(image, address, 1);
-    *size = 0;
-    if (text != NULL) {
-        size_t left = image->last.end - address;
-        *size = strnlen(text, left < most ? left : most);
-    }
-    return text;
 }
 
 static uintptr_t search_region(const ku__piece *region, uintptr_t from, uintptr_t until, const char *magic,
@@ -273,15 +264,8 @@ static bool is_core(Elf *elf, ku_error *error) {
     return true;
 }
 
-static const void *at(ku__memory *memory, uintptr_t address, size_t *left) {
-    ku__image *image = (ku__image *)(void *)memory;
-    const void *bytes = ku__image_at(image, address, 1);
-    *left = bytes != NULL ? image->last.end - address : 0;
-    return bytes;
-}
-
 bool ku__image_open_bytes(ku__image *image, const char *bytes, size_t size, ku_error *error) {
-    *image = (ku__image){.memory = {at}, .bytes = bytes, .size = size};
+    *image = (ku__image){.memory = {.seek = seek}, .bytes = bytes, .size = size};
     elf_version(EV_CURRENT);
     Elf *elf = elf_memory((char *)(uintptr_t)bytes, size);
     bool opened =

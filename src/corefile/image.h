@@ -24,12 +24,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A piece of memory that can be read. */
-typedef struct ku__piece {
-    uintptr_t start, end;
-    const char *bytes;
-} ku__piece;
-
 /* A file that was mapped, as NT_FILE has it. */
 typedef struct ku__mapped_file {
     uintptr_t start, end;
@@ -47,7 +41,6 @@ typedef struct ku__image {
     ku__growing regions;             /* ku__piece, in order of address, apart */
     ku__growing mapped;              /* ku__mapped_file, in the order of the note */
     ku__growing opened;              /* files behind the core; see files.c */
-    ku__piece last;                  /* where the last word was found */
     uint64_t dumped;                 /* bytes of memory in the core */
     uintptr_t entry;                 /* where the program began; 0 unknown */
     uint32_t process;                /* its id */
@@ -59,9 +52,6 @@ bool ku__image_open(ku__image *image, const char *path, ku_error *error);
 /* The same of bytes in memory, aligned to 8, which stay as they are until the image is closed. */
 bool ku__image_open_bytes(ku__image *image, const char *bytes, size_t size, ku_error *error);
 void ku__image_close(ku__image *image);
-
-/* The piece that holds an address, as `last`; false: none does. */
-bool ku__image_seek(ku__image *image, uintptr_t address);
 
 /* Adds what a file has for addresses from `start` on that no piece holds yet. False when memory is refused. */
 bool ku__image_add(ku__image *image, uintptr_t start, size_t size, const char *bytes);
@@ -75,52 +65,30 @@ static inline const ku__piece *ku__image_regions(const ku__image *image, size_t 
     return KU__GROWING_ITEMS(&image->regions, ku__piece);
 }
 
-/* `size` bytes at an address; NULL where not all of them are there. */
+/* Reading it: see inspect/memory.h. */
 static inline const void *ku__image_at(ku__image *image, uintptr_t address, size_t size) {
-    uintptr_t offset = address - image->last.start;
-    if (address < image->last.start || address >= image->last.end) {
-        if (!ku__image_seek(image, address)) {
-            return NULL;
-        }
-        offset = address - image->last.start;
-    }
-    return size <= image->last.end - image->last.start - offset ? image->last.bytes + offset : NULL;
+    return ku__memory_at(&image->memory, address, size);
 }
-
-/* A number of `size` bytes, 8 at most, at an address; 0 where nothing is. */
 static inline uint64_t ku__image_number(ku__image *image, uintptr_t address, size_t size) {
-    uint64_t number = 0;
-    const void *at = ku__image_at(image, address, size);
-    if (at != NULL) {
-        memcpy(&number, at, size);
-    }
-    return number;
+    return ku__memory_number(&image->memory, address, size);
 }
-
 static inline uintptr_t ku__image_word(ku__image *image, uintptr_t address) {
-    return (uintptr_t)ku__image_number(image, address, sizeof(uintptr_t));
+    return ku__memory_word(&image->memory, address);
 }
 static inline int64_t ku__image_signed(ku__image *image, uintptr_t address) {
-    return (int64_t)ku__image_number(image, address, sizeof(int64_t));
+    return ku__memory_signed(&image->memory, address);
 }
 static inline uint32_t ku__image_u32(ku__image *image, uintptr_t address) {
-    return (uint32_t)ku__image_number(image, address, sizeof(uint32_t));
+    return ku__memory_u32(&image->memory, address);
 }
 static inline uint8_t ku__image_u8(ku__image *image, uintptr_t address) {
-    return (uint8_t)ku__image_number(image, address, sizeof(uint8_t));
+    return ku__memory_u8(&image->memory, address);
 }
-
-/* `count` words at an address; NULL where not all of them are there, or they are not aligned. */
 static inline const uintptr_t *ku__image_words(ku__image *image, uintptr_t address, size_t count) {
-    if (address % sizeof(uintptr_t) != 0 || count > SIZE_MAX / sizeof(uintptr_t)) {
-        return NULL;
-    }
-    const void *words = ku__image_at(image, address, count * sizeof(uintptr_t));
-    /* the segments of a damaged core may lie anywhere */
-    return (uintptr_t)words % sizeof(uintptr_t) == 0 ? (const uintptr_t *)words : NULL;
+    return ku__memory_words(&image->memory, address, count);
 }
-
-/* Text that ends with a zero, at most `most` bytes of it; NULL where nothing is. */
-const char *ku__image_text(ku__image *image, uintptr_t address, size_t most, size_t *size);
+static inline const char *ku__image_text(ku__image *image, uintptr_t address, size_t most, size_t *size) {
+    return ku__memory_text(&image->memory, address, most, size);
+}
 
 #endif

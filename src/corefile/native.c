@@ -2,7 +2,7 @@
  * is made by what makes one of a living isolate (isolate/graph_make.c), over the core's memory. */
 #include "corefile/native.h"
 
-#include "corefile/meet.h"
+#include "corefile/anchor.h"
 #include "isolate/graph_making.h"
 #include "os/failure.h"
 

@@ -220,23 +220,7 @@ uintptr_t ku__python_value(const ku__python *python, ku__image *image, uintptr_t
 
 /* ---- texts and numbers ---- */
 
-/* One character in UTF-8 at `out`, four bytes at most; surrogates as if they were characters. */
-static size_t put_character(uint32_t character, char *out) {
-    if (character < 0x80) {
-        out[0] = (char)character;
-        return 1;
-    }
-    size_t more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xC0, 0xE0, 0xF0};
-    out[0] = (char)(lead[more] | (character >> (6 * more) & 0x1f));
-    for (size_t i = 1; i <= more; i++) {
-        out[i] = (char)(0x80 | (character >> (6 * (more - i)) & 0x3f));
-    }
-    return more + 1;
-}
-
 size_t ku__python_text(const ku__python *python, ku__image *image, uintptr_t text, char *out, size_t size) {
-    enum { LONGEST = 4 };
     const ku__layout *at = &python->layout;
     if ((ku__type_flags_at(image, ku__image_word(image, text + KU__AT_TYPE)) & KU__FLAG_TEXT) == 0) {
         return 0;
@@ -249,13 +233,7 @@ size_t ku__python_text(const ku__python *python, ku__image *image, uintptr_t tex
     uint64_t most = length < size ? length : size; /* each takes a byte at least */
     uintptr_t first = text + (uintptr_t)((state >> at->text_ascii & 1) != 0 ? at->text_latin : at->text_wide);
     const char *characters = ku__image_at(image, first, most * kind);
-    size_t used = 0;
-    for (uint64_t i = 0; characters != NULL && i < most && used + LONGEST <= size; i++) {
-        uint32_t character = 0;
-        memcpy(&character, characters + i * kind, kind);
-        used += put_character(character, out + used);
-    }
-    return used;
+    return characters == NULL ? 0 : ku__python_utf8(characters, kind, most, out, size);
 }
 
 bool ku__python_number(const ku__python *python, ku__image *image, uintptr_t number, uint64_t *value) {
@@ -317,17 +295,20 @@ ku__frame_view ku__frame_at(const ku__python *python, ku__image *image, uintptr_
         .function = ku__untagged(python, ku__image_word(image, frame + (uintptr_t)at->frame_function)),
         .locals = ku__image_word(image, frame + (uintptr_t)at->frame_locals),
         .object = ku__image_word(image, frame + (uintptr_t)at->frame_object),
-        .owner = ku__image_u8(image, frame + (uintptr_t)at->frame_owner),
+        .tags = (uint32_t)at->frame_tags,
+        .holds = ku__image_u8(image, frame + (uintptr_t)at->frame_owner) == 0, /* FRAME_OWNED_BY_THREAD */
     };
     int32_t locals = (int32_t)ku__image_u32(image, view.code + (uintptr_t)at->code_variable_count);
     int32_t stack = (int32_t)ku__image_u32(image, view.code + (uintptr_t)at->code_stack);
     if (locals < 0 || stack < 0) {
         return view;
     }
-    view.names = ku__image_word(image, view.code + (uintptr_t)at->code_variables);
+    uintptr_t names = ku__image_word(image, view.code + (uintptr_t)at->code_variables);
     size_t end = stack_end(python, image, frame), most = (size_t)locals + (size_t)stack;
     end = end > (size_t)locals ? end : (size_t)locals;
     view.local_count = (size_t)locals;
+    view.names = ku__image_words(image, names + KU__AT_ITEMS, view.local_count);
+    view.name_count = view.names == NULL ? 0 : view.local_count;
     view.count = end < most ? end : most;
     view.items = ku__image_words(image, frame + (uintptr_t)at->frame_items, view.count);
     return view;

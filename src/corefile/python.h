@@ -11,6 +11,7 @@
 
 #include "corefile/image.h"
 #include "corefile/layout.h"
+#include "inspect/python_make.h"
 
 /* What CPython's own structures have in the same place in all versions: Include/object.h, Include/cpython/object.h. */
 enum {
@@ -74,28 +75,9 @@ static inline uint64_t ku__type_flags_at(ku__image *image, uintptr_t type) {
 /* Whether an object lies at an address whose type is a type: as far as a core can tell. */
 bool ku__python_is_object(const ku__python *python, ku__image *image, uintptr_t object);
 
-/* The entries of a dict's table of keys. */
-typedef struct ku__key_table {
-    uintptr_t address; /* of the table; 0: it cannot be read */
-    size_t bytes;      /* of the whole */
-    size_t room;       /* entries that there is room for */
-    size_t used;       /* entries that were given out */
-    const uintptr_t *entries;
-    unsigned step;   /* words from one to the next */
-    unsigned key_at; /* words: where the key stands; the value follows */
-    bool general;    /* keys are not all strings */
-} ku__key_table;
-
 ku__key_table ku__key_table_at(const ku__python *python, ku__image *image, uintptr_t keys);
 /* That of a dict that has its values beside the keys; all zero for others. */
 ku__key_table ku__key_table_of_dict(const ku__python *python, ku__image *image, uintptr_t dict);
-
-static inline uintptr_t ku__key_of(const ku__key_table *table, size_t entry) {
-    return table->entries[entry * table->step + table->key_at];
-}
-static inline uintptr_t ku__value_of(const ku__key_table *table, size_t entry) {
-    return table->entries[entry * table->step + table->key_at + 1];
-}
 
 /* A str's text as UTF-8, cut to `size`; returns its bytes, 0 for what is no str. */
 size_t ku__python_text(const ku__python *python, ku__image *image, uintptr_t text, char *out, size_t size);
@@ -115,21 +97,6 @@ uintptr_t ku__frame_next(const ku__python *python, ku__image *image, uintptr_t f
 static inline uintptr_t ku__untagged(const ku__python *python, uintptr_t word) {
     return word & ~(uintptr_t)(uint32_t)python->layout.frame_tags;
 }
-
-/* An entry of a frame that is an object; 0: empty, or a tagged number. */
-static inline uintptr_t ku__frame_entry(const ku__python *python, uintptr_t word) {
-    bool is_number = python->layout.frame_tags != 0 && (word & 2) != 0;
-    return is_number ? 0 : ku__untagged(python, word);
-}
-
-/* What a frame is made of. */
-typedef struct ku__frame_view {
-    uintptr_t code, function, locals, object; /* 0: none */
-    const uintptr_t *items;                   /* locals, then what is on the stack; NULL: they cannot be read */
-    size_t local_count, count;                /* as far as the frame says */
-    uintptr_t names;                          /* the tuple of names of locals */
-    unsigned owner;                           /* 0: it lies in its thread's stack and holds what it refers to */
-} ku__frame_view;
 
 ku__frame_view ku__frame_at(const ku__python *python, ku__image *image, uintptr_t frame);
 

@@ -7,21 +7,21 @@
 /* Dicts of more entries than this keep their keys unnamed, as in the live graph. */
 enum { NAMED_ENTRIES_MOST = 4096 };
 
-void ku__core_tell(ku__core_reading *reading, const ku__core_reference *reference) {
+void ku__core_tell(ku__core_reading *reading, const ku__reference *reference) {
     if (reference->target != 0 && reading->told < reading->most) {
         reading->told++;
-        reading->see(reading->argument, reference);
+        reading->telling.see(reading->telling.argument, reference);
     }
 }
 
 void ku__core_own(ku__core_reading *reading, uintptr_t block, size_t size, ku__buffer_kind kind) {
     if (block != 0) {
-        reading->own(reading->argument, block, size, kind);
+        reading->telling.own(reading->telling.argument, block, size, kind);
     }
 }
 
 static void tell(ku__core_reading *reading, uintptr_t target, uint32_t kind, uint32_t number) {
-    ku__core_tell(reading, &(ku__core_reference){.target = target, .kind = kind, .number = number, .counted = true});
+    ku__core_tell(reading, &(ku__reference){.target = target, .kind = kind, .number = number, .counted = true});
 }
 
 static void tell_type(ku__core_reading *reading, const ku__type *type) {
@@ -89,7 +89,7 @@ static bool keys_are_names(ku__core_reading *reading, const ku__key_table *table
 }
 
 static void read_combined(ku__core_reading *reading, const ku__key_table *table) {
-    bool named = reading->named && keys_are_names(reading, table);
+    bool named = reading->telling.named && keys_are_names(reading, table);
     uint32_t number = 0;
     for (size_t i = 0; i < table->used; i++) {
         uintptr_t key = ku__key_of(table, i), value = ku__value_of(table, i);
@@ -97,11 +97,11 @@ static void read_combined(ku__core_reading *reading, const ku__key_table *table)
             continue;
         }
         tell(reading, key, KU_EDGE_KEY, number);
-        ku__core_tell(reading, &(ku__core_reference){.target = value,
-                                                     .kind = KU_EDGE_VALUE,
-                                                     .number = named ? 0 : number,
-                                                     .string = named ? key : 0,
-                                                     .counted = true});
+        ku__core_tell(reading, &(ku__reference){.target = value,
+                                                .kind = KU_EDGE_VALUE,
+                                                .number = named ? 0 : number,
+                                                .string = named ? key : 0,
+                                                .counted = true});
         number++;
     }
 }
@@ -136,10 +136,10 @@ static void read_split(ku__core_reading *reading, uintptr_t values, const ku__ke
     }
     ku__core_own(reading, view.block, view.bytes, KU__BUFFER_VALUES);
     for (size_t i = 0; view.items != NULL && i < view.count; i++) {
-        ku__core_tell(reading, &(ku__core_reference){.target = view.items[i],
-                                                     .kind = KU_EDGE_VALUE,
-                                                     .string = ku__key_of(keys, i),
-                                                     .counted = true});
+        ku__core_tell(reading, &(ku__reference){.target = view.items[i],
+                                                .kind = KU_EDGE_VALUE,
+                                                .string = ku__key_of(keys, i),
+                                                .counted = true});
     }
 }
 

@@ -9,29 +9,17 @@
 #ifndef KU__COREFILE_READ_H
 #define KU__COREFILE_READ_H
 
-#include "corefile/meet.h"
-
-typedef struct ku__core_reference {
-    uintptr_t target;
-    uint32_t kind; /* ku_edge_kind */
-    uint32_t number;
-    uintptr_t string;  /* the name: a str of the core's, */
-    uintptr_t chars;   /* or text of the core's that ends with a zero, */
-    const char *fixed; /* or text of this program's; or none */
-    bool counted;      /* the target's count knows of it */
-} ku__core_reference;
+#include "corefile/types.h"
+#include "inspect/python_make.h"
 
 typedef struct ku__core_reading {
+    ku__telling telling;
     ku__image *image;
     const ku__python *python;
     const ku__core_types *types;
-    ku__blocks *blocks;
-    void (*see)(void *argument, const ku__core_reference *reference);
-    void (*own)(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind);
-    void *argument;
-    bool named;       /* names are wanted */
+    const ku__blocks *blocks;
     uint32_t unknown; /* references of the object at hand that have no name */
-    uint64_t told;    /* references of all */
+    uint64_t told;    /* references of all, in both walks */
     uint64_t most;    /* how many there can be: each takes a word of the core */
 } ku__core_reading;
 
@@ -42,9 +30,12 @@ bool ku__core_read(ku__core_reading *reading, uintptr_t object, uint32_t type, b
 /* Bytes that were asked for, header and `front` included. */
 uint64_t ku__core_bytes(ku__core_reading *reading, uintptr_t object, const ku__type *type);
 
+/* Whether an object begins at this address exactly, and lives: what a word that may be a reference must be. */
+bool ku__core_is_object(const ku__core_reading *reading, uintptr_t address);
+
 /* ---- shared by read.c and generic.c ---- */
 
-void ku__core_tell(ku__core_reading *reading, const ku__core_reference *reference);
+void ku__core_tell(ku__core_reading *reading, const ku__reference *reference);
 void ku__core_own(ku__core_reading *reading, uintptr_t block, size_t size, ku__buffer_kind kind);
 void ku__core_read_list(ku__core_reading *reading, uintptr_t object);
 void ku__core_read_tuple(ku__core_reading *reading, uintptr_t object);
@@ -56,7 +47,7 @@ void ku__core_read_generic(ku__core_reading *reading, uintptr_t object, const ku
 static inline void ku__core_field(ku__core_reading *reading, uintptr_t place, uint32_t kind, const char *name) {
     uintptr_t target = ku__image_word(reading->image, place);
     if (target != 0) {
-        ku__core_tell(reading, &(ku__core_reference){.target = target, .kind = kind, .fixed = name, .counted = true});
+        ku__core_tell(reading, &(ku__reference){.target = target, .kind = kind, .fixed = name, .counted = true});
     }
 }
 

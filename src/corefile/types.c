@@ -101,18 +101,24 @@ static bool is_type(const collecting *work, uintptr_t address) {
            (ku__type_flags_at(work->image, ku__image_word(work->image, address + KU__AT_TYPE)) & KU__FLAG_TYPE) != 0;
 }
 
+static uint32_t front_of(const collecting *work, uint64_t flags) {
+    bool fronted = (flags & (uint32_t)work->python->layout.front_flags) != 0;
+    return ((flags & KU__FLAG_TRACKED) != 0 ? KU__FRONT_PART : 0) + (fronted ? KU__FRONT_PART : 0);
+}
+
 static void add(const collecting *work, uintptr_t address) {
     ku__core_types *types = work->types;
     if (address == 0 || ku__core_type_find(types, address) != KU__NO_TYPE || !is_type(work, address)) {
         return;
     }
-    uint32_t number = ku__core_type_count(types);
+    uint64_t flags = ku__type_flags_at(work->image, address);
+    uint32_t front = front_of(work, flags);
     ku__type *entry = ku__growing_push(&types->entries, sizeof *entry);
-    if (entry == NULL || !ku__pointer_add(&types->by_address, address, number)) {
+    if (entry == NULL || !ku__type_table_add(&types->table, address, front)) {
         types->failed = true;
         return;
     }
-    *entry = (ku__type){.address = address, .flags = ku__type_flags_at(work->image, address)};
+    *entry = (ku__type){.address = address, .flags = flags, .front = front};
 }
 
 static void add_subclasses(const collecting *work, uintptr_t subclasses) {
@@ -249,8 +255,6 @@ static void describe(const collecting *work, uint32_t number) {
     type->item = ku__image_word(image, address + KU__TYPE_ITEM);
     type->dict_at = (int32_t)ku__image_signed(image, address + KU__TYPE_DICT_AT);
     type->weak_at = (int32_t)ku__image_signed(image, address + KU__TYPE_WEAK);
-    bool fronted = (type->flags & (uint32_t)work->python->layout.front_flags) != 0;
-    type->front = ((type->flags & KU__FLAG_TRACKED) != 0 ? KU__FRONT_PART : 0) + (fronted ? KU__FRONT_PART : 0);
     bool heap = (type->flags & KU__FLAG_HEAP_TYPE) != 0;
     type->keys = heap ? ku__image_word(image, address + (uintptr_t)work->python->layout.heap_keys) : 0;
     type->kind = (uint8_t)own_kind(work, type);
@@ -259,6 +263,9 @@ static void describe(const collecting *work, uint32_t number) {
 
 bool ku__core_types_open(ku__core_types *types, const ku__python *python, ku__image *image) {
     *types = (ku__core_types){.failed = false};
+    if (!ku__type_table_open(&types->table)) {
+        return false;
+    }
     collecting work = {types, python, image};
     collect(&work);
     types->statement = vote(&work);
@@ -269,7 +276,7 @@ bool ku__core_types_open(ku__core_types *types, const ku__python *python, ku__im
 }
 
 void ku__core_types_close(ku__core_types *types) {
-    ku__pointer_close(&types->by_address);
+    ku__type_table_close(&types->table);
     ku__growing_release(&types->entries);
     ku__growing_release(&types->members);
 }

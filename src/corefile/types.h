@@ -14,7 +14,7 @@
 #define KU__COREFILE_TYPES_H
 
 #include "corefile/python.h"
-#include "inspect/pointer_map.h"
+#include "inspect/python_types.h"
 
 typedef enum ku__kind {
     KU__KIND_OTHER,
@@ -42,11 +42,6 @@ typedef enum ku__kind {
     KU__KIND_PLAIN, /* all words of their objects that are references are theirs */
 } ku__kind;
 
-/* Two words each: what a type has in front of its objects. */
-enum { KU__FRONT_PART = 16, KU__FRONT_MOST = 32 };
-
-#define KU__NO_TYPE UINT32_MAX
-
 typedef struct ku__member {
     uint32_t offset;
     bool attribute; /* of a class statement's __slots__; else a field of the type's own */
@@ -67,11 +62,11 @@ typedef struct ku__type {
 } ku__type;
 
 typedef struct ku__core_types {
-    ku__growing entries; /* ku__type; `object` first */
-    ku__growing members; /* ku__member */
-    ku__pointer_map by_address;
-    uintptr_t statement; /* tp_traverse of what a class statement makes */
-    bool failed;         /* memory was refused */
+    ku__type_table table; /* by address; `object` first */
+    ku__growing entries;  /* ku__type, by number */
+    ku__growing members;  /* ku__member */
+    uintptr_t statement;  /* tp_traverse of what a class statement makes */
+    bool failed;          /* memory was refused */
 } ku__core_types;
 
 /* Fills the table; false when memory is refused. Ends with ku__core_types_close(). */
@@ -85,31 +80,10 @@ static inline uint32_t ku__core_type_count(const ku__core_types *types) {
     return (uint32_t)KU__GROWING_COUNT(&types->entries, ku__type);
 }
 static inline uint32_t ku__core_type_find(const ku__core_types *types, uintptr_t address) {
-    return ku__pointer_find(&types->by_address, address);
+    return ku__type_table_find(&types->table, address);
 }
 static inline const ku__member *ku__core_members(const ku__core_types *types, const ku__type *type) {
     return KU__GROWING_ITEMS(&types->members, ku__member) + type->first_member;
-}
-
-/* What the words of a block look like: the number of a type, and where an object of it begins; see cpython/types.h. */
-typedef struct ku__core_sighting {
-    uint32_t type; /* KU__NO_TYPE: no object */
-    uint32_t front;
-} ku__core_sighting;
-
-static inline ku__core_sighting ku__core_sight(const ku__core_types *types, const uintptr_t *words, size_t size) {
-    for (uint32_t front = 0; front <= KU__FRONT_MOST && front + KU__FRONT_PART <= size; front += KU__FRONT_PART) {
-        uint32_t type = ku__core_type_find(types, words[front / sizeof(uintptr_t) + 1]);
-        if (type != KU__NO_TYPE && ku__core_type_at(types, type)->front == front) {
-            return (ku__core_sighting){type, front};
-        }
-    }
-    return (ku__core_sighting){KU__NO_TYPE, 0};
-}
-
-/* Whether a free list keeps what has this count: see cpython/types.h. */
-static inline bool ku__core_is_kept(uint64_t count) {
-    return count == 0 || (count >> 32 & 0xffff) != 0;
 }
 
 #endif

@@ -27,15 +27,15 @@ typedef struct tally {
 } tally;
 
 typedef struct census {
-    ku__types types;
+    ku__type_table types;
     tally *tallies; /* one a type, and one for what is no object */
     tally buffers;
 } census;
 
 static void count_sighted(census *work, const char *block, size_t size, ku__sighting seen) {
     bool known = seen.type != KU__NO_TYPE;
-    tally *of = &work->tallies[known ? seen.type : ku__types_count(&work->types)];
-    if (ku__is_kept(block + seen.front) && known) {
+    tally *of = &work->tallies[known ? seen.type : ku__type_table_count(&work->types)];
+    if (ku__is_kept(*(const uint64_t *)(const void *)(block + seen.front)) && known) {
         of->kept++;
         of->kept_bytes += size;
     } else {
@@ -57,7 +57,7 @@ static void count_next(census *work, const char *block, size_t size, recent *las
             count_sighted(work, block, size, seen);
             return;
         }
-        *last = (recent){seen, (uintptr_t)ku__types_at(&work->types, seen.type)->type};
+        *last = (recent){seen, ku__type_table_at(&work->types, seen.type)->address};
     }
     count_sighted(work, block, size, last->seen);
 }
@@ -108,12 +108,12 @@ static PyObject *row_of(PyObject *type, const tally *of) {
 
 static PyObject *rows_of(const census *work) {
     PyObject *rows = PyList_New(0);
-    for (uint32_t i = 0; rows != NULL && i < ku__types_count(&work->types); i++) {
+    for (uint32_t i = 0; rows != NULL && i < ku__type_table_count(&work->types); i++) {
         const tally *of = &work->tallies[i];
         if (of->objects + of->kept == 0) {
             continue;
         }
-        PyObject *row = row_of((PyObject *)ku__types_at(&work->types, i)->type, of);
+        PyObject *row = row_of((PyObject *)ku__python_type(&work->types, i), of);
         if (row == NULL || PyList_Append(rows, row) != 0) {
             Py_CLEAR(rows);
         }
@@ -123,7 +123,7 @@ static PyObject *rows_of(const census *work) {
 }
 
 static PyObject *answer_of(const census *work) {
-    const tally *rest = &work->tallies[ku__types_count(&work->types)];
+    const tally *rest = &work->tallies[ku__type_table_count(&work->types)];
     return Py_BuildValue("(N(KK)(KK))", rows_of(work), (wide)rest->objects, (wide)rest->bytes,
                          (wide)work->buffers.objects, (wide)work->buffers.bytes);
 }
@@ -137,10 +137,10 @@ PyObject *ku__census_call(PyObject *module, PyObject *ignored) {
         return ku__refuse(module, "kucha is not installed under this interpreter; call install() first");
     }
     census work = {0};
-    if (!ku__types_open(&work.types)) {
+    if (!ku__collect_types(&work.types)) {
         return NULL;
     }
-    size_t bytes = ((size_t)ku__types_count(&work.types) + 1) * sizeof *work.tallies;
+    size_t bytes = ((size_t)ku__type_table_count(&work.types) + 1) * sizeof *work.tallies;
     work.tallies = ku__pages_map(bytes);
     PyObject *answer = NULL;
     if (work.tallies == NULL) {
@@ -150,6 +150,6 @@ PyObject *ku__census_call(PyObject *module, PyObject *ignored) {
         answer = answer_of(&work);
     }
     ku__pages_unmap(work.tallies, bytes);
-    ku__types_close(&work.types);
+    ku__type_table_close(&work.types);
     return answer;
 }

@@ -12,6 +12,8 @@
 
 #include "cpython/graph_dump.h"
 
+#include "alloc/large.h"
+#include "alloc/walk.h"
 #include "cpython/bridge.h"
 #include "cpython/graph_copies.h"
 #include "cpython/graph_make.h"
@@ -93,7 +95,7 @@ static bool run_once(ku__graph_order *order, common *shared) {
 static void keep(ku__graph_order *order, common *shared) {
     for (int i = 0; i < WORKERS_MOST && !run_once(order, shared); i++) {
         uint32_t type = shared->running;
-        if (type >= ku__types_count(&order->types) || order->banned[type] != 0) {
+        if (type >= ku__type_table_count(&order->types) || order->banned[type] != 0) {
             break; /* it died elsewhere: another one would, too */
         }
         order->banned[type] = 1;
@@ -120,13 +122,13 @@ static PyObject *active_threads(PyObject *modules) {
     return active != NULL && PyDict_CheckExact(active) ? active : NULL;
 }
 
-static void name_thread(PyObject *active, unsigned long id, ku__thread_name *name) {
-    PyObject *key = PyLong_FromUnsignedLong(id), *attribute = PyUnicode_FromString("_name");
+static void name_thread(PyObject *active, ku__thread_words *words) {
+    PyObject *key = PyLong_FromUnsignedLong((unsigned long)words->id), *attribute = PyUnicode_FromString("_name");
     PyObject *thread = key == NULL || attribute == NULL ? NULL : PyDict_GetItemWithError(active, key);
     Py_XINCREF(thread); /* a property of the program's may end it */
     PyObject *found = thread == NULL ? NULL : PyObject_GenericGetAttr(thread, attribute);
     if (found != NULL) {
-        name->text[ku__utf8_of(found, name->text, sizeof name->text - 1)] = '\0';
+        words->name[ku__utf8_of(found, words->name, sizeof words->name - 1)] = '\0';
     }
     Py_XDECREF(found);
     Py_XDECREF(thread);
@@ -137,23 +139,26 @@ static void name_thread(PyObject *active, unsigned long id, ku__thread_name *nam
 
 static void name_threads(ku__graph_order *order) {
     PyObject *active = active_threads(order->modules);
-    size_t count = KU__GROWING_COUNT(&order->threads, PyThreadState *);
-    for (size_t i = 0; active != NULL && i < count; i++) {
-        ku__thread_name *name = ku__growing_push(&order->names, sizeof *name);
-        if (name == NULL) {
+    size_t count = KU__GROWING_COUNT(&order->threads, uintptr_t);
+    for (size_t i = 0; i < count; i++) {
+        ku__thread_words *words = ku__growing_push(&order->names, sizeof *words);
+        if (words == NULL) {
             return;
         }
-        *name = (ku__thread_name){{0}};
-        name_thread(active, KU__GROWING_ITEMS(&order->threads, PyThreadState *)[i]->thread_id, name);
+        uintptr_t state = KU__GROWING_ITEMS(&order->threads, uintptr_t)[i];
+        *words = (ku__thread_words){.id = ((const PyThreadState *)state)->thread_id};
+        if (active != NULL) {
+            name_thread(active, words);
+        }
     }
 }
 
 static void collect_threads(ku__graph_order *order) {
     for (PyThreadState *thread = PyInterpreterState_ThreadHead(order->interpreter); thread != NULL;
          thread = PyThreadState_Next(thread)) {
-        PyThreadState **room = ku__growing_push(&order->threads, sizeof *room);
+        uintptr_t *room = ku__growing_push(&order->threads, sizeof *room);
         if (room != NULL) {
-            *room = thread;
+            *room = (uintptr_t)thread;
         }
     }
 }
@@ -176,10 +181,10 @@ static void describe(ku__graph_order *order, ku_graph_reason reason, const char 
 }
 
 static bool prepare(ku__graph_order *order, common *shared, ku_graph_reason reason, const char *program) {
-    if (!ku__types_open(&order->types)) {
+    if (!ku__collect_types(&order->types)) {
         return false;
     }
-    order->banned = ku__pages_map(ku__types_count(&order->types) + 1);
+    order->banned = ku__pages_map(ku__type_table_count(&order->types) + 1);
     if (order->banned == NULL) {
         PyErr_NoMemory();
         return false;
@@ -194,10 +199,10 @@ static bool prepare(ku__graph_order *order, common *shared, ku_graph_reason reas
 }
 
 static void release(ku__graph_order *order) {
-    ku__pages_unmap(order->banned, ku__types_count(&order->types) + 1);
+    ku__pages_unmap(order->banned, ku__type_table_count(&order->types) + 1);
     ku__growing_release(&order->threads);
     ku__growing_release(&order->names);
-    ku__types_close(&order->types);
+    ku__type_table_close(&order->types);
 }
 
 /* Locks that the copy needs are held while it is made, so that no thread that is missing there holds them. */

@@ -31,15 +31,9 @@
 
 /* ---- the collector's lists ---- */
 
-enum { KU__GC_LISTS = 4 }; /* three generations, and what was frozen */
-
+/* Three generations by number, and what was frozen. */
 static inline PyGC_Head *ku__fact_gc_list(PyInterpreterState *interpreter, unsigned list) {
     return list < 3 ? &interpreter->gc.generations[list].head : &interpreter->gc.permanent_generation.head;
-}
-
-/* The two lowest bits are flags. */
-static inline PyGC_Head *ku__fact_gc_next(const PyGC_Head *head) {
-    return (PyGC_Head *)(head->_gc_next & ~(uintptr_t)3);
 }
 
 /* ---- counts ---- */
@@ -167,16 +161,19 @@ static inline bool ku__fact_is_interned(const PyObject *text) {
 
 /* ---- frames ---- */
 
-/* Reference `i` among a frame's locals and stack; NULL where there is none, or a number that is no object. */
+/* Bits of an entry among a frame's locals and stack that are no address; the second says that it is a number. */
+#if PY_VERSION_HEX >= 0x030E0000
+#define KU__FACT_FRAME_TAGS ((uintptr_t)3)
+#else
+#define KU__FACT_FRAME_TAGS ((uintptr_t)0)
+#endif
+
+/* Entry `i`; NULL where there is none, or a number that is no object. */
 static inline PyObject *ku__fact_frame_item(const ku__frame_of_python *frame, size_t i) {
     uintptr_t bits;
     const char *place = (const char *)frame->localsplus + i * sizeof bits;
     __builtin_memcpy(&bits, place, sizeof bits);
-#if PY_VERSION_HEX >= 0x030E0000
-    return (bits & 2) != 0 ? NULL : (PyObject *)(bits & ~(uintptr_t)3);
-#else
-    return (PyObject *)bits;
-#endif
+    return KU__FACT_FRAME_TAGS != 0 && (bits & 2) != 0 ? NULL : (PyObject *)(bits & ~KU__FACT_FRAME_TAGS);
 }
 
 /* How many of them are locals, and how many there are in all as far as the frame says: while a frame executes, the end
@@ -190,6 +187,17 @@ static inline size_t ku__fact_frame_end(const ku__frame_of_python *frame, size_t
     size_t count = frame->stacktop > 0 ? (size_t)frame->stacktop : 0;
 #endif
     return count > locals ? count : locals;
+}
+
+/* The function that runs in a frame. */
+static inline const void *ku__fact_frame_function(const ku__frame_of_python *frame) {
+#if PY_VERSION_HEX < 0x030C0000
+    return frame->f_func;
+#elif PY_VERSION_HEX < 0x030E0000
+    return frame->f_funcobj;
+#else
+    return (const void *)(frame->f_funcobj.bits & ~KU__FACT_FRAME_TAGS);
+#endif
 }
 
 /* Whether a generator's frame is still there; gi_frame_state. */

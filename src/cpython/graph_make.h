@@ -1,28 +1,25 @@
-/* graph_make.h: a graph of CPython's heap, made where the heap stands still: in the child of a clone. */
+/* graph_make.h: a graph of CPython's heap, made where the heap stands still: in the child of a clone. Nothing changes
+ * there any more, no lock can be taken, and all memory comes from pages. */
 #ifndef KU__GRAPH_MAKE_H
 #define KU__GRAPH_MAKE_H
 
-#include "cpython/graph_heap.h"
+#include "cpython/types.h"
+#include "inspect/python_make.h"
 
 #include <kucha/graph.h>
 
-/* What threading calls a thread, cut to the room; empty: nothing. */
-typedef struct ku__thread_name {
-    char text[64];
-} ku__thread_name;
-
 /* What the parent knows and the child needs; filled in by the holder of the GIL. */
 typedef struct ku__graph_order {
-    ku__types types;
+    ku__type_table types;
     ku_heap *objects, *buffers;
     PyInterpreterState *interpreter;
     PyObject *modules;   /* sys.modules */
-    ku__growing threads; /* PyThreadState *, all of the interpreter's */
-    ku__growing names;   /* ku__thread_name of each of them; fewer when memory was refused */
+    ku__growing threads; /* uintptr_t, the PyThreadState * of all of the interpreter's */
+    ku__growing names;   /* ku__thread_words of each of them; fewer when memory was refused */
     struct {
         const char *name;
         PyObject *object;
-    } held[4]; /* what the interpreter itself holds */
+    } held[KU__HELD]; /* what the interpreter itself holds, its modules first */
     ku_graph_info info;
     char program[512], runtime[64];
     volatile uint32_t *running; /* see graph_read.h */

@@ -23,14 +23,14 @@ enum { AHEAD = 64 };
 static void tell(ku__reading *reading, const void *target, uint32_t kind, uint32_t number) {
     if (target != NULL) {
         ku__reference reference = {.target = (uintptr_t)target, .kind = kind, .number = number, .counted = true};
-        reading->see(reading->argument, &reference);
+        reading->telling.see(reading->telling.argument, &reference);
     }
 }
 
 static void tell_chars(ku__reading *reading, const void *target, uint32_t kind, const char *chars) {
     if (target != NULL) {
-        ku__reference reference = {.target = (uintptr_t)target, .kind = kind, .chars = chars, .counted = true};
-        reading->see(reading->argument, &reference);
+        ku__reference reference = {.target = (uintptr_t)target, .kind = kind, .fixed = chars, .counted = true};
+        reading->telling.see(reading->telling.argument, &reference);
     }
 }
 
@@ -42,7 +42,7 @@ static void tell_type(ku__reading *reading, const PyObject *object) {
 
 static void own(ku__reading *reading, const void *block, size_t size, ku__buffer_kind kind) {
     if (block != NULL) {
-        reading->own(reading->argument, (uintptr_t)block, size, kind);
+        reading->telling.own(reading->telling.argument, (uintptr_t)block, size, kind);
     }
 }
 
@@ -95,7 +95,7 @@ static bool keys_are_names(const PyDictKeysObject *keys) {
 }
 
 static void read_combined(ku__reading *reading, const PyDictKeysObject *keys) {
-    bool named = reading->named && keys_are_names(keys);
+    bool named = reading->telling.named && keys_are_names(keys);
     uint32_t number = 0;
     for (Py_ssize_t i = 0; i < keys->dk_nentries; i++) {
         PyObject *value, *key = ku__fact_key(keys, (size_t)i, &value);
@@ -106,10 +106,10 @@ static void read_combined(ku__reading *reading, const PyDictKeysObject *keys) {
         ku__reference reference = {
             .target = (uintptr_t)value, .kind = KU_EDGE_VALUE, .number = number, .counted = true};
         if (named) {
-            reference.string = key;
+            reference.string = (uintptr_t)key;
             reference.number = 0;
         }
-        reading->see(reading->argument, &reference);
+        reading->telling.see(reading->telling.argument, &reference);
         number++;
     }
 }
@@ -120,8 +120,8 @@ static void read_split(ku__reading *reading, const PyDictValues *values, const P
         PyObject *unused, *key = ku__fact_key(keys, i, &unused);
         if (values->values[i] != NULL) {
             ku__reference reference = {
-                .target = (uintptr_t)values->values[i], .kind = kind, .string = key, .counted = true};
-            reading->see(reading->argument, &reference);
+                .target = (uintptr_t)values->values[i], .kind = kind, .string = (uintptr_t)key, .counted = true};
+            reading->telling.see(reading->telling.argument, &reference);
         }
     }
 }
@@ -239,14 +239,14 @@ static void expect_members(ku__reading *reading, PyObject *object) {
             if ((member->type == T_OBJECT || member->type == T_OBJECT_EX) && member->offset > 0) {
                 uintptr_t target;
                 memcpy(&target, (const char *)object + member->offset, sizeof target);
-                expect(reading, (ku__reference){.target = target, .kind = kind, .chars = member->name});
+                expect(reading, (ku__reference){.target = target, .kind = kind, .fixed = member->name});
             }
         }
     }
 }
 
 #define EXPECT_FIELD(place, name)                                                                                      \
-    expect(reading, (ku__reference){.target = (uintptr_t)(place), .kind = KU_EDGE_SLOT, .chars = (name)})
+    expect(reading, (ku__reference){.target = (uintptr_t)(place), .kind = KU_EDGE_SLOT, .fixed = (name)})
 
 static void expect_function(ku__reading *reading, PyObject *object) {
     const PyFunctionObject *function = (const PyFunctionObject *)(const void *)object;
@@ -266,7 +266,7 @@ static void expect_locals(ku__reading *reading, const ku__frame_of_python *frame
     for (Py_ssize_t i = 0; i < code->co_nlocalsplus && i < Py_SIZE(names); i++) {
         expect(reading, (ku__reference){.target = (uintptr_t)ku__fact_frame_item(frame, (size_t)i),
                                         .kind = KU_EDGE_LOCAL,
-                                        .string = names->ob_item[i]});
+                                        .string = (uintptr_t)names->ob_item[i]});
     }
 }
 
@@ -325,14 +325,14 @@ static void expect_type(ku__reading *reading, PyObject *object) {
 static void expect_values(ku__reading *reading, PyObject *object) {
     PyObject *dict;
     const PyDictValues *values = ku__fact_instance(object, &dict);
-    expect(reading, (ku__reference){.target = (uintptr_t)dict, .kind = KU_EDGE_SLOT, .chars = "__dict__"});
+    expect(reading, (ku__reference){.target = (uintptr_t)dict, .kind = KU_EDGE_SLOT, .fixed = "__dict__"});
     const PyDictKeysObject *keys = values == NULL ? NULL : ku__fact_shared_keys(Py_TYPE(object));
     size_t count = keys == NULL ? 0 : ku__fact_values_count(values, keys);
     for (size_t i = 0; i < count; i++) {
         PyObject *unused;
         expect(reading, (ku__reference){.target = (uintptr_t)values->values[i],
                                         .kind = KU_EDGE_ATTRIBUTE,
-                                        .string = ku__fact_key(keys, i, &unused)});
+                                        .string = (uintptr_t)ku__fact_key(keys, i, &unused)});
     }
 }
 
@@ -341,7 +341,7 @@ static void expect_dict(ku__reading *reading, PyObject *object) {
     if (offset > 0) {
         uintptr_t target;
         memcpy(&target, (const char *)object + offset, sizeof target);
-        expect(reading, (ku__reference){.target = target, .kind = KU_EDGE_SLOT, .chars = "__dict__"});
+        expect(reading, (ku__reference){.target = target, .kind = KU_EDGE_SLOT, .fixed = "__dict__"});
     }
 }
 
@@ -370,7 +370,7 @@ static void expect_entries(ku__reading *reading, PyObject *object) {
         expect(reading, (ku__reference){.target = (uintptr_t)value,
                                         .kind = KU_EDGE_VALUE,
                                         .number = named ? 0 : (uint32_t)i,
-                                        .string = named ? key : NULL});
+                                        .string = named ? (uintptr_t)key : 0});
     }
 }
 
@@ -401,7 +401,7 @@ static void expect_all(ku__reading *reading, PyObject *object) {
     } else if (PyCell_Check(object)) {
         expect(reading, (ku__reference){.target = (uintptr_t)((PyCellObject *)(void *)object)->ob_ref,
                                         .kind = KU_EDGE_CELL,
-                                        .chars = "cell_contents"});
+                                        .fixed = "cell_contents"});
     }
     expect(reading, (ku__reference){.target = (uintptr_t)Py_TYPE(object), .kind = KU_EDGE_TYPE});
 }
@@ -424,7 +424,7 @@ static ku__reference *find_expected(ku__reading *reading, uintptr_t target) {
 
 static int hear(PyObject *target, void *argument) {
     ku__reading *reading = argument;
-    ku__reference *known = reading->named ? find_expected(reading, (uintptr_t)target) : NULL;
+    ku__reference *known = reading->telling.named ? find_expected(reading, (uintptr_t)target) : NULL;
     ku__reference told = {.target = (uintptr_t)target, .kind = KU_EDGE_UNKNOWN, .counted = true};
     if (known != NULL) {
         reading->cursor = (size_t)(known - KU__GROWING_ITEMS(&reading->expected, ku__reference)) + 1;
@@ -434,7 +434,7 @@ static int hear(PyObject *target, void *argument) {
     } else {
         told.number = reading->unknown++;
     }
-    reading->see(reading->argument, &told);
+    reading->telling.see(reading->telling.argument, &told);
     return 0;
 }
 
@@ -445,10 +445,11 @@ static void ask_embedded(ku__reading *reading, PyObject *object) {
     size_t count = ku__fact_values_count(dict->ma_values, dict->ma_keys);
     reading->expected.used = 0;
     reading->cursor = 0;
-    for (size_t i = 0; reading->named && i < count; i++) {
+    for (size_t i = 0; reading->telling.named && i < count; i++) {
         PyObject *unused, *key = ku__fact_key(dict->ma_keys, i, &unused);
-        expect(reading,
-               (ku__reference){.target = (uintptr_t)dict->ma_values->values[i], .kind = KU_EDGE_VALUE, .string = key});
+        expect(reading, (ku__reference){.target = (uintptr_t)dict->ma_values->values[i],
+                                        .kind = KU_EDGE_VALUE,
+                                        .string = (uintptr_t)key});
     }
     reading->unknown = 0;
     PyDict_Type.tp_traverse(object, hear, reading);
@@ -497,7 +498,7 @@ static void ask_type(ku__reading *reading, PyObject *object) {
     if (PyDict_Check(object)) {
         add_keys(reading, object);
     }
-    if (reading->named) {
+    if (reading->telling.named) {
         expect_all(reading, object);
     }
     reading->unknown = 0;
@@ -574,33 +575,13 @@ size_t ku__object_bytes(PyObject *object, uint32_t front) {
     return bytes;
 }
 
-/* One character in UTF-8 at `out`, four bytes at most; surrogates as if they were characters. */
-static size_t put_character(uint32_t character, char *out) {
-    if (character < 0x80) {
-        out[0] = (char)character;
-        return 1;
-    }
-    size_t more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xC0, 0xE0, 0xF0};
-    out[0] = (char)(lead[more] | character >> (6 * more));
-    for (size_t i = 1; i <= more; i++) {
-        out[i] = (char)(0x80 | (character >> (6 * (more - i)) & 0x3f));
-    }
-    return more + 1;
-}
-
 size_t ku__utf8_of(const PyObject *object, char *out, size_t size) {
-    enum { LONGEST = 4 };
     PyObject *text = (PyObject *)(uintptr_t)object;
     if (!PyUnicode_Check(text) || !((const PyASCIIObject *)(const void *)text)->state.compact) {
         return 0;
     }
-    size_t used = 0;
-    Py_ssize_t length = ((const PyASCIIObject *)(const void *)text)->length;
-    for (Py_ssize_t i = 0; i < length && used + LONGEST <= size; i++) {
-        used += put_character(PyUnicode_READ_CHAR(text, i), out + used);
-    }
-    return used;
+    const PyASCIIObject *facts = (const PyASCIIObject *)(const void *)text;
+    return ku__python_utf8(PyUnicode_DATA(text), facts->state.kind, (size_t)facts->length, out, size);
 }
 
 #endif

@@ -11,31 +11,18 @@
 #ifndef KU__GRAPH_READ_H
 #define KU__GRAPH_READ_H
 
-#include "cpython/graph_heap.h"
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
 
-#include <kucha/graph.h>
-
-typedef struct ku__reference {
-    uintptr_t target;
-    uint32_t kind; /* ku_edge_kind */
-    uint32_t number;
-    PyObject *string;  /* the name: a str, */
-    const char *chars; /* or text; or neither */
-    bool counted;      /* the target's count knows of it */
-} ku__reference;
+#include "inspect/python_make.h"
 
 typedef struct ku__reading {
-    ku__still *still;
-    void (*see)(void *argument, const ku__reference *reference);
-    void (*own)(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind);
-    void *argument;
-    bool named; /* names are wanted */
+    ku__telling telling;
     volatile uint32_t *running;
     const uint8_t *banned; /* by number of type: not to be asked */
     ku__growing expected;  /* ku__reference: where references of the object at hand are known to lie */
     size_t cursor;
     uint32_t unknown;
-    uint32_t type_number;
 } ku__reading;
 
 /* `type` is the object's; `tracked`: one of the collector's lists leads to it. False: it cannot be read. */

@@ -75,9 +75,9 @@ static bool has_value(const PyObject *object) {
            PyFloat_CheckExact(object) || PyComplex_CheckExact(object) || PyTuple_CheckExact(object);
 }
 
-void ku__note_value(ku__making *making, PyObject *object, uint32_t node, size_t block, uint32_t front) {
+void ku__note_value(ku__hosted *hosted, PyObject *object, uint32_t node, uint64_t block, uint32_t front) {
     if (has_value(object) && block != 0 && ku__object_bytes(object, front) <= block) {
-        candidate *noted = ku__growing_push(&making->values, sizeof *noted);
+        candidate *noted = ku__growing_push(&hosted->values, sizeof *noted);
         if (noted != NULL) { /* else it is told of no equals */
             *noted = (candidate){object, node};
         }
@@ -230,9 +230,10 @@ static void tell_equals(sorting *work, ku__maker *maker) {
 }
 
 void ku__make_equals(ku__making *making) {
+    ku__growing *values = &ku__hosted_of(making)->values;
     sorting work = {.making = making,
-                    .all = KU__GROWING_ITEMS(&making->values, candidate),
-                    .count = KU__GROWING_COUNT(&making->values, candidate),
+                    .all = KU__GROWING_ITEMS(values, candidate),
+                    .count = KU__GROWING_COUNT(values, candidate),
                     .capacity = 64,
                     .nodes = making->maker.nodes};
     while (work.capacity < 2 * work.count) {
@@ -251,7 +252,7 @@ void ku__make_equals(ku__making *making) {
     ku__pages_unmap(work.entries, work.capacity * sizeof *work.entries);
     ku__pages_unmap(work.class_of, ((size_t)work.nodes + 1) * sizeof *work.class_of);
     ku__pages_unmap(work.has_more, (size_t)work.nodes + 1);
-    ku__growing_release(&making->values);
+    ku__growing_release(values);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include "cpython/graph_read.h"
 #include "cpython/producers.h"
 #include "cpython/tracing.h"
+#include "cpython/types.h"
 #include "trace/fast.h"
 
 #include <kucha/group.h>
@@ -88,7 +89,8 @@ static void add_beside(void *argument, uintptr_t block, size_t size, ku__buffer_
 uint64_t ku__words_read(ku__words *words, PyObject *item, ku__words_see *see, void *argument) {
     reader by = {.see = see, .argument = argument};
     by.shares_keys = PyDict_Check(item) && ((const PyDictObject *)(const void *)item)->ma_values != NULL;
-    ku__reading reading = {.see = pass_on, .own = add_beside, .argument = &by, .running = &running, .banned = banned};
+    ku__reading reading = {
+        .telling = {.see = pass_on, .own = add_beside, .argument = &by}, .running = &running, .banned = banned};
     reading.expected = words->expected;
     ku__read_object(&reading, item, 0, true);
     words->expected = reading.expected;
@@ -119,8 +121,9 @@ static void own_nothing(void *argument, uintptr_t block, size_t size, ku__buffer
 /* What the reference is called. */
 static ku__reference find_reference(ku__words *words, PyObject *from, PyObject *to) {
     finding by = {.target = (uintptr_t)to, .best = {.kind = KU_EDGE_UNKNOWN}};
-    ku__reading reading = {
-        .see = compare, .own = own_nothing, .argument = &by, .named = true, .running = &running, .banned = banned};
+    ku__reading reading = {.telling = {.see = compare, .own = own_nothing, .argument = &by, .named = true},
+                           .running = &running,
+                           .banned = banned};
     reading.expected = words->expected;
     ku__read_object(&reading, from, 0, true);
     words->expected = reading.expected;
@@ -128,7 +131,7 @@ static ku__reference find_reference(ku__words *words, PyObject *from, PyObject *
 }
 
 static bool is_called(const ku__reference *reference, const char *name) {
-    return reference->chars != NULL && strcmp(reference->chars, name) == 0;
+    return reference->fixed != NULL && strcmp(reference->fixed, name) == 0;
 }
 
 /* ---- objects ---- */
@@ -197,16 +200,16 @@ static ku__reference reference_at(ku__words *words, const part *of, uint32_t num
 }
 
 static void put_name(phrase *to, const ku__reference *reference) {
-    if (reference->string != NULL) {
-        put_text(to, reference->string);
-    } else if (reference->chars != NULL) {
-        put(to, "%.*s", NAME_MOST, reference->chars);
+    if (reference->string != 0) {
+        put_text(to, (const PyObject *)reference->string);
+    } else if (reference->fixed != NULL) {
+        put(to, "%.*s", NAME_MOST, reference->fixed);
     }
 }
 
 /* A reference behind the first of a part. */
 static void put_step(phrase *to, const ku__reference *reference, bool exact) {
-    bool named = reference->string != NULL || reference->chars != NULL;
+    bool named = reference->string != 0 || reference->fixed != NULL;
     if (reference->kind == KU_EDGE_KEY) {
         put(to, " key");
     } else if (reference->kind == KU_EDGE_VALUE && named) {
@@ -262,7 +265,7 @@ static uint32_t put_attribute(ku__words *words, const part *of, phrase *to, phra
     uint32_t told = 1;
     if (is_called(&reference, "__dict__") && of->end - of->first > 1 && !PyType_Check(item)) {
         ku__reference inner = reference_at(words, of, of->first + 1);
-        if (inner.kind == KU_EDGE_VALUE && inner.string != NULL) {
+        if (inner.kind == KU_EDGE_VALUE && inner.string != 0) {
             reference = inner;
             reference.kind = KU_EDGE_ATTRIBUTE;
             told = 2;

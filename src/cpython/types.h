@@ -1,17 +1,8 @@
-/* types.h: all types of the interpreter, found by their address: how a block is told to be an object, and of which.
+/* types.h: all types of the interpreter, for telling what blocks are (inspect/python_types.h).
  *
- * A block of the obj domain is an object where a type stands in the place in which an object that has this type would
- * have it: behind what the type puts in front of its objects (two words of the collector, two for attributes and weak
- * references). Blocks of the mem domain never share a pool with it and are never asked. The answer is good for counts:
- * a block whose words say "list" may still be something that no object is; whoever wants to follow its references asks
- * for more (graph_blocks.h).
+ * They are collected from `object` down through __subclasses__(), by the holder of the GIL.
  *
- * Types are collected from `object` down through __subclasses__(), by the holder of the GIL; the table itself is plain
- * memory, in pages, and can be read in a child of a clone.
- *
- * Sources: _PyType_PreHeaderSize() in Include/internal/pycore_object.h, v3.11.7 to v3.15.2; Include/object.h
- * (Py_TPFLAGS_MANAGED_DICT, Py_TPFLAGS_MANAGED_WEAKREF); Include/internal/pycore_freelist.h of 3.14 (the first word of
- * what a free list keeps is a link).
+ * Source: Include/object.h (Py_TPFLAGS_MANAGED_DICT, Py_TPFLAGS_MANAGED_WEAKREF).
  */
 #ifndef KU__TYPES_H
 #define KU__TYPES_H
@@ -19,114 +10,16 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "inspect/growing.h"
-
-#include <stdbool.h>
-#include <stdint.h>
-
-/* Two words each, see above; together what a type has in front of its objects at most. */
-enum { KU__FRONT_PART = 16, KU__FRONT_MOST = 32 };
-
-#define KU__NO_TYPE UINT32_MAX
-
-typedef struct ku__type_entry {
-    PyTypeObject *type;
-    uint32_t front; /* bytes in front of its objects */
-} ku__type_entry;
-
-typedef struct ku__types {
-    ku__growing entries; /* ku__type_entry, in the order they were found; `object` first */
-    uintptr_t *slots;    /* open addressing by address, at most half full: a type */
-    uint32_t *numbers;   /* its number */
-    size_t mask;
-    uint64_t *filter; /* a bit for each type, by hash: what has none is no type */
-} ku__types;
-
-/* Bits of the filter: 4 KiB, which stay in the first cache. A thousand types leave one in 30 words that are no type to
- * be looked for in the table. */
-enum { KU__TYPES_FILTER_BITS = 15 };
+#include "inspect/python_types.h"
 
 /* Bytes in front of the type's objects. */
 uint32_t ku__front_of(PyTypeObject *type);
 
-/* Fills the table; false with an exception set. Runs no code of the program's. Ends with ku__types_close(). */
-bool ku__types_open(ku__types *types);
-void ku__types_close(ku__types *types);
+/* Fills the table; false with an exception set. Runs no code of the program's. Ends with ku__type_table_close(). */
+bool ku__collect_types(ku__type_table *types);
 
-static inline const ku__type_entry *ku__types_at(const ku__types *types, uint32_t number) {
-    return KU__GROWING_ITEMS(&types->entries, ku__type_entry) + number;
-}
-
-static inline uint32_t ku__types_count(const ku__types *types) {
-    return (uint32_t)KU__GROWING_COUNT(&types->entries, ku__type_entry);
-}
-
-/* Types are at least 16 bytes apart, and mostly much further. */
-static inline uint64_t ku__types_hash(uintptr_t address) {
-    return (address >> 4) * 0x9E3779B97F4A7C15u; /* 2^64 / golden ratio */
-}
-
-static inline size_t ku__types_home(const ku__types *types, uintptr_t address) {
-    return ku__types_hash(address) >> 20 & types->mask;
-}
-
-/* False: no type lies at this address. */
-static inline bool ku__types_may(const ku__types *types, uintptr_t address) {
-    uint64_t bit = ku__types_hash(address) >> (64 - KU__TYPES_FILTER_BITS);
-    return (types->filter[bit / 64] >> bit % 64 & 1) != 0;
-}
-
-/* The number of the type at this address; KU__NO_TYPE. The address is not followed. */
-static inline uint32_t ku__types_find(const ku__types *types, uintptr_t address) {
-    for (size_t at = ku__types_home(types, address);; at = (at + 1) & types->mask) {
-        if (types->slots[at] == address) {
-            return address != 0 ? types->numbers[at] : KU__NO_TYPE;
-        }
-        if (types->slots[at] == 0) {
-            return KU__NO_TYPE;
-        }
-    }
-}
-
-/* What a block looks like. */
-typedef struct ku__sighting {
-    uint32_t type;  /* KU__NO_TYPE: no object */
-    uint32_t front; /* the object begins so many bytes in */
-} ku__sighting;
-
-/* `size` is at least 16. Reads at most the block's first 48 bytes. */
-static inline ku__sighting ku__sight(const ku__types *types, const void *block, size_t size) {
-    const uintptr_t *words = block;
-    for (uint32_t front = 0; front <= KU__FRONT_MOST && front + KU__FRONT_PART <= size; front += KU__FRONT_PART) {
-        uintptr_t word = words[front / sizeof(uintptr_t) + 1];
-        uint32_t type = ku__types_may(types, word) ? ku__types_find(types, word) : KU__NO_TYPE;
-        if (type != KU__NO_TYPE && ku__types_at(types, type)->front == front) {
-            return (ku__sighting){type, front};
-        }
-    }
-    return (ku__sighting){KU__NO_TYPE, 0};
-}
-
-/* Whether ku__sight() says of a block what it said of another one of the same size, of which `address` is the type. It
- * takes the first place in which a type stands that has it there, so the places before must hold none at all. */
-static inline bool ku__sight_again(const ku__types *types, const void *block, ku__sighting last, uintptr_t address) {
-    const uintptr_t *words = block;
-    if (words[last.front / sizeof(uintptr_t) + 1] != address) {
-        return false;
-    }
-    for (uint32_t front = 0; front < last.front; front += KU__FRONT_PART) {
-        if (ku__types_may(types, words[front / sizeof(uintptr_t) + 1])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Whether a free list keeps the object for the next of its type: its count is 0, or (from 3.14 on) a link to another,
- * which no count can be: a count has 32 bits, and flags above 48. */
-static inline bool ku__is_kept(const void *object) {
-    uint64_t word = *(const uint64_t *)object;
-    return word == 0 || (word >> 32 & 0xffff) != 0;
+static inline PyTypeObject *ku__python_type(const ku__type_table *types, uint32_t number) {
+    return (PyTypeObject *)ku__type_table_at(types, number)->address;
 }
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "inspect/blocks.h"
 
-#include "inspect/python_graph.h"
+#include "alloc/fast.h"
 #include "os/pages.h"
 
 #include <string.h>
@@ -37,8 +37,9 @@ static void add_pool(ku__blocks *blocks, uint32_t number, const char *record, co
     memcpy(&pool.capacity, record + blocks->anchor.pool_capacity, sizeof pool.capacity);
     unsigned class_index = (uint8_t)record[blocks->anchor.pool_class];
     pool.class_size = (uint16_t)((class_index + 1) * KU_CLASS_STEP);
-    size_t room = ((size_t)1 << blocks->anchor.pool_bits) -
-                  (ku__blocks_pool_first(blocks, number) - ku__blocks_pool_address(blocks, number));
+    pool.reciprocal = KU__RECIPROCAL(pool.class_size);
+    pool.begin = (uint16_t)(blocks->anchor.pool_shift + number % blocks->anchor.pool_colours * 64);
+    size_t whole = (size_t)1 << blocks->anchor.pool_bits, room = whole > pool.begin ? whole - pool.begin : 0;
     size_t bits = (size_t)(blocks->anchor.pool_bytes - blocks->anchor.pool_free_bits) * 8;
     if (class_index >= CLASSES || pool.capacity * (size_t)pool.class_size > room || pool.capacity > bits ||
         blocks->pool_slots + pool.capacity >= KU_GRAPH_NODES_MAX) {
@@ -59,6 +60,7 @@ static void add_arena(ku__blocks *blocks, uint32_t arena, uintptr_t records, con
     if (choice == count) {
         return;
     }
+    blocks->arenas_end = arena + 1; /* they come in order */
     bool sites = entry[blocks->anchor.arena_has_sites] != 0 &&
                  ku__memory_u8(blocks->memory, heap + blocks->anchor.heap_sites_on) != 0;
     ku__heap_pool like = {.heap = (uint8_t)choice, .is_buffer = heaps[choice].is_buffer, .has_sites = sites};
@@ -71,13 +73,23 @@ static void add_arena(ku__blocks *blocks, uint32_t arena, uintptr_t records, con
     }
 }
 
+/* Bits of a pool's blocks that are free, from the 64th `word` on; those behind the last block are none. */
+static uint64_t free_bits(const ku__blocks *blocks, const char *record, const ku__heap_pool *pool, uint32_t word) {
+    uint32_t at = blocks->anchor.pool_free_bits + word * 8, left = pool->capacity - word * 64;
+    uint64_t bits = 0;
+    memcpy(&bits, record + at, blocks->anchor.pool_bytes - at < 8 ? blocks->anchor.pool_bytes - at : 8);
+    return left < 64 ? bits & (((uint64_t)1 << left) - 1) : bits;
+}
+
 static void note_live(ku__blocks *blocks, uintptr_t records) {
-    for (uint32_t number = 0; number < blocks->pool_count; number++) {
+    for (uint32_t number = 0; number < blocks->arenas_end * blocks->anchor.pools_per_arena; number++) {
         const ku__heap_pool *pool = &blocks->pools[number];
         const char *record = pool->first_slot == 0 ? NULL : pool_record(blocks, records, number);
-        for (uint32_t i = 0; record != NULL && i < pool->capacity; i++) {
-            bool is_free = (record[blocks->anchor.pool_free_bits + i / 8] >> i % 8 & 1) != 0;
-            blocks->nodes[pool->first_slot - 1 + i] = is_free ? KU_GRAPH_NONE : 0;
+        for (uint32_t word = 0; record != NULL && word * 64 < pool->capacity; word++) {
+            uint32_t *nodes = &blocks->nodes[pool->first_slot - 1 + word * 64];
+            for (uint64_t left = free_bits(blocks, record, pool, word); left != 0; left &= left - 1) {
+                nodes[__builtin_ctzll(left)] = KU_GRAPH_NONE;
+            }
         }
     }
 }
@@ -234,14 +246,13 @@ void ku__blocks_close(ku__blocks *blocks) {
 /* ---- finding ---- */
 
 static uint32_t slot_in_pool(const ku__blocks *blocks, uintptr_t address) {
-    uint32_t number = (uint32_t)((address - blocks->base) >> blocks->anchor.pool_bits);
-    const ku__heap_pool *pool = &blocks->pools[number];
-    if (pool->first_slot == 0) {
+    uintptr_t offset = address - blocks->base;
+    const ku__heap_pool *pool = &blocks->pools[offset >> blocks->anchor.pool_bits];
+    offset &= ((uintptr_t)1 << blocks->anchor.pool_bits) - 1;
+    if (pool->first_slot == 0 || offset < pool->begin) {
         return KU__NO_SLOT;
     }
-    uint32_t offset = (uint32_t)(address - ku__blocks_pool_address(blocks, number));
-    uint32_t begin = (uint32_t)(ku__blocks_pool_first(blocks, number) - ku__blocks_pool_address(blocks, number));
-    uint32_t index = offset < begin ? UINT32_MAX : (offset - begin) / pool->class_size;
+    uint32_t index = (uint32_t)((offset - pool->begin) * pool->reciprocal >> 32);
     return index < pool->capacity && blocks->nodes[pool->first_slot - 1 + index] != KU_GRAPH_NONE
                ? pool->first_slot - 1 + index
                : KU__NO_SLOT;
@@ -299,10 +310,11 @@ bool ku__blocks_sort(ku__blocks *blocks) {
 
 /* ---- walking ---- */
 
-static uint32_t site_of(const ku__blocks *blocks, uint32_t number, uintptr_t block, size_t size) {
+static uint32_t site_of(const ku__blocks *blocks, uint32_t number, uintptr_t block) {
     uintptr_t slots = blocks->site_table + (uintptr_t)number * blocks->anchor.sites_per_pool * sizeof(uint32_t);
     uintptr_t offset = block - ku__blocks_pool_address(blocks, number);
-    return ku__memory_u32(blocks->memory, slots + offset / size * sizeof(uint32_t));
+    uintptr_t index = offset * blocks->pools[number].reciprocal >> 32;
+    return ku__memory_u32(blocks->memory, slots + index * sizeof(uint32_t));
 }
 
 static void walk_pool(ku__blocks *blocks, uint32_t number, ku__block_meeting *meet, void *argument) {
@@ -315,14 +327,14 @@ static void walk_pool(ku__blocks *blocks, uint32_t number, ku__block_meeting *me
     for (uint32_t i = 0; i < pool->capacity; i++, block.slot++, block.address += pool->class_size) {
         if (blocks->nodes[block.slot] != KU_GRAPH_NONE) {
             block.marks = blocks->marks[block.slot];
-            block.site = pool->has_sites ? site_of(blocks, number, block.address, pool->class_size) : 0;
+            block.site = pool->has_sites ? site_of(blocks, number, block.address) : 0;
             meet(argument, &block);
         }
     }
 }
 
 void ku__blocks_walk_pools(ku__blocks *blocks, ku__block_meeting *meet, void *argument) {
-    for (uint32_t number = 0; number < blocks->pool_count; number++) {
+    for (uint32_t number = 0; number < blocks->arenas_end * blocks->anchor.pools_per_arena; number++) {
         if (blocks->pools[number].first_slot != 0) {
             walk_pool(blocks, number, meet, argument);
         }
@@ -368,7 +380,7 @@ void ku__blocks_arenas(ku__blocks *blocks, const ku__heap_choice *heaps, size_t 
                        void *argument) {
     const ku__anchor *anchor = &blocks->anchor;
     uint32_t pools = blocks->pool_count == 0 ? 1 : anchor->pools_per_arena;
-    for (uint32_t arena = 0; arena < blocks->pool_count / pools; arena++) {
+    for (uint32_t arena = 0; arena < blocks->arenas_end; arena++) {
         const char *entry = ku__memory_at(blocks->memory, blocks->arena_table + (uintptr_t)arena * anchor->arena_bytes,
                                           anchor->arena_bytes);
         uintptr_t heap = 0;

@@ -34,12 +34,15 @@ typedef struct ku__elsewhere {
 
 typedef struct ku__heap_pool {
     uint32_t first_slot; /* 1 more than the first slot; 0: not in use, or of another heap */
+    uint32_t reciprocal; /* of class_size, 2^32 rounded up: alloc/fast.h says why that divides exactly */
+    uint16_t begin;      /* of the first block, from the pool's beginning */
     uint16_t capacity;
     uint16_t class_size;
     uint8_t heap; /* of the choice */
-    bool is_buffer;
-    bool has_sites;
-} ku__heap_pool;
+    bool is_buffer : 1;
+    bool has_sites : 1;
+} ku__heap_pool; /* 16 bytes: one is read for each reference */
+_Static_assert(sizeof(ku__heap_pool) == 16, "four to a line of the cache");
 
 /* The heaps that are looked at, 255 at most. */
 typedef struct ku__heap_choice {
@@ -54,6 +57,7 @@ typedef struct ku__blocks {
     uint32_t pool_count; /* of the whole range; 0: the program did not run under kucha */
     uintptr_t arena_table, site_table;
     ku__heap_pool *pools; /* by number */
+    uint32_t arenas_end;  /* all arenas of the heaps, and so all their pools, lie below this one */
     uint32_t pool_slots;
     uint32_t *nodes; /* by slot of a pool: the walker's; KU_GRAPH_NONE: not live */
     uint8_t *marks, *slacks;
@@ -109,8 +113,7 @@ static inline uintptr_t ku__blocks_pool_address(const ku__blocks *blocks, uint32
     return blocks->base + ((uintptr_t)number << blocks->anchor.pool_bits);
 }
 static inline uintptr_t ku__blocks_pool_first(const ku__blocks *blocks, uint32_t number) {
-    return ku__blocks_pool_address(blocks, number) + blocks->anchor.pool_shift +
-           number % blocks->anchor.pool_colours * 64;
+    return ku__blocks_pool_address(blocks, number) + blocks->pools[number].begin;
 }
 static inline bool ku__blocks_in_range(const ku__blocks *blocks, uintptr_t address) {
     return blocks->pool_count != 0 && address >= blocks->base &&

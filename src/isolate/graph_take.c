@@ -42,7 +42,7 @@ static void read_program(char *program) {
 }
 
 ku_graph *ku__graph_take(ku_isolate *isolate, unsigned flags, const ku_graph_info *info, ku_error *error) {
-    ku__memory own = {NULL};
+    ku__memory own = {.seek = NULL};
     char program[PROGRAM_MOST];
     read_program(program);
     ku__native_order order = {.memory = &own,
