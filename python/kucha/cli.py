@@ -129,7 +129,17 @@ def _run(command: Command, words: list[str]) -> int:
     if _asks_for_help(command, words):
         return _help(command)
     wishes, rest = read_wishes(words)
+    _check_value(command, words[: len(words) - len(rest)], rest)
     return _run_program(wishes, rest, words)
+
+
+def _check_value(command: Command, options: list[str], rest: list[str]) -> None:
+    """Refuses a value that was meant for an option which takes it by = alone, and would be taken for the program."""
+    if not options or not rest or os.path.exists(rest[0]) or rest[0].startswith("-"):
+        return
+    name = options[-1]
+    if any(name in option.names and option.implied is not None for option in command.options):
+        raise UsageError(f"there is no file '{rest[0]}'; a value of {name} is written {name}={rest[0]}")
 
 
 def _help(command: Command) -> int:

@@ -235,6 +235,10 @@ def test_file_system_that_refuses_is_one_sentence(kucha: Runner, program: Path) 
         (["walk"], "unknown command 'walk'; see kucha --help"),
         (["reprot"], "unknown command 'reprot' (did you mean report?); see kucha --help"),
         (["app.py", "5"], "unknown command 'app.py'; to run a program: kucha run app.py"),
+        (
+            ["run", "--timeline", "x.svg", "a.py"],
+            "there is no file 'x.svg'; a value of --timeline is written --timeline=x.svg",
+        ),
         (["run", "-o", "/", "-c", "0"], "can't write '/': that is not the name of a file"),
         (["run", "-o", "/tmp", "-c", "0"], "can't write '/tmp': it is a directory; name a file in it"),
         (["--walk"], "unknown option '--walk'; see kucha --help"),
