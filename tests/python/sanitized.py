@@ -24,6 +24,7 @@ UNDER_SANITIZER = {
     ("core_install", "memory_that_runs_out_is_a_memory_error_and_no_more"): _ADDRESSES,
     ("core_install", "a_crash_shows_that_kucha_was_active"): _CRASHES,
     ("docs", "examples_do_what_the_document_shows[memory_profiler.md]"): _RESIDENT,
+    ("docs", "examples_do_what_the_document_shows[processes.md]"): _ADDRESSES,
     ("doctor", "doctor_tells_of_limits"): _ADDRESSES,
     ("heap_core", "*"): _READS,
     ("heap_triggers", "refused_memory_is_seen_before_anything_is_let_go"): _REFUSED,
