@@ -37,6 +37,8 @@ GEOMETRIES = ("large", "classic")
 PARALLEL = 2
 # regrtest's own limit for a module of the smoke set, and of the whole suite, in seconds.
 SMOKE_SECONDS, LONG_SECONDS = 600, 1200
+# The modules of CPython's suite that are run with concurrent collections in any case.
+SMOKE_COLLECTOR = ("test_gc", "test_finalization")
 DAY = 24 * 3600
 
 SANITIZER_OPTIONS = {
@@ -184,7 +186,9 @@ def suites_job(interpreter: Interpreter, name: str, whole: bool, *words: str) ->
 def suites_jobs(interpreter: Interpreter, whole: bool) -> list[Job]:
     """CPython's own tests with the allocator alone and with tracing, and with kucha's collector."""
     if not whole:
-        return [suites_job(interpreter, "cpython", False)]
+        # What is about collections, a child for each: some seconds.
+        collects = suites_job(interpreter, "collector", False, "--mode", "concurrent", *SMOKE_COLLECTOR)
+        return [suites_job(interpreter, "cpython", False), collects]
     each = [word for mode in ("eager", "concurrent") for word in ("--mode", mode)]
     return [
         suites_job(interpreter, "cpython", True, "--all"),

@@ -68,6 +68,8 @@ def test_every_test_runs_under_the_oldest_and_the_newest_and_most_under_all() ->
 def test_the_suites_run_with_the_collector_in_all_its_ways() -> None:
     found = [host(), Interpreter("x-3.90", "3.90.1", "python", None)]
     for item in found:
+        smoke = {job.name: job.command for job in all_jobs(found, whole=False)}
+        assert {"concurrent", "test_gc"} <= set(smoke[f"collector {item.name}"])
         whole = {job.name: job.command for job in all_jobs(found, whole=True)}
         assert {"gc", "--all"} <= set(whole[f"collector {item.name}"])
         assert {"eager", "concurrent", "collector.txt"} <= set(whole[f"every chance {item.name}"])
