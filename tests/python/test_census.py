@@ -68,6 +68,24 @@ assert with_them[bytes] - without[bytes] >= 50
     )
 
 
+def test_a_heap_that_two_threads_count_is_counted_once() -> None:
+    """From 64 MiB on; only where more than one processor is there a second thread really comes."""
+    passes(
+        PROGRAM
+        + """
+import os
+def threads():
+    return len(os.listdir("/proc/self/task"))
+many = 1_600_000
+alone = threads()
+keep = [Slotted() for _ in range(many)]  # of a type without a free list: every one is new
+for _ in range(3):
+    assert counts()[Slotted] == many
+    assert threads() == alone
+"""
+    )
+
+
 def test_the_dead_on_free_lists_are_told_apart() -> None:
     passes(
         PROGRAM
