@@ -37,6 +37,7 @@
 #include <kucha/partition.h>
 #include <kucha/paths.h>
 #include <kucha/process.h>
+#include <kucha/producers.h>
 #include <kucha/progress.h>
 #include <kucha/query.h>
 #include <kucha/scope.h>

@@ -11,9 +11,6 @@
 
 enum {
     SENTENCE = 256,
-    LOOKED_MOST = 200000, /* dead objects of one collection: looking at them takes some 100 ms */
-    WINDOWS = 16,         /* parts of the list that are looked at where there are more */
-    WINDOW = LOOKED_MOST / WINDOWS,
     LATE_MOST = 4096, /* objects that may have come behind what was revived */
 };
 
@@ -28,6 +25,8 @@ typedef struct sentinel {
 static struct {
     unsigned users;
     ku__producers all;
+    ku__words words;
+    ku__growing beginnings;  /* PyGC_Head *, where windows of the dead begin; of one collection */
     PyObject *begins, *ends; /* the functions in gc.callbacks; NULL under kucha's collector */
     PyObject *finder;        /* the sentinel's weak reference calls it */
     PyObject *weak;          /* while a collection runs */
@@ -108,22 +107,14 @@ static bool is_in_stack(const PyGC_Head *head) {
     return (uintptr_t)head > here && (uintptr_t)head + sizeof *head <= end;
 }
 
-static bool add(const PyGC_Head *node) {
-    ku__dead *dead = ku__growing_push(&watching.all.dead, sizeof *dead);
-    if (dead != NULL) {
-        *dead = (ku__dead){.item = (uintptr_t)(node + 1), .keeper = KU__COMPONENT_NONE};
-    }
-    return dead != NULL;
-}
-
 /* Looks for where windows begin, and counts. */
 static bool walk(PyGC_Head *first, const PyGC_Head *head, ku__growing *beginnings) {
     size_t count = 0;
     for (PyGC_Head *at = first; at != head; at = ku__gc_next(at), count++) {
-        PyGC_Head **beginning = count % WINDOW != 0 ? NULL : ku__growing_push(beginnings, sizeof *beginning);
+        PyGC_Head **beginning = count % KU__WINDOW != 0 ? NULL : ku__growing_push(beginnings, sizeof *beginning);
         if (beginning != NULL) {
             *beginning = at;
-        } else if (count % WINDOW == 0) {
+        } else if (count % KU__WINDOW == 0) {
             return false;
         }
     }
@@ -133,11 +124,11 @@ static bool walk(PyGC_Head *first, const PyGC_Head *head, ku__growing *beginning
 
 /* All of them, or as many windows as may be looked at, evenly. */
 static bool take_windows(const ku__growing *beginnings, const PyGC_Head *head) {
-    size_t there = KU__GROWING_COUNT(beginnings, PyGC_Head *), wanted = there < WINDOWS ? there : WINDOWS;
+    size_t there = KU__GROWING_COUNT(beginnings, PyGC_Head *), wanted = there < KU__WINDOWS ? there : KU__WINDOWS;
     for (size_t i = 0; i < wanted; i++) {
         PyGC_Head *at = KU__GROWING_ITEMS(beginnings, PyGC_Head *)[i * there / wanted];
-        for (int left = WINDOW; left > 0 && at != head; left--, at = ku__gc_next(at)) {
-            if (!add(at)) {
+        for (int left = KU__WINDOW; left > 0 && at != head; left--, at = ku__gc_next(at)) {
+            if (!ku__producers_add(&watching.all, (uintptr_t)(at + 1))) {
                 return false;
             }
         }
@@ -146,7 +137,8 @@ static bool take_windows(const ku__growing *beginnings, const PyGC_Head *head) {
 }
 
 static bool collect(PyGC_Head *sentinel_node, const PyGC_Head *head) {
-    ku__growing *beginnings = &watching.all.beginnings;
+    ku__growing *beginnings = &watching.beginnings;
+    beginnings->used = 0;
     return walk(ku__gc_next(sentinel_node), head, beginnings) && take_windows(beginnings, head);
 }
 
@@ -160,6 +152,7 @@ void ku__producers_found(void *first_node) {
         all->refused++;
         return;
     }
+    ku__words_begin(&watching.words);
     all->looked = collect(node, head) && ku__producers_look(all);
     if (!all->looked) {
         ku__producers_drop(all);
@@ -377,6 +370,8 @@ static void forget(void) {
     let_weak_go();
     Py_CLEAR(watching.finder);
     ku__producers_close(&watching.all);
+    ku__words_close(&watching.words);
+    ku__growing_release(&watching.beginnings);
 }
 
 int ku__producers_start(PyObject *module) {
@@ -384,8 +379,9 @@ int ku__producers_start(PyObject *module) {
         if (!prepare(module)) {
             return -1;
         }
+        watching.words = (ku__words){.all = &watching.all};
         watching.finder = hidden(&methods[2]);
-        if (watching.finder == NULL || !ku__producers_open(&watching.all) ||
+        if (watching.finder == NULL || !ku__producers_open(&watching.all, &ku__python_words, &watching.words) ||
             (ku__collector_here() == NULL && hook() != 0)) {
             forget();
             PyErr_Clear();

@@ -1,81 +1,7 @@
-/* producers_records.c: what was counted, by key; and as a dict for Python. See producers.h. */
+/* producers_records.c: what was counted, as a dict for Python. See producers.h. */
 #include "cpython/producers.h"
 
 #include "cpython/module.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <string.h>
-
-enum {
-    RECORDS_MOST = 20000, /* a program that names a thousand types at random would fill memory; 64 bytes each */
-    INDEX_LEAST = 1024,
-};
-
-bool ku__producers_open(ku__producers *all) {
-    *all = (ku__producers){0};
-    if (!ku__maker_open(&all->words.texts, 1, false)) {
-        return false;
-    }
-    ku__record *none = ku__growing_push(&all->records, sizeof *none);
-    if (none == NULL || !ku__by_hash_open(&all->by_key, INDEX_LEAST)) {
-        ku__producers_close(all);
-        return false;
-    }
-    *none = (ku__record){0};
-    return true;
-}
-
-void ku__producers_close(ku__producers *all) {
-    ku__producers_drop(all);
-    ku__growing *rows[] = {&all->dead,  &all->first,      &all->targets, &all->cycles,
-                           &all->items, &all->beginnings, &all->records};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        ku__growing_release(rows[i]);
-    }
-    ku__pointer_close(&all->numbers);
-    ku__components_close(&all->components);
-    ku__maker_close(&all->words.texts);
-    ku__growing_release(&all->words.expected);
-    ku__pointer_close(&all->words.places);
-    ku__by_hash_close(&all->by_key);
-    *all = (ku__producers){0};
-}
-
-static bool is_like(const ku__record *one, const ku__record *other) {
-    return one->kind == other->kind && one->source == other->source && one->place == other->place &&
-           one->closing == other->closing;
-}
-
-static uint32_t add(ku__producers *all, const ku__record *like, uint64_t hash) {
-    uint32_t number = (uint32_t)KU__GROWING_COUNT(&all->records, ku__record);
-    ku__record *record = number < RECORDS_MOST ? ku__growing_push(&all->records, sizeof *record) : NULL;
-    if (record == NULL || !ku__by_hash_add(&all->by_key, hash, number)) {
-        all->records.used -= record != NULL ? sizeof *record : 0;
-        return 0;
-    }
-    *record = (ku__record){.kind = like->kind,
-                           .source = like->source,
-                           .place = like->place,
-                           .closing = like->closing,
-                           .name = like->name,
-                           .example = KU_GRAPH_NONE};
-    return number;
-}
-
-uint32_t ku__record_for(ku__producers *all, const ku__record *like) {
-    const uint32_t key[] = {like->kind, like->source, like->place, like->closing};
-    uint64_t hash = XXH3_64bits(key, sizeof key), position = (uint32_t)hash;
-    for (uint32_t found; (found = ku__by_hash_next(&all->by_key, hash, &position)) != 0;) {
-        if (is_like(ku__record_at(all, found), like)) {
-            return found;
-        }
-    }
-    return add(all, like, hash);
-}
-
-/* ---- for Python ---- */
 
 static const char *const closing_names[KU__CLOSINGS] = {
     [KU__CLOSING_NONE] = "",         [KU__CLOSING_ATTRIBUTE] = "attribute", [KU__CLOSING_ITEM] = "item",
@@ -84,13 +10,12 @@ static const char *const closing_names[KU__CLOSINGS] = {
 };
 
 static PyObject *text_of(const ku__producers *all, uint32_t number) {
-    const ku__growing *texts = &all->words.texts.sections[KU__SECTION_TEXTS];
-    if (number == KU_GRAPH_NONE || number + 1 >= KU__GROWING_COUNT(texts, uint32_t)) {
+    size_t size;
+    const char *bytes = ku__producers_text(all, number, &size);
+    if (bytes == NULL) {
         Py_RETURN_NONE; /* there is none; or another thread has had all of it forgotten meanwhile */
     }
-    const uint32_t *table = KU__GROWING_ITEMS(texts, uint32_t);
-    const char *bytes = all->words.texts.sections[KU__SECTION_TEXT_BYTES].bytes + table[number];
-    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)(table[number + 1] - table[number] - 1), "replace");
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, "replace");
 }
 
 static PyObject *record_object(const ku__producers *all, uint32_t number) {
@@ -102,7 +27,7 @@ static PyObject *record_object(const ku__producers *all, uint32_t number) {
 
 static PyObject *record_list(const ku__producers *all) {
     PyObject *list = PyList_New(0);
-    for (uint32_t i = 1; list != NULL && i < KU__GROWING_COUNT(&all->records, ku__record); i++) {
+    for (uint32_t i = 1; list != NULL && i < ku__record_count(all); i++) {
         PyObject *one = ku__record_at(all, i)->objects == 0 ? NULL : record_object(all, i);
         if ((one == NULL && PyErr_Occurred()) || (one != NULL && PyList_Append(list, one) != 0)) {
             Py_CLEAR(list);

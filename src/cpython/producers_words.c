@@ -7,10 +7,8 @@
  *     variable walk of function visit        a name that a function closes over
  *     local error of frame of load           what a traceback keeps
  *
- * So a cycle is cut into parts: each begins with an object that has a name of its own, and what follows up to the next
- * of these (lists, dicts, cells, bound methods, tracebacks) is the way to it. The part that leads back to the object
- * that the cycle is told from closes it; but where a frame is in the cycle, it is the frame's local: that one is a
- * leftover, the others are the program's data.
+ * Lists, dicts, cells, bound methods and tracebacks are the way from one object with a name to the next. The local of a
+ * frame is a leftover, the other references of its cycle are the program's data.
  */
 #include "cpython/graph_facts.h"
 
@@ -23,44 +21,24 @@
 #include "trace/fast.h"
 
 #include <kucha/group.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-enum {
-    NAME_MOST = 256,    /* bytes of a name */
-    PHRASE_MOST = 1024, /* of a part, or of a whole cycle */
-    PARTS_FIRST = 4,    /* of a long cycle, parts that an example shows at its beginning */
-    PARTS_LAST = 2,     /* and at its end */
-};
+enum { NAME_MOST = 256 }; /* bytes of a name */
 
 /* ---- writing ---- */
 
-typedef struct phrase {
-    char bytes[PHRASE_MOST];
-    size_t used;
-} phrase;
-
-__attribute__((format(printf, 2, 3))) static void put(phrase *to, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    size_t room = sizeof to->bytes - to->used;
-    int size = vsnprintf(to->bytes + to->used, room, format, arguments);
-    va_end(arguments);
-    if (size > 0) {
-        to->used += (size_t)size < room ? (size_t)size : room - 1;
-    }
-}
-
-static void put_text(phrase *to, const PyObject *text) {
+static void put_text(ku__phrase *to, const PyObject *text) {
     char name[NAME_MOST];
     size_t size = text == NULL ? 0 : ku__utf8_of(text, name, sizeof name);
-    put(to, "%.*s", (int)size, name);
+    ku__phrase_put(to, "%.*s", (int)size, name);
 }
 
-/* Cut texts may end inside a character; whoever decodes them puts a mark there. */
-static uint32_t keep(ku__words *words, const phrase *from) {
-    return ku__maker_text(&words->texts, from->bytes, from->used);
+static uint32_t keep(const ku__words *words, const ku__phrase *from) {
+    return ku__producers_keep(words->all, from);
+}
+
+static PyObject *object_of(uintptr_t item) {
+    return (PyObject *)item; // NOLINT(performance-no-int-to-ptr)
 }
 
 /* ---- references ---- */
@@ -69,7 +47,7 @@ static volatile uint32_t running; /* of ku__reading: of use in a child only */
 static const uint8_t banned[1];
 
 typedef struct reader {
-    ku__words_see *see;
+    ku__producing_see *see;
     void *argument;
     uint64_t beside;
     bool shares_keys;
@@ -86,7 +64,9 @@ static void add_beside(void *argument, uintptr_t block, size_t size, ku__buffer_
     by->beside += kind == KU__BUFFER_KEYS && by->shares_keys ? 0 : size;
 }
 
-uint64_t ku__words_read(ku__words *words, PyObject *item, ku__words_see *see, void *argument) {
+static uint64_t read_object(void *context, uintptr_t address, ku__producing_see *see, void *argument) {
+    ku__words *words = context;
+    PyObject *item = object_of(address);
     reader by = {.see = see, .argument = argument};
     by.shares_keys = PyDict_Check(item) && ((const PyDictObject *)(const void *)item)->ma_values != NULL;
     ku__reading reading = {
@@ -136,7 +116,8 @@ static bool is_called(const ku__reference *reference, const char *name) {
 
 /* ---- objects ---- */
 
-bool ku__words_principal(PyObject *item) {
+static bool is_principal(uintptr_t address) {
+    PyObject *item = object_of(address);
     return !(PyDict_CheckExact(item) || PyList_CheckExact(item) || PyTuple_CheckExact(item) ||
              PyAnySet_CheckExact(item) || PyCell_Check(item) || PyMethod_Check(item) || PyTraceBack_Check(item));
 }
@@ -150,11 +131,11 @@ static const char *last_part(const char *name) {
     return dot == NULL ? name : dot + 1;
 }
 
-static void put_type(phrase *to, const PyTypeObject *type) {
+static void put_type(ku__phrase *to, const PyTypeObject *type) {
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
         put_text(to, ((const PyHeapTypeObject *)(const void *)type)->ht_qualname);
     } else {
-        put(to, "%.*s", NAME_MOST, last_part(type->tp_name));
+        ku__phrase_put(to, "%.*s", NAME_MOST, last_part(type->tp_name));
     }
 }
 
@@ -164,18 +145,18 @@ static const PyObject *code_name(PyObject *frame) {
 }
 
 /* An object as a person would call it. */
-static void put_object(phrase *to, PyObject *item) {
+static void put_object(ku__phrase *to, PyObject *item) {
     if (PyFrame_Check(item)) {
-        put(to, "frame of ");
+        ku__phrase_put(to, "frame of ");
         put_text(to, code_name(item));
     } else if (PyFunction_Check(item)) {
-        put(to, "function ");
+        ku__phrase_put(to, "function ");
         put_text(to, ((const PyFunctionObject *)(const void *)item)->func_qualname);
     } else if (is_generator(item)) {
-        put(to, "%s ", last_part(Py_TYPE(item)->tp_name));
+        ku__phrase_put(to, "%s ", last_part(Py_TYPE(item)->tp_name));
         put_text(to, ((const PyGenObject *)(const void *)item)->gi_qualname);
     } else if (PyType_Check(item)) {
-        put(to, "class ");
+        ku__phrase_put(to, "class ");
         put_type(to, (const PyTypeObject *)(const void *)item);
     } else {
         put_type(to, Py_TYPE(item));
@@ -184,47 +165,40 @@ static void put_object(phrase *to, PyObject *item) {
 
 /* ---- parts of a cycle ---- */
 
-typedef struct part {
-    PyObject *const *items; /* the whole cycle */
-    uint32_t count;
-    uint32_t first, end; /* the part's objects; `end` is the next part's first, or the count */
-    bool exact;          /* places in containers are told, too */
-} part;
-
-static PyObject *object_at(const part *of, uint32_t number) {
-    return of->items[number % of->count];
+static PyObject *object_at(const ku__part *of, uint32_t number) {
+    return object_of(ku__part_item(of, number));
 }
 
-static ku__reference reference_at(ku__words *words, const part *of, uint32_t number) {
+static ku__reference reference_at(ku__words *words, const ku__part *of, uint32_t number) {
     return find_reference(words, object_at(of, number), object_at(of, number + 1));
 }
 
-static void put_name(phrase *to, const ku__reference *reference) {
+static void put_name(ku__phrase *to, const ku__reference *reference) {
     if (reference->string != 0) {
         put_text(to, (const PyObject *)reference->string);
     } else if (reference->fixed != NULL) {
-        put(to, "%.*s", NAME_MOST, reference->fixed);
+        ku__phrase_put(to, "%.*s", NAME_MOST, reference->fixed);
     }
 }
 
 /* A reference behind the first of a part. */
-static void put_step(phrase *to, const ku__reference *reference, bool exact) {
+static void put_step(ku__phrase *to, const ku__reference *reference, bool exact) {
     bool named = reference->string != 0 || reference->fixed != NULL;
     if (reference->kind == KU_EDGE_KEY) {
-        put(to, " key");
+        ku__phrase_put(to, " key");
     } else if (reference->kind == KU_EDGE_VALUE && named) {
-        put(to, "['");
+        ku__phrase_put(to, "['");
         put_name(to, reference);
-        put(to, "']");
+        ku__phrase_put(to, "']");
     } else if (reference->kind == KU_EDGE_ITEM && exact) {
-        put(to, "[%u]", reference->number);
+        ku__phrase_put(to, "[%u]", reference->number);
     } else if (reference->kind == KU_EDGE_ITEM || reference->kind == KU_EDGE_VALUE) {
-        put(to, "[...]");
+        ku__phrase_put(to, "[...]");
     } else if (named) {
-        put(to, ".");
+        ku__phrase_put(to, ".");
         put_name(to, reference);
     } else {
-        put(to, reference->kind == KU_EDGE_TYPE ? ".__class__" : " (by a reference that has no name)");
+        ku__phrase_put(to, reference->kind == KU_EDGE_TYPE ? ".__class__" : " (by a reference that has no name)");
     }
 }
 
@@ -237,7 +211,7 @@ static const PyObject *variable_of(PyObject *function, uint32_t place) {
 }
 
 /* function -> __closure__ -> item -> cell -> what the variable holds. Returns the references told, or 0. */
-static uint32_t put_variable(ku__words *words, const part *of, phrase *to, phrase *name) {
+static uint32_t put_variable(ku__words *words, const ku__part *of, ku__phrase *to, ku__phrase *name) {
     PyObject *function = object_at(of, of->first);
     if (!PyFunction_Check(function) || of->end - of->first < 3 || !PyCell_Check(object_at(of, of->first + 2))) {
         return 0;
@@ -249,7 +223,7 @@ static uint32_t put_variable(ku__words *words, const part *of, phrase *to, phras
         return 0;
     }
     put_text(name, variable);
-    put(to, "variable %.*s of ", (int)name->used, name->bytes);
+    ku__phrase_put(to, "variable %.*s of ", (int)name->used, name->bytes);
     put_object(to, function);
     return 3;
 }
@@ -259,7 +233,7 @@ static bool is_entry(const ku__reference *reference) {
 }
 
 /* The references that an instance's dict is only a place for are its own. */
-static uint32_t put_attribute(ku__words *words, const part *of, phrase *to, phrase *name, bool *entry) {
+static uint32_t put_attribute(ku__words *words, const ku__part *of, ku__phrase *to, ku__phrase *name, bool *entry) {
     PyObject *item = object_at(of, of->first);
     ku__reference reference = reference_at(words, of, of->first);
     uint32_t told = 1;
@@ -274,7 +248,7 @@ static uint32_t put_attribute(ku__words *words, const part *of, phrase *to, phra
     *entry = is_entry(&reference);
     put_name(name, &reference);
     if (reference.kind == KU_EDGE_LOCAL) {
-        put(to, "local %.*s of ", (int)name->used, name->bytes);
+        ku__phrase_put(to, "local %.*s of ", (int)name->used, name->bytes);
         put_object(to, item);
     } else {
         put_object(to, item);
@@ -284,7 +258,7 @@ static uint32_t put_attribute(ku__words *words, const part *of, phrase *to, phra
 }
 
 /* What the sort of its references is; by the objects on the way and the first of them. */
-static ku__closing closing_of(const part *of, bool variable, bool named) {
+static ku__closing closing_of(const ku__part *of, bool variable, bool named) {
     PyObject *item = object_at(of, of->first);
     bool method = false, container = false;
     for (uint32_t i = of->first + 1; i < of->end; i++) {
@@ -300,14 +274,15 @@ static ku__closing closing_of(const part *of, bool variable, bool named) {
     if (method) {
         return KU__CLOSING_METHOD;
     }
-    bool direct = ku__words_principal(item) && named;
-    return !ku__words_principal(item) || (container && !direct) ? KU__CLOSING_ITEM
-           : direct                                             ? KU__CLOSING_ATTRIBUTE
-                                                                : KU__CLOSING_OTHER;
+    bool direct = is_principal((uintptr_t)item) && named;
+    return !is_principal((uintptr_t)item) || (container && !direct) ? KU__CLOSING_ITEM
+           : direct                                                 ? KU__CLOSING_ATTRIBUTE
+                                                                    : KU__CLOSING_OTHER;
 }
 
 /* Writes a part, up to the object that it leads to. */
-static ku__closing put_part(ku__words *words, const part *of, phrase *to, phrase *name) {
+static ku__closing put_part(void *context, const ku__part *of, ku__phrase *to, ku__phrase *name) {
+    ku__words *words = context;
     uint32_t told = put_variable(words, of, to, name);
     bool variable = told != 0, item = false;
     told = variable ? told : put_attribute(words, of, to, name, &item);
@@ -321,83 +296,20 @@ static ku__closing put_part(ku__words *words, const part *of, phrase *to, phrase
     return plain && item ? KU__CLOSING_ITEM : closing;
 }
 
-/* The end of the part that begins with an object. */
-static uint32_t part_end(PyObject *const *items, uint32_t count, uint32_t first) {
-    uint32_t end = first + 1;
-    while (end < count && !ku__words_principal(items[end])) {
-        end++;
-    }
-    return end;
-}
-
-/* The part that closes the cycle: the last one, or a frame's. A cycle without a name in it is told by its last
- * reference. */
-static part closing_part(PyObject *const *items, uint32_t count) {
-    part last = {items, count, count - 1, count, false};
-    for (uint32_t i = 0; ku__words_principal(items[0]) && i < count; i = part_end(items, count, i)) {
-        last.first = i;
-        last.end = part_end(items, count, i);
-        if (PyFrame_Check(items[i])) {
-            break;
-        }
-    }
-    return last;
-}
-
-void ku__words_cycle(ku__words *words, PyObject *const *items, uint32_t count, ku__record *record) {
-    part closes = closing_part(items, count);
-    phrase text = {.used = 0}, name = {.used = 0};
-    record->kind = put_part(words, &closes, &text, &name);
-    put(&text, " -> ");
-    put_object(&text, object_at(&closes, closes.end));
-    record->closing = keep(words, &text);
-    record->name = name.used != 0 ? keep(words, &name) : KU_GRAPH_NONE;
-    record->source = ku__words_type(words, Py_TYPE(object_at(&closes, closes.first)));
-    record->place = ku__words_place(words, object_at(&closes, closes.first));
-}
-
-static uint32_t count_parts(PyObject *const *items, uint32_t count) {
-    uint32_t parts = 0;
-    for (uint32_t i = 0; i < count; i = part_end(items, count, i)) {
-        parts++;
-    }
-    return parts;
-}
-
-uint32_t ku__words_example(ku__words *words, PyObject *const *items, uint32_t count) {
-    uint32_t parts = count_parts(items, count), number = 0;
-    bool is_long = parts > PARTS_FIRST + PARTS_LAST + 1;
-    phrase text = {.used = 0};
-    for (uint32_t i = 0; i < count; number++) {
-        part one = {items, count, i, part_end(items, count, i), true};
-        phrase name = {.used = 0};
-        if (!is_long || number < PARTS_FIRST || number >= parts - PARTS_LAST) {
-            put_part(words, &one, &text, &name);
-            put(&text, " -> ");
-        } else if (number == PARTS_FIRST) {
-            put(&text, "(%u more) -> ", parts - PARTS_FIRST - PARTS_LAST);
-        }
-        i = one.end;
-    }
-    put_object(&text, items[0]);
-    put(&text, count == 1 || parts == 1 ? " (the same)" : " (the first)");
-    return keep(words, &text);
-}
-
 /* ---- types ---- */
 
-static void put_full_type(phrase *to, const PyTypeObject *type) {
+static void put_full_type(ku__phrase *to, const PyTypeObject *type) {
     const PyObject *module = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 ? ku__module_of_type(type) : NULL;
     if (module == NULL) {
         const char *name = type->tp_name;
-        put(to, "%.*s", NAME_MOST, strncmp(name, "builtins.", 9) == 0 ? name + 9 : name);
+        ku__phrase_put(to, "%.*s", NAME_MOST, strncmp(name, "builtins.", 9) == 0 ? name + 9 : name);
         return;
     }
     put_text(to, module);
     if (strcmp(to->bytes, "__main__") == 0 || strcmp(to->bytes, "builtins") == 0) {
         to->used = 0;
     } else {
-        put(to, ".");
+        ku__phrase_put(to, ".");
     }
     put_type(to, type);
 }
@@ -406,10 +318,17 @@ void ku__words_begin(ku__words *words) {
     memset(words->types, 0, sizeof words->types);
 }
 
-uint32_t ku__words_type(ku__words *words, const PyTypeObject *type) {
+void ku__words_close(ku__words *words) {
+    ku__growing_release(&words->expected);
+    ku__pointer_close(&words->places);
+}
+
+static uint32_t text_of_type(void *context, uintptr_t item) {
+    ku__words *words = context;
+    const PyTypeObject *type = Py_TYPE(object_of(item));
     size_t at = ((uintptr_t)type >> 4) % (sizeof words->types / sizeof words->types[0]);
     if (words->types[at].type != type) {
-        phrase text = {.used = 0};
+        ku__phrase text = {.used = 0};
         put_full_type(&text, type);
         words->types[at].type = type;
         words->types[at].text = keep(words, &text);
@@ -426,20 +345,21 @@ static uint32_t text_of_site(ku__words *words, const ku__tracer *tracer, uint32_
         return KU_GRAPH_NONE;
     }
     int32_t line = ku_line_of(code.line_table, code.line_table_bytes, code.first_line, frame.instruction);
-    phrase text = {.used = 0};
-    put(&text, "%.*s:%d", (int)code.filename_bytes, code.filename, (int)line);
+    ku__phrase text = {.used = 0};
+    ku__phrase_put(&text, "%.*s:%d", (int)code.filename_bytes, code.filename, (int)line);
     if (code.qualname_bytes > 0 && code.qualname[0] != '<') { /* <module> says nothing */
-        put(&text, " in %.*s", (int)code.qualname_bytes, code.qualname);
+        ku__phrase_put(&text, " in %.*s", (int)code.qualname_bytes, code.qualname);
     }
     return keep(words, &text);
 }
 
-uint32_t ku__words_place(ku__words *words, PyObject *item) {
+static uint32_t text_of_place(void *context, uintptr_t item) {
     enum { ERA = 32 }; /* sites have 27 bits */
+    ku__words *words = context;
     const ku__tracer *tracer = ku__tracing_state.kept;
     ku__block_facts facts;
     void *block;
-    if (tracer == NULL || !ku__bridge_state.installed || !ku__object_block(item, &block, &facts) ||
+    if (tracer == NULL || !ku__bridge_state.installed || !ku__object_block(object_of(item), &block, &facts) ||
         facts.site == NULL || KU__SLOT_SITE(*facts.site) == 0) {
         return KU_GRAPH_NONE;
     }
@@ -452,5 +372,26 @@ uint32_t ku__words_place(ku__words *words, PyObject *item) {
     }
     return found;
 }
+
+/* ---- all of it ---- */
+
+static bool is_leftover(uintptr_t item) {
+    return PyFrame_Check(object_of(item));
+}
+
+static void put_item(void *context, ku__phrase *to, uintptr_t item) {
+    (void)context;
+    put_object(to, object_of(item));
+}
+
+const ku__producing ku__python_words = {
+    .read = read_object,
+    .type = text_of_type,
+    .place = text_of_place,
+    .is_principal = is_principal,
+    .is_leftover = is_leftover,
+    .put_object = put_item,
+    .put_part = put_part,
+};
 
 #endif

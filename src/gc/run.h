@@ -54,6 +54,7 @@ typedef struct ku__run {
     size_t big_count, big_capacity;
     uint64_t few[KU__FEW]; /* entries of candidates that are exempt, and then of what was found held */
     size_t exempt_count, few_count;
+    size_t found;      /* dead, when whoever watches was told of them */
     bool leaves;       /* dead objects may refer to some that live, beside those in slots that say so */
     unsigned traits;   /* of all candidates */
     uint64_t deadline; /* nanoseconds of the clock; 0: none */

@@ -196,6 +196,10 @@ static inline void *ku__space_block(const ku__space *space, uint64_t number) {
 static inline bool ku__bit(const uint64_t *bits, uint64_t number) {
     return (bits[number / 64] >> (number % 64) & 1) != 0;
 }
+/* Whether the block is an object of a generation beyond 0. */
+static inline bool ku__space_is_known(const ku__space *space, uint64_t number) {
+    return ku__bit(space->low, number) || ku__bit(space->high, number);
+}
 static inline void ku__bit_clear(uint64_t *bits, uint64_t number) {
     bits[number / 64] &= ~((uint64_t)1 << (number % 64));
 }

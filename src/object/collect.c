@@ -156,13 +156,45 @@ static void save(ku__run *run, ku_isolate *isolate, ku_object *object) {
     }
 }
 
+static void tell_one(ku__run *run, ku_isolate *isolate, ku_object *object) {
+    isolate->gc->watch->dead(isolate, object, isolate->gc->told++, run->found);
+}
+
+/* Tells whoever watches of the dead; they are whole. */
+static void tell_dead(ku__run *run, ku_isolate *isolate) {
+    run->found = ku__run_count(run);
+    if (run->found != 0) {
+        isolate->gc->told = 0;
+        each_dead(run, isolate, 0, tell_one);
+        isolate->gc->watch->found(isolate, run->found);
+    }
+}
+
+void ku__gc_set_watch(ku_isolate *isolate, const ku__gc_watch *watch) {
+    isolate->gc->watch = watch;
+}
+
+/* What was freed is forgotten; what was kept for the program is a candidate still. */
+bool ku__gc_lives(const ku_isolate *isolate, const void *object) {
+    const ku__space *space = &isolate->gc->space;
+    uint64_t number = ku__space_number(space, object);
+    return number != KU__NOWHERE && ku__space_is_known(space, number) && !ku__bit(space->candidates, number);
+}
+
 size_t ku__gc_end_dead(ku_isolate *isolate, ku__run *run) {
-    unsigned debug = isolate->gc->debug;
+    ku__gc *gc = isolate->gc;
+    unsigned debug = gc->debug;
     if ((debug & KU_GC_COLLECTABLE) != 0) {
         each_dead(run, isolate, 0, print_collectable);
     }
+    if (gc->watch != NULL) {
+        tell_dead(run, isolate);
+    }
     size_t found = end_dead(run, isolate, (debug & KU_GC_SAVEALL) != 0 ? save : NULL);
-    drop_items(isolate, &isolate->gc->types);
+    if (gc->watch != NULL) {
+        gc->watch->ended(isolate, found);
+    }
+    drop_items(isolate, &gc->types);
     return found;
 }
 
@@ -353,6 +385,9 @@ void ku__gc_finish(ku_isolate *isolate) {
 
 void ku__gc_close(ku_isolate *isolate) {
     ku__gc *gc = isolate->gc;
+    if (gc->watch != NULL) {
+        gc->watch->close(isolate);
+    }
     ku__gc_steps_drop(isolate);
     ku__array_close(&gc->callbacks, sizeof(ku__gc_callback));
     ku__array_close(&gc->saved, sizeof(ku_object *));

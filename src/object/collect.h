@@ -10,6 +10,7 @@
 #include "gc/pauses.h"
 #include "gc/policy.h"
 #include "gc/run.h"
+#include "object/gc_watch.h"
 #include "object/object.h"
 
 typedef struct ku__gc_callback {
@@ -35,6 +36,8 @@ struct ku__gc {
     ku__array types;             /* of ku_object *, owned: types that end when their instances have (native_model.h) */
     ku__array immortals;         /* of ku_object *: those that no root led to in a full collection, roots of the next */
     ku_object *garbage;          /* the list; NULL: nobody has asked */
+    const ku__gc_watch *watch;   /* NULL: nobody */
+    size_t told;                 /* of the dead, so far */
     size_t due_rounds, due_full; /* hostile build: collections so far; the number of the next full one */
 
     /* a full collection in steps, or by a child */

@@ -179,7 +179,8 @@ struct ku_isolate {
     bool (*here)(const ku_isolate *isolate, ku_place *place);
     /* The isolate is about to be deleted. Set where heap files are written at events; NULL before. */
     void (*ending)(ku_isolate *isolate);
-    struct ku__events *events; /* src/isolate's: when heap files are written; NULL: at nothing */
+    struct ku_producers *producers; /* src/isolate's: who watches what collections find dead; NULL: nobody */
+    struct ku__events *events;      /* src/isolate's: when heap files are written; NULL: at nothing */
     /* Visits what the frames of all threads hold: known roots. Set by src/isolate; NULL before. */
     void (*visit_frames)(ku_isolate *isolate, ku_visit *visit, void *argument);
 

@@ -10,7 +10,7 @@
  *
  * Everything is linear in objects and references. All memory is pages; what was large is given back at the end.
  */
-#include "cpython/producers.h"
+#include "inspect/producers.h"
 
 #include <string.h>
 
@@ -28,8 +28,16 @@ static uint32_t count_of(const ku__producers *all) {
     return (uint32_t)KU__GROWING_COUNT(&all->dead, ku__dead);
 }
 
-static PyObject *item_of(const ku__producers *all, uint32_t number) {
-    return (PyObject *)dead_of(all)[number].item; // NOLINT(performance-no-int-to-ptr)
+static uintptr_t item_of(const ku__producers *all, uint32_t number) {
+    return dead_of(all)[number].item;
+}
+
+bool ku__producers_add(ku__producers *all, uintptr_t item) {
+    ku__dead *dead = ku__growing_push(&all->dead, sizeof *dead);
+    if (dead != NULL) {
+        *dead = (ku__dead){.item = item, .keeper = KU__COMPONENT_NONE};
+    }
+    return dead != NULL;
 }
 
 /* ---- references ---- */
@@ -70,24 +78,24 @@ static bool begin_row(ku__producers *all) {
     return first != NULL;
 }
 
-static uint32_t record_of(ku__producers *all, PyObject *item) {
+static uint32_t record_of(ku__producers *all, uintptr_t item) {
     ku__record like = {.kind = KU__CLOSING_NONE, .closing = KU_GRAPH_NONE, .name = KU_GRAPH_NONE};
-    like.source = ku__words_type(&all->words, Py_TYPE(item));
-    like.place = ku__words_place(&all->words, item);
+    like.source = all->heap->type(all->words, item);
+    like.place = all->heap->place(all->words, item);
     return ku__record_for(all, &like);
 }
 
 static bool read_all(ku__producers *all) {
     seeing by = {.all = all};
     for (uint32_t i = 0; i < count_of(all); i++) {
-        PyObject *item = item_of(all, i);
+        uintptr_t item = item_of(all, i);
         if (!begin_row(all)) {
             return false;
         }
-        dead_of(all)[i].bytes = ku__words_read(&all->words, item, see, &by);
+        dead_of(all)[i].bytes = all->heap->read(all->words, item, see, &by);
         dead_of(all)[i].record = record_of(all, item);
     }
-    return begin_row(all) && !by.refused && !all->words.texts.failed;
+    return begin_row(all) && !by.refused && !all->texts.failed;
 }
 
 static ku__links links_of(const ku__producers *all) {
@@ -131,19 +139,19 @@ static uint32_t teller(const ku__producers *all, uint32_t component) {
     const ku__components *components = &all->components;
     uint32_t first = components->first[component];
     for (uint32_t i = first; i < components->first[component + 1]; i++) {
-        if (ku__words_principal(item_of(all, components->members[i]))) {
+        if (all->heap->is_principal(item_of(all, components->members[i]))) {
             return components->members[i];
         }
     }
     return components->members[first];
 }
 
-static uint32_t name_cycle(ku__producers *all, PyObject *const *items, uint32_t length) {
+static uint32_t name_cycle(ku__producers *all, const uintptr_t *items, uint32_t length) {
     ku__record like;
-    ku__words_cycle(&all->words, items, length, &like);
+    ku__producers_cycle(all, items, length, &like);
     uint32_t number = ku__record_for(all, &like);
     if (number != 0 && ku__record_at(all, number)->example == KU_GRAPH_NONE) {
-        ku__record_at(all, number)->example = ku__words_example(&all->words, items, length);
+        ku__record_at(all, number)->example = ku__producers_example(all, items, length);
     }
     return number;
 }
@@ -153,7 +161,7 @@ static uint32_t tell(ku__producers *all, const ku__links *links, uint32_t compon
     uint32_t length;
     const uint32_t *cycle = ku__components_cycle(links, &all->components, teller(all, component), &length);
     all->items.used = 0;
-    PyObject **row = ku__growing_push(&all->items, length * sizeof *row);
+    uintptr_t *row = ku__growing_push(&all->items, length * sizeof *row);
     if (cycle == NULL || row == NULL) {
         return 0;
     }
@@ -176,11 +184,10 @@ static bool tell_cycles(ku__producers *all, const ku__links *links) {
             cycles[c] = met++ % step == 0 ? tell(all, links, c) : 0;
         }
     }
-    return !all->words.texts.failed;
+    return !all->texts.failed;
 }
 
 bool ku__producers_look(ku__producers *all) {
-    ku__words_begin(&all->words);
     if (!number_all(all) || !read_all(all)) {
         return false;
     }
@@ -272,7 +279,6 @@ void ku__producers_drop(ku__producers *all) {
     empty(&all->targets);
     empty(&all->cycles);
     empty(&all->items);
-    empty(&all->beginnings);
     all->components.count = 0;
     if (all->components.bytes > KEPT_MOST) {
         ku__components_close(&all->components);
