@@ -114,7 +114,7 @@ def _picture() -> _core.Analysis:
     folder = _folder()
     path = os.path.join(folder, "own.heap")
     try:
-        _core.heap_dump(path)
+        _core.heap_dump(path, equals=False)  # nobody asks a view for duplicates
         return _core.Analysis(path)
     finally:
         if os.path.exists(path):

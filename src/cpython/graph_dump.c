@@ -238,7 +238,7 @@ static bool dump(ku__graph_order *order, common *shared, bool wait, ku__soft_lim
     return true;
 }
 
-bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait,
+bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait, bool equals,
                    ku__dump_outcome *outcome) {
     ku__soft_limits limits;
     *outcome = (ku__dump_outcome){0};
@@ -248,7 +248,7 @@ bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program
     if (shared == NULL) {
         PyErr_NoMemory();
     } else {
-        ku__graph_order order = {0};
+        ku__graph_order order = {.equals = equals};
         shared->began = ku__clock_monotonic();
         done = prepare(&order, shared, reason, program) && dump(&order, shared, wait, &limits, outcome);
         release(&order);
@@ -262,12 +262,13 @@ bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program
 
 #else
 
-bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait,
+bool ku__dump_heap(const char *path, ku_graph_reason reason, const char *program, bool wait, bool equals,
                    ku__dump_outcome *outcome) {
     (void)path;
     (void)reason;
     (void)program;
     (void)wait;
+    (void)equals;
     *outcome = (ku__dump_outcome){
         .error = {.code = KU_STATE, .message = "objects of this version of CPython cannot be read by kucha"}};
     return false;

@@ -42,7 +42,9 @@ static void note(ku__making *making, uintptr_t object, uint32_t type, uint32_t n
     if (room != 0) {
         ku__maker_room(&making->maker, node, room);
     }
-    ku__note_value(hosted, (PyObject *)object, node, block, ku__type_table_at(making->types, type)->front);
+    if (hosted->order->equals) {
+        ku__note_value(hosted, (PyObject *)object, node, block, ku__type_table_at(making->types, type)->front);
+    }
 }
 
 static uintptr_t collector_list(ku__making *making, unsigned list) {

@@ -20,6 +20,7 @@ typedef struct ku__graph_order {
         const char *name;
         PyObject *object;
     } held[KU__HELD]; /* what the interpreter itself holds, its modules first */
+    bool equals;      /* what is equal to what is to be found */
     ku_graph_info info;
     char program[512], runtime[64];
     volatile uint32_t *running; /* see graph_read.h */

@@ -252,12 +252,12 @@ PyObject *ku__heap_wait_call(PyObject *module, PyObject *arguments) {
 }
 
 PyObject *ku__heap_dump_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"path", "reason", "program", "wait", NULL};
+    static const char *const names[] = {"path", "reason", "program", "wait", "equals", NULL};
     PyObject *path;
-    int reason = KU_GRAPH_REQUESTED, wait = 1;
+    int reason = KU_GRAPH_REQUESTED, wait = 1, equals = 1;
     const char *program = "";
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O&|isp:heap_dump", KU__KEYWORDS(names),
-                                     PyUnicode_FSConverter, &path, &reason, &program, &wait)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O&|ispp:heap_dump", KU__KEYWORDS(names),
+                                     PyUnicode_FSConverter, &path, &reason, &program, &wait, &equals)) {
         return NULL;
     }
     PyObject *answer = NULL;
@@ -268,7 +268,8 @@ PyObject *ku__heap_dump_call(PyObject *module, PyObject *arguments, PyObject *ke
         ku__refuse(module, "kucha is not installed under this interpreter; call install() first");
     } else if (reason < 0 || reason >= KU_GRAPH_REASONS) {
         PyErr_SetString(PyExc_ValueError, "there is no such reason");
-    } else if (ku__dump_heap(PyBytes_AS_STRING(path), (ku_graph_reason)reason, program, wait != 0, &outcome) &&
+    } else if (ku__dump_heap(PyBytes_AS_STRING(path), (ku_graph_reason)reason, program, wait != 0, equals != 0,
+                             &outcome) &&
                outcome.error.code == KU_OK) {
         answer = ku__dump_outcome_object(&outcome);
     } else if (!PyErr_Occurred()) {

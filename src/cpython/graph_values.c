@@ -236,6 +236,9 @@ void ku__make_equals(ku__making *making) {
                     .count = KU__GROWING_COUNT(values, candidate),
                     .capacity = 64,
                     .nodes = making->maker.nodes};
+    if (work.count == 0) {
+        return;
+    }
     while (work.capacity < 2 * work.count) {
         work.capacity *= 2;
     }

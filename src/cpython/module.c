@@ -279,8 +279,9 @@ PyDoc_STRVAR(
     "number).");
 PyDoc_STRVAR(
     heap_dump_doc,
-    "heap_dump(path, reason=0, program='', wait=True) -> dict\n\nWrite a heap file, from a copy of the process.\n"
-    "Without wait the file appears by itself when it is whole; heap_wait() then tells how it went.");
+    "heap_dump(path, reason=0, program='', wait=True, equals=True) -> dict\n\nWrite a heap file, from a copy of the\n"
+    "process; without equals it does not say what is equal to what, and is done sooner. Without wait the file appears "
+    "by itself when it is whole; heap_wait() then tells how it went.");
 PyDoc_STRVAR(heap_wait_doc,
              "heap_wait(copy=0, /) -> dict | None\n\nWait for a heap file that a copy of the process writes: that of\n"
              "heap_dump()['copy'], or the oldest. None: there is none.");

@@ -26,7 +26,7 @@ static void dump(void) {
     int collects = PyGC_Disable();
     PyErr_Fetch(&type, &value, &traceback);
     state.seen = true;
-    if (!ku__dump_heap(state.path, KU_GRAPH_MEMORY_ERROR, state.program, false, &state.began) &&
+    if (!ku__dump_heap(state.path, KU_GRAPH_MEMORY_ERROR, state.program, false, true, &state.began) &&
         state.began.error.code == KU_OK) {
         state.began.error = (ku_error){.code = KU_NO_MEMORY, .message = "there was no memory left for preparing it"};
     }

@@ -337,3 +337,17 @@ def test_birthplaces_come_along(tmp_path: Path) -> None:
         assert graph.info()["sites"] > 3
         """,
     )
+
+
+def test_what_is_equal_is_looked_for_unless_nobody_wants_it(tmp_path: Path) -> None:
+    in_folder(
+        tmp_path,
+        """
+        keep = [str(10**20 + i % 10) for i in range(1000)]
+        def groups(**more):
+            _core.heap_dump("a.heap", **more)
+            return _core.Analysis("a.heap").duplicates(5)[0]
+        assert groups() >= 10
+        assert groups(equals=False) == 0
+        """,
+    )
