@@ -76,7 +76,7 @@ bool ku__backing_arena(ku_heap *heap, uint32_t number) {
     char *address = ku__arena_address(number);
     size_t held = heap->arenas * KU__ARENA_SIZE;
     if (backing->wish == KU_HUGE_ALWAYS ||
-        (backing->wish == KU_HUGE_AUTO && backing->is_imaged && held >= KU__HUGE_IMAGED)) {
+        (backing->wish == KU_HUGE_AUTO && backing->imaged_from != 0 && held >= backing->imaged_from)) {
         ku__pages_advise_huge(address, KU__ARENA_SIZE);
         return true;
     }

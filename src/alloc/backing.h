@@ -43,7 +43,7 @@ enum {
 typedef struct ku__backing {
     ku_huge_pages wish;
     bool on_huge;       /* new arenas are advised */
-    bool is_imaged;     /* whatever it costs */
+    size_t imaged_from; /* bytes of arenas from which on they are, whatever it costs; 0: none */
     bool cannot_gather; /* the system refused it once */
     double small_price; /* of small pages taken ahead, smoothed; 0: not known yet */
     size_t trial_at;    /* bytes of arenas at which huge pages are tried (again) */

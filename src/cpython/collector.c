@@ -245,7 +245,7 @@ static void call_theirs(const ku__collector *collector, PyObject *const *argumen
 /* Puts the interpreter's list back. Ours goes, and with its entry the collector. */
 static void give_back(ku__collector *collector) {
     PyObject *list = collector->ours;
-    ku__concurrent_give_up(collector);
+    ku__concurrent_close(collector);
     pass_on(collector);
     ku__fact_gc(collector->interpreter)->callbacks = collector->theirs;
     collector->theirs = NULL;

@@ -51,10 +51,7 @@ PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *k
         return NULL;
     }
     if (concurrent) {
-        ku__concurrent *on = &ku__collector_here()->concurrent;
-        on->on = true;
-        on->weighs = least < 0;
-        on->least = (size_t)(least > 0 ? least : 0);
+        ku__concurrent_open(ku__collector_here(), least);
     }
     Py_RETURN_NONE;
 }

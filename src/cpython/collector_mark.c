@@ -37,6 +37,7 @@ enum {
     BEFORE = 32,           /* bytes: the collector's header and a managed dict lie in front of an object */
     GUESSES_MOST = 64,     /* objects */
     GUESS_PLACES = 256,    /* of the table that says which they are: sparse, and small enough for the first cache */
+    LINE = 64,             /* bytes of the caches' */
     WORTH = 8,             /* one candidate in so many must hang on guesses for all others to be asked about them */
 };
 
@@ -256,6 +257,31 @@ static inline void mark_dict(marker *by, PyObject *item) {
     }
 }
 
+/* The lines that a tp_traverse reads first, behind the object's own: of a function what it holds; of a class its dict,
+ * its bases and its order of resolution, which lie far behind. */
+static inline void fetch_rest(const PyObject *item) {
+    const char *at = (const char *)item;
+    __builtin_prefetch(at + LINE);
+    __builtin_prefetch(at + LINE * 2);
+    if ((Py_TYPE(item)->tp_flags & Py_TPFLAGS_TYPE_SUBCLASS) != 0) {
+        __builtin_prefetch(at + offsetof(PyTypeObject, tp_base));
+        __builtin_prefetch(at + offsetof(PyTypeObject, tp_bases));
+        __builtin_prefetch(at + offsetof(PyTypeObject, tp_cache));
+    }
+}
+
+static inline void mark_header_of_other(marker *by, PyObject *item, const ku__layout *layout) {
+    if (layout->managed) {
+        __builtin_prefetch(ku__fact_managed_far(item));
+        ring_put(&by->arrays, item);
+    } else if (layout->end == 0) {
+        fetch_rest(item);
+        ring_put(&by->arrays, item);
+    } else {
+        mark_other(by, item);
+    }
+}
+
 /* An object whose header was fetched: lists, dicts and instances have a second part, which must be fetched too. */
 static inline void mark_header(marker *by, PyObject *item) {
     PyTypeObject *type = Py_TYPE(item);
@@ -269,11 +295,8 @@ static inline void mark_header(marker *by, PyObject *item) {
         ring_put(&by->arrays, item);
     } else if (type == &PyTuple_Type) {
         mark_tuple(by, item);
-    } else if (ku__layout_of(&by->layouts, type)->managed) {
-        __builtin_prefetch(ku__fact_managed_far(item));
-        ring_put(&by->arrays, item);
     } else {
-        mark_other(by, item);
+        mark_header_of_other(by, item, ku__layout_of(&by->layouts, type));
     }
 }
 

@@ -28,6 +28,8 @@ enum {
     ELSEWHERE_MOST = 100000, /* objects born before kucha came: an interpreter starts with some ten thousand */
     BIG_ROW = 16,            /* references in a list that are freed in the time of one object */
 
+    IMAGED_FROM = 128 << 20, /* bytes of arenas: small pages up to here are cloned in 4 ms */
+
     /* What decides, unless the caller does, whether a child is made (docs/benchmarks.md has the figures). */
     LEAST = 50000, /* objects: below, the looks at one go together take a few milliseconds */
     LOOK = 20,     /* nanoseconds an object that a look at one go takes, */
@@ -157,6 +159,30 @@ static void note_failure(ku__concurrent *on) {
 }
 
 /* ---- the beginning ---- */
+
+static void image_heaps(const ku__collector *collector, size_t from) {
+    int64_t id = ku__fact_interpreter_id(collector->interpreter);
+    for (ku__house *house = ku__house_next(NULL); house != NULL; house = ku__house_next(house)) {
+        if (atomic_load(&house->owner) == id && house->objects != NULL && house->buffers != NULL) {
+            house->objects->backing.imaged_from = house->buffers->backing.imaged_from = from;
+        }
+    }
+}
+
+void ku__concurrent_open(ku__collector *collector, Py_ssize_t least) {
+    ku__concurrent *on = &collector->concurrent;
+    on->on = true;
+    on->weighs = least < 0;
+    on->least = (size_t)(least > 0 ? least : 0);
+    image_heaps(collector, IMAGED_FROM);
+}
+
+void ku__concurrent_close(ku__collector *collector) {
+    ku__concurrent_give_up(collector);
+    if (collector->concurrent.on) {
+        image_heaps(collector, 0);
+    }
+}
 
 static bool open_answer(ku__concurrent *on, size_t objects) {
     size_t capacity = objects + objects / ANSWER_SPARE + SLICE_FIRST;

@@ -34,6 +34,9 @@
  * seen. What a foreign one could do is to wait for a lock that another thread held, or to touch memory that children do
  * not have (MADV_DONTFORK): the watchdog or the crash ends the child, which is one of the failures.
  *
+ * Pages. A clone copies the table of all pages. So from IMAGED_FROM bytes on, in which small ones are copied in some
+ * milliseconds, the interpreter's heaps ask for huge ones at any price (alloc/backing.h).
+ *
  * Failures. Where the child cannot be made, is lost or would not fit into memory (concurrent_room.c), the collection is
  * made at one go, and so are the next ones: one after the first failure, then two, four, to 64.
  *
@@ -102,6 +105,13 @@ typedef struct ku__concurrent {
     unsigned wait;     /* full collections at one go before the next try */
     size_t begun, done, lost, given_up, refused, slices;
 } ku__concurrent;
+
+/* Full collections are made by children from now on: of heaps of at least so many objects; where that is negative, by
+ * what a child is worth. */
+void ku__concurrent_open(struct ku__collector *collector, Py_ssize_t least);
+
+/* No more, and what is under way is given up. May run code of the program's. */
+void ku__concurrent_close(struct ku__collector *collector);
 
 /* What became of a chance to collect. */
 typedef enum ku__turn {

@@ -48,7 +48,7 @@ bool ku_gc_set_mode(ku_isolate *isolate, ku_gc_mode mode, double seconds) {
     isolate->gc->pause = nanoseconds(seconds);
     ku_heap *heaps[] = {isolate->tracked, isolate->atoms, isolate->buffers};
     for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++) {
-        heaps[i]->backing.is_imaged = mode == KU_GC_FORKED;
+        heaps[i]->backing.imaged_from = mode == KU_GC_FORKED ? KU__HUGE_IMAGED : 0;
     }
     return true;
 }
