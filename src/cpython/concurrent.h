@@ -40,7 +40,9 @@
  * Failures. Where the child cannot be made, is lost or would not fit into memory (concurrent_room.c), the collection is
  * made at one go, and so are the next ones: one after the first failure, then two, four, to 64.
  *
- * Lock: the GIL of the interpreter. One process has one concurrent collection, in the main interpreter.
+ * Lock: the GIL of the interpreter. One process has one concurrent collection, in the main interpreter, and none where
+ * there is a second one: the watch is one for the process, and its set of entry points cannot be exchanged while
+ * interpreters with other GILs call it.
  */
 #ifndef KU__CONCURRENT_H
 #define KU__CONCURRENT_H
