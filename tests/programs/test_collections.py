@@ -11,6 +11,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -202,7 +203,8 @@ PROGRAMS = {"flask": FLASK, "django": DJANGO, "numpy": NUMPY, "pytest": PYTEST, 
 
 
 def run(folder: Path, name: str, way: str, schedule: str) -> dict[str, object]:
-    """What a program tells of its collections."""
+    """What a program tells of its collections; each run has a folder to itself, in which nothing is cached yet."""
+    folder = Path(tempfile.mkdtemp(dir=folder))
     (folder / "app.py").write_text(BEGIN.replace("SETUP", WAYS[way]) + PROGRAMS[name] + "\nend()\n")
     done = subprocess.run(
         [sys.executable, "app.py", schedule],
