@@ -41,7 +41,7 @@ def of_process(process: str, values: dict[str, Any]) -> int:
     check_output(values["output"], values["force"])
     with tempfile.TemporaryDirectory(prefix="kucha-") as folder:
         path = os.path.join(folder, "asked.heap")
-        heap_remote.dump([process], {"output": path, "force": False, "quiet": True})
+        heap_remote.ask(process, path)
         return _write(picture(path, values["by"]), values)
 
 

@@ -326,10 +326,10 @@ HEAP = Command(
     "heaps. suspects: what keeps a tenth of the heap or more, in words. pins: nearly empty arenas, what keeps them, "
     "who holds that, and how much would go back. duplicates: strings, bytes, numbers and tuples that are equal. slack: "
     "room in containers that nothing is in, and what the allocator gave beyond what was asked for. export: a file for "
-    "another tool. dump: has a program that runs under kucha write its heap, or runs one, with birthplaces, and writes "
-    "its heap at its end. core: the heap file of a process that is over, out of its core file; EXE is its program, "
-    "where the core's own name for it is wrong here. import: the heap file of a .pyheap file, which the other verbs "
-    "take as it is, too.\n\n"
+    "another tool. dump: the heap of a program that goes on, which writes it itself if it runs under kucha, and else "
+    "is stopped while its memory is copied; or runs one, with birthplaces, and writes its heap at its end. core: the "
+    "heap file of a process that is over, out of its core file; EXE is its program, where the core's own name for it "
+    "is wrong here. import: the heap file of a .pyheap file, which the other verbs take as it is, too.\n\n"
     "A NODE is an address (0x7f00) or a number (#12).",
     (
         Option(

@@ -1,4 +1,4 @@
-"""Heap files out of core files: what was alive in a process that is over (docs/core-files.md)."""
+"""Heap files out of core files, and of processes that go on without kucha (docs/core-files.md, docs/heap.md)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,37 @@ def write(core: _Path, out: _Path, program: _Path | None = None, root: _Path | N
     leaves pages to and that could not be had) and ``first_missing``. Raises OSError for files, and ValueError with
     one sentence for what is no core, or one that cannot be read.
     """
+    return _module().write(core, out, program, root)
+
+
+def copy(process: int, out: _Path) -> dict[str, Any]:
+    """Writes the heap file ``out`` of a process that goes on, which need not run under kucha.
+
+    The process is stopped while its memory is copied; nothing of it is run or changed. Returns what ``write()`` does,
+    and ``stopped``, the seconds that it stood still. Raises ProcessLookupError where there is no such process,
+    PermissionError where the system does not let it be traced, and ValueError with one sentence for one that cannot be
+    read.
+    """
+    folder = os.path.dirname(os.path.abspath(os.fsdecode(out)))
+    return _module().copy(process, out, folder)
+
+
+def _module() -> Any:
     try:
         from kucha import _corefile
     except ImportError as error:
         raise UnavailableError(_why(error)) from None
-    return _corefile.write(core, out, program, root)
+    return _corefile
 
 
 def _why(error: ImportError) -> str:
     """Whether the module was built, and only its library is not here."""
     if "libelf" in str(error):
         return (
-            "core files are read with libelf, which is not here: install it (Debian: libelf1; Fedora: elfutils-libelf)"
+            "core files, and processes that do not run under kucha, are read with libelf, which is not here: install "
+            "it (Debian: libelf1; Fedora: elfutils-libelf)"
         )
-    return "this kucha was built without libelf (elfutils), and cannot read core files: install libelf-dev and build it"
+    return (
+        "this kucha was built without libelf (elfutils), and cannot read core files, or processes that do not run "
+        "under kucha: install libelf-dev and build it"
+    )

@@ -1,4 +1,7 @@
-"""``kucha heap dump PID``: asks a running program for a heap file.
+"""``kucha heap dump PID``: the heap file of a running program.
+
+A program under kucha is asked for it. Any other one is stopped while its memory is copied, and read as a core file is
+(kucha/corefile.py); nothing is run in it.
 
 The request is a file in a folder that both can see, for the owner alone; SIGURG says that it is there. The program
 (kucha/heap_triggers.py) writes the heap file and appends how it went to the request, which is removed in the end.
@@ -13,6 +16,7 @@ import time
 
 from kucha.heap_triggers import ASK, ASK_FOLDERS, ASK_HEAD, BEGUN, ask_path
 from kucha.options import UsageError
+from kucha.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,14 +27,33 @@ LOOK_SECONDS = 0.02
 
 
 def dump(words: list[str], values: dict[str, Any]) -> int:
-    """Has the process that the one word names write its heap. Returns the exit code."""
-    word = " ".join(words)
-    if not (word.isascii() and word.isdecimal() and 0 < int(word) < 1 << 31):
-        raise UsageError(f"expected a process number, or -- and a program, not '{word}'; see kucha heap --help")
-    process = int(word)
+    """Writes the heap of the process that the one word names. Returns the exit code."""
+    process = _number(" ".join(words))
     path = os.path.abspath(values["output"] or f"kucha-{process}.heap")
     _check(path, values["force"])
-    _expect_kucha(process)
+    if not _answers(process):
+        return _copy(process, path, values["quiet"])
+    return _ask(process, path, values["quiet"])
+
+
+def ask(word: str, path: str) -> None:
+    """Has a program under kucha, by its number, write its heap, and refuses any other one."""
+    process = _number(word)
+    if not _answers(process):
+        raise UsageError(
+            f"process {process} would not answer: it was not started by kucha run or KUCHA=run, or handles "
+            f"{signal.Signals(ASK).name} itself"
+        )
+    _ask(process, path, quiet=True)
+
+
+def _number(word: str) -> int:
+    if not (word.isascii() and word.isdecimal() and 0 < int(word) < 1 << 31):
+        raise UsageError(f"expected a process number, or -- and a program, not '{word}'; see kucha heap --help")
+    return int(word)
+
+
+def _ask(process: int, path: str, quiet: bool) -> int:
     request, descriptor = _leave_request(process, path)
     try:
         os.kill(process, ASK)
@@ -42,11 +65,64 @@ def dump(words: list[str], values: dict[str, Any]) -> int:
         os.close(descriptor)
     if answer[0] != "done":
         raise UsageError(f"process {process} could not write its heap: {' '.join(answer[1:])}")
-    if not values["quiet"]:
-        stopped = 1000 * float(answer[2])
-        sys.stderr.write(f"kucha: the heap of {process} is in {path}: {int(answer[1]):,} nodes; ")
-        sys.stderr.write(f"the program was stopped {stopped:.1f} ms\n")
+    if not quiet:
+        _tell(process, path, int(answer[1]), float(answer[2]))
     return 0
+
+
+def _tell(process: int, path: str, nodes: int, stopped: float) -> None:
+    sys.stderr.write(f"kucha: the heap of {process} is in {path}: {nodes:,} nodes; ")
+    sys.stderr.write(f"the program was stopped {1000 * stopped:.1f} ms\n")
+
+
+def _copy(process: int, path: str, quiet: bool) -> int:
+    from kucha import corefile
+
+    try:
+        found = corefile.copy(process, path)
+    except ProcessLookupError:
+        raise UsageError(f"process {process} ended meanwhile") from None
+    except PermissionError as error:
+        if str(error.filename) != str(process):
+            raise UsageError(f"can't write '{path}': {error.strerror}") from None
+        raise UsageError(f"process {process} can't be read: {_why_denied(process)}") from None
+    except OSError as error:
+        raise UsageError(f"can't write '{path}': {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"process {process} can't be read: {one_line(str(error))}") from None
+    if not quiet:
+        _tell(process, path, found["nodes"], found["stopped"])
+        if not found["hosted"] and found["runtime"].startswith("CPython"):
+            sys.stderr.write("kucha: it does not run under kucha, so birthplaces and slack are not known\n")
+    return 0
+
+
+def _why_denied(process: int) -> str:
+    """What keeps this user from tracing a process."""
+    facts = _status(process)
+    tracer, owner = facts.get("TracerPid", "0"), facts.get("Uid", "").split()[:1]
+    if tracer != "0":
+        return f"process {tracer} is tracing it"
+    if os.geteuid() != 0 and owner != [str(os.geteuid())]:
+        return "it belongs to somebody else; only its owner and root may read it"
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope") as file:
+            scope = file.read().strip()
+    except OSError:
+        scope = "0"
+    if scope == "3":
+        return "kernel.yama.ptrace_scope is 3, which lets nobody trace until the machine starts anew"
+    if scope != "0" and os.geteuid() != 0:
+        return f"kernel.yama.ptrace_scope is {scope}, which lets only root do that; ask as root, or set it to 0"
+    return "the system forbids it here; in a container that takes CAP_SYS_PTRACE"
+
+
+def _status(process: int) -> dict[str, str]:
+    try:
+        with open(f"/proc/{process}/status", errors="surrogateescape") as file:
+            return {name: value.strip() for name, _, value in (line.partition(":") for line in file)}
+    except OSError:
+        return {}
 
 
 def _check(path: str, force: bool) -> None:
@@ -55,8 +131,8 @@ def _check(path: str, force: bool) -> None:
     check_output(path, force)
 
 
-def _expect_kucha(process: int) -> None:
-    """Refuses a process that would not answer, with the reason."""
+def _answers(process: int) -> bool:
+    """Whether a process runs under kucha and waits to be asked."""
     try:
         with open(f"/proc/{process}/status") as file:
             caught = next(int(line.split()[1], 16) for line in file if line.startswith("SigCgt:"))
@@ -66,11 +142,7 @@ def _expect_kucha(process: int) -> None:
         raise UsageError(f"there is no process {process}") from None
     except PermissionError:
         raise UsageError(f"process {process} belongs to somebody else; only its owner and root may ask it") from None
-    if not loaded or not caught >> (ASK - 1) & 1:
-        raise UsageError(
-            f"process {process} would not answer: it was not started by kucha run or KUCHA=run, or handles "
-            f"{signal.Signals(ASK).name} itself"
-        )
+    return loaded and bool(caught >> (ASK - 1) & 1)
 
 
 def _number_inside(process: int) -> int:

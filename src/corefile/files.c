@@ -238,11 +238,11 @@ bool ku__files_open(ku__image *image, const char *program, const char *root, ku_
     const ku__mapped_file *all = mappings_of(image, &count);
     for (size_t i = 0; i < count; i++) {
         const ku__mapped_file *mapped = &all[i];
-        if (is_known(image, mapped->path)) {
-            continue;
-        }
         char path[PATH_MAX];
         bool named = program != NULL && is_program(image, mapped->path);
+        if (is_known(image, mapped->path) || (mapped->copied && !named)) {
+            continue;
+        }
         snprintf(path, sizeof path, "%s%s", root == NULL || named ? "" : root, named ? program : mapped->path);
         if (!open_one(image, mapped, path, named, error)) {
             return false;

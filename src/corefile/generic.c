@@ -157,6 +157,9 @@ static uint64_t read_framed(ku__core_reading *reading, uintptr_t object, const k
         int8_t state = (int8_t)ku__image_u8(reading->image, object + (uintptr_t)at->generator_state);
         if (state < at->generator_cleared) {
             tell_frame(reading, object + (uintptr_t)at->generator_frame);
+        } else if (reading->python->minor > KU__MINOR_UNTAGGED) { /* from then on one at its end tells of its code */
+            uintptr_t code = ku__image_word(reading->image, object + (uintptr_t)(at->generator_frame + at->frame_code));
+            tell_word(reading, ku__untagged(reading->python, code));
         }
         return (uint64_t)at->generator_frame;
     }
@@ -273,11 +276,47 @@ static uint64_t read_base(ku__core_reading *reading, uintptr_t object, const ku_
     return type->basic;
 }
 
+/* ---- what lies beside an object ---- */
+
+typedef struct beside {
+    ku__core_reading *reading;
+    ku__beside_kind kind;
+} beside;
+
+static void tell_beside(void *argument, uintptr_t target, uint32_t number) {
+    const beside *work = argument;
+    bool item = work->kind == KU__BESIDE_DEQUE;
+    ku__core_tell(work->reading, &(ku__reference){.target = target,
+                                                  .kind = item ? KU_EDGE_ITEM : KU_EDGE_UNKNOWN,
+                                                  .number = item ? number : work->reading->unknown++,
+                                                  .counted = true});
+}
+
+static void own_beside(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    const beside *work = argument;
+    ku__core_own(work->reading, block, size, kind);
+}
+
+static void read_beside(ku__core_reading *reading, uintptr_t object, const ku__type *type, done *words) {
+    enum { RING = 2 }; /* words: the links of a cache's ring are lent */
+    beside work = {reading, (ku__beside_kind)type->beside};
+    ku__beside to = {&reading->image->memory, tell_beside, own_beside, &work};
+    ku__beside_walk(&to, work.kind, object);
+    for (uint64_t i = 0; work.kind == KU__BESIDE_CACHE && i < RING; i++) {
+        mark(words, KU__HEADER + i * sizeof(uintptr_t));
+    }
+}
+
 /* Where words that nobody named begin: behind what a container's rule read. */
 static uint64_t scan_start(const ku__type *type) {
     bool is_container = type->base == KU__KIND_LIST || type->base == KU__KIND_TUPLE || type->base == KU__KIND_DICT ||
                         type->base == KU__KIND_SET || type->base < KU__KIND_EXACT;
     return is_container && type->base != KU__KIND_OTHER ? type->scan_from : KU__HEADER;
+}
+
+static uint64_t item_bytes(ku__core_reading *reading, uintptr_t object, const ku__type *type) {
+    uint64_t bytes = ku__core_bytes(reading, object, type), fixed = type->front + type->basic;
+    return bytes > fixed && bytes - fixed < UINT32_MAX ? bytes - fixed : 0;
 }
 
 static void scan(ku__core_reading *reading, uintptr_t object, uint64_t from, uint64_t to, const done *words) {
@@ -300,10 +339,13 @@ void ku__core_read_generic(ku__core_reading *reading, uintptr_t object, const ku
         tell_managed(reading, object, type);
     }
     uint64_t end = read_base(reading, object, type, &words);
+    read_beside(reading, object, type, &words);
     tell_members(reading, object, type, &words);
     tell_dict(reading, object, type, &words);
-    if (type->item == 0 || type->base >= KU__KIND_EXACT) { /* else the words are items */
+    if (type->item == 0 || type->base >= KU__KIND_EXACT) {
         scan(reading, object, scan_start(type), end, &words);
+    } else if (type->base == KU__KIND_OTHER) { /* of others the words are items, and were read */
+        scan(reading, object, KU__HEADER, end + item_bytes(reading, object, type), &words);
     }
     if ((type->flags & KU__FLAG_HEAP_TYPE) != 0) {
         ku__core_tell(reading, &(ku__reference){.target = type->address, .kind = KU_EDGE_TYPE, .counted = true});

@@ -41,7 +41,7 @@ static int by_start(const void *left, const void *right) {
 
 /* Sorts pieces, and joins those that follow each other in memory and in the core: an array may lie across two. Of those
  * that overlap, which no system writes, the first keeps what both have. */
-static void settle(ku__image *image) {
+void ku__image_settle(ku__image *image) {
     size_t count = KU__GROWING_COUNT(&image->regions, ku__piece), kept = 0;
     ku__piece *all = KU__GROWING_ITEMS(&image->regions, ku__piece);
     if (count != 0) {
@@ -106,7 +106,7 @@ bool ku__image_add(ku__image *image, uintptr_t start, size_t size, const char *b
             break;
         }
     }
-    settle(image);
+    ku__image_settle(image);
     return true;
 }
 
@@ -166,7 +166,7 @@ static bool read_files(ku__image *image, const char *note, size_t size) {
     for (uint64_t i = 0; i < head[0] && memchr(text, '\0', (size_t)(end - text)) != NULL; i++) {
         uint64_t numbers[3];
         memcpy(numbers, note + sizeof head + i * 24, sizeof numbers);
-        ku__mapped_file file = {numbers[0], numbers[1], numbers[2] * head[1], text};
+        ku__mapped_file file = {numbers[0], numbers[1], numbers[2] * head[1], text, false};
         if (file.start < file.end && !push_mapped(image, file)) { /* all that reads them relies on that order */
             return false;
         }
@@ -247,7 +247,7 @@ static bool read_segments(ku__image *image, Elf *elf, ku_error *error) {
             return no_memory(error);
         }
     }
-    settle(image);
+    ku__image_settle(image);
     return cut ? refuse(error, "the core file is cut: a limit on its size, or a full disk, ended it (ulimit -c)")
                : true;
 }
@@ -264,9 +264,15 @@ static bool is_core(Elf *elf, ku_error *error) {
     return true;
 }
 
-bool ku__image_open_bytes(ku__image *image, const char *bytes, size_t size, ku_error *error) {
-    *image = (ku__image){.memory = {.seek = seek}, .bytes = bytes, .size = size};
+void ku__image_begin(ku__image *image) {
+    *image = (ku__image){.memory = {.seek = seek}};
     elf_version(EV_CURRENT);
+}
+
+bool ku__image_open_bytes(ku__image *image, const char *bytes, size_t size, ku_error *error) {
+    ku__image_begin(image);
+    image->bytes = bytes;
+    image->size = size;
     Elf *elf = elf_memory((char *)(uintptr_t)bytes, size);
     bool opened =
         elf == NULL ? refuse(error, "not a core file") : is_core(elf, error) && read_segments(image, elf, error);
@@ -299,5 +305,6 @@ void ku__image_close(ku__image *image) {
     }
     ku__growing_release(&image->regions);
     ku__growing_release(&image->mapped);
+    ku__growing_release(&image->texts);
     *image = (ku__image){0};
 }

@@ -29,6 +29,7 @@ typedef struct ku__mapped_file {
     uintptr_t start, end;
     uint64_t offset;  /* in the file */
     const char *path; /* in the core */
+    bool copied;      /* what was mapped is in the core, and the file is not to be had */
 } ku__mapped_file;
 
 enum { KU__IMAGE_PROGRAM = 81 }; /* bytes of pr_psargs, and a zero */
@@ -41,6 +42,7 @@ typedef struct ku__image {
     ku__growing regions;             /* ku__piece, in order of address, apart */
     ku__growing mapped;              /* ku__mapped_file, in the order of the note */
     ku__growing opened;              /* files behind the core; see files.c */
+    ku__growing texts;               /* names of files, of a living process */
     uint64_t dumped;                 /* bytes of memory in the core */
     uintptr_t entry;                 /* where the program began; 0 unknown */
     uint32_t process;                /* its id */
@@ -52,6 +54,11 @@ bool ku__image_open(ku__image *image, const char *path, ku_error *error);
 /* The same of bytes in memory, aligned to 8, which stay as they are until the image is closed. */
 bool ku__image_open_bytes(ku__image *image, const char *bytes, size_t size, ku_error *error);
 void ku__image_close(ku__image *image);
+
+/* For who fills an image with something else than a core (living.h): begins an empty one; puts in order what it pushed
+ * to `regions`. */
+void ku__image_begin(ku__image *image);
+void ku__image_settle(ku__image *image);
 
 /* Adds what a file has for addresses from `start` on that no piece holds yet. False when memory is refused. */
 bool ku__image_add(ku__image *image, uintptr_t start, size_t size, const char *bytes);

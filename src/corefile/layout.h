@@ -26,11 +26,14 @@
     X(interpreter_gc, 648, 112, 7400, 7408, 7400)                                                                      \
     X(interpreter_generations, 672, 136, 7424, 7432, 7408) /* the head of the first list of the collector's */         \
     X(interpreter_frozen, 752, 216, 7504, 7504, 7480)      /* that of what gc.freeze() put away */                     \
+    X(interpreter_collecting, 848, 312, 7600, 7600, 7512)  /* an int: a collection is going on */                      \
     X(generation_bytes, 24, 24, 24, 24, 24)                /* from one list to the next */                             \
-    X(interpreter_statics, KU__ABSENT, 373704, 182968, 180240, 180264) /* the states of builtin static types */        \
-    X(statics_count, KU__ABSENT, 200, 200, 200, 203)                   /* how many there can be */                     \
-    X(static_bytes, KU__ABSENT, 40, 48, 48, 48)                        /* of one */                                    \
-    X(static_type, KU__ABSENT, 0, 0, 0, 0)                             /* in one */                                    \
+    X(interpreter_statics, KU__ABSENT, 373704, 182968, 180240, 180264)        /* the states of builtin static types */ \
+    X(interpreter_extensions, KU__ABSENT, KU__ABSENT, 192584, 189856, 190024) /* of those that modules of C have */    \
+    X(extensions_count, KU__ABSENT, KU__ABSENT, 10, 10, 10)                                                            \
+    X(statics_count, KU__ABSENT, 200, 200, 200, 203) /* how many there can be */                                       \
+    X(static_bytes, KU__ABSENT, 40, 48, 48, 48)      /* of one */                                                      \
+    X(static_type, KU__ABSENT, 0, 0, 0, 0)           /* in one */                                                      \
     X(static_subclasses, KU__ABSENT, 24, 32, 32, 32)                                                                   \
     X(thread_next, 8, 8, 8, 8, 8)                                                                                      \
     X(thread_frame, 56, 56, 72, 72, 72) /* its innermost frame, or what that is behind (frame_behind) */               \
@@ -93,6 +96,7 @@
     X(text_utf8, 56, 48, 48, 48, 48)                                                                                   \
     X(text_bytes, 80, 64, 64, 64, 64) /* of a str that has its text elsewhere */                                       \
     X(text_data, 72, 56, 56, 56, 56)                                                                                   \
+    X(tuple_items, 24, 24, 24, 32, 32)                                                                                 \
     X(long_size, 16, 16, 16, 16, 16)                                                                                   \
     X(long_shift, 0, 3, 3, 3, 3) /* of that: the number of digits stands above */                                      \
     X(long_digits, 24, 24, 24, 24, 24)                                                                                 \

@@ -3,8 +3,10 @@
  */
 #include "corefile/anchor.h"
 #include "corefile/files.h"
+#include "corefile/living.h"
 #include "corefile/making.h"
 #include "corefile/native.h"
+#include "os/clock.h"
 #include "os/failure.h"
 
 #include <stdio.h>
@@ -70,7 +72,13 @@ static const char *describe_missing(const ku__image *image, char *text, size_t r
 static ku_graph *finish(ku__core_making *core, ku_error *error) {
     char text[256];
     const char *note = describe_missing(&core->image, text, sizeof text);
-    const ku_graph_info info = {.process = core->image.process, .reason = KU_GRAPH_IMPORTED};
+    ku_graph_info info = {.process = core->image.process, .reason = KU_GRAPH_IMPORTED};
+    if (core->began != 0) {
+        info.reason = KU_GRAPH_REQUESTED;
+        info.taken = ku__clock_calendar();
+        info.stopped = core->stopped;
+        info.lasted = ku__clock_monotonic() - core->began;
+    }
     if (core->reading.told >= core->reading.most) {
         ku__maker_fail(&core->making.maker, KU_CORRUPT,
                        "the core has more references than room for them: it is damaged");
@@ -133,20 +141,53 @@ static void release(ku__core_making *core) {
     ku__image_close(&core->image);
 }
 
+static bool open_image(ku__core_making *core, const ku__core_order *order, uintptr_t busy, ku_error *error) {
+    if (order->process != 0) {
+        ku__living_order living = {order->process, order->folder, busy};
+        return ku__living_open(&core->image, &living, &core->stopped, error);
+    }
+    return order->path != NULL ? ku__image_open(&core->image, order->path, error)
+                               : ku__image_open_bytes(&core->image, order->bytes, order->size, error);
+}
+
+/* What a collection works on is in none of the collector's lists meanwhile: a process that goes on is copied once more,
+ * at a moment at which it has none. 0: there is no need. */
+static uintptr_t collecting_in(ku__core_making *core, const ku__core_order *order) {
+    uintptr_t word = core->python.interpreter + (uintptr_t)core->python.layout.interpreter_collecting;
+    return order->process != 0 && ku__image_u32(&core->image, word) != 0 ? word : 0;
+}
+
+/* Opens the image and finds the interpreter in it; `*found`: there is one. False: the image could not be opened. */
+static bool find(ku__core_making *core, const ku__core_order *order, bool *found, ku_error *error) {
+    uintptr_t busy = 0;
+    for (;;) {
+        bool none;
+        if (!open_image(core, order, busy, error)) {
+            return false;
+        }
+        if (!ku__files_open(&core->image, order->program, order->root, error)) {
+            ku__image_close(&core->image);
+            return false;
+        }
+        *found = ku__python_find(&core->python, &core->image, &none, error);
+        uintptr_t collecting = *found && busy == 0 ? collecting_in(core, order) : 0;
+        if (collecting == 0) {
+            return true;
+        }
+        busy = collecting;
+        ku__image_close(&core->image);
+    }
+}
+
 ku_graph *ku__core_graph(const ku__core_order *order, ku__core_outcome *outcome, ku_error *error) {
-    ku__core_making core = {.making = {.rules = NULL}};
+    ku__core_making core = {.making = {.rules = NULL}, .began = order->process != 0 ? ku__clock_monotonic() : 0};
+    bool found;
     *outcome = (ku__core_outcome){.hosted = false};
-    bool opened = order->path != NULL ? ku__image_open(&core.image, order->path, error)
-                                      : ku__image_open_bytes(&core.image, order->bytes, order->size, error);
-    if (!opened) {
+    if (!find(&core, order, &found, error)) {
         return NULL;
     }
-    ku_graph *graph = NULL;
-    bool none = false;
-    if (ku__files_open(&core.image, order->program, order->root, error)) {
-        graph = ku__python_find(&core.python, &core.image, &none, error) ? read_python(&core, outcome, error)
-                                                                         : read_native(&core, outcome, error);
-    }
+    ku_graph *graph = found ? read_python(&core, outcome, error) : read_native(&core, outcome, error);
+    outcome->stopped = core.stopped;
     const char *first;
     outcome->missing = ku__files_missing(&core.image, &first);
     snprintf(outcome->first_missing, sizeof outcome->first_missing, "%s", first == NULL ? "" : first);

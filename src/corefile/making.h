@@ -11,6 +11,7 @@ typedef struct ku__core_making {
     ku__python python;
     ku__core_types types;
     ku__core_reading reading;
+    double began, stopped; /* of a process that goes on: when (monotonic), and how long it stood still */
 } ku__core_making;
 
 static inline ku__core_making *ku__core_of(ku__making *making) {

@@ -50,6 +50,7 @@ static bool take_told(ku__python *python, ku__image *image) {
     }
     python->layout.interpreter_generations += python->layout.interpreter_gc - before;
     python->layout.interpreter_frozen += python->layout.interpreter_gc - before;
+    python->layout.interpreter_collecting += python->layout.interpreter_gc - before;
     return words != NULL;
 }
 
@@ -307,7 +308,7 @@ ku__frame_view ku__frame_at(const ku__python *python, ku__image *image, uintptr_
     size_t end = stack_end(python, image, frame), most = (size_t)locals + (size_t)stack;
     end = end > (size_t)locals ? end : (size_t)locals;
     view.local_count = (size_t)locals;
-    view.names = ku__image_words(image, names + KU__AT_ITEMS, view.local_count);
+    view.names = ku__image_words(image, names + (uintptr_t)at->tuple_items, view.local_count);
     view.name_count = view.names == NULL ? 0 : view.local_count;
     view.count = end < most ? end : most;
     view.items = ku__image_words(image, frame + (uintptr_t)at->frame_items, view.count);

@@ -17,7 +17,6 @@
 enum {
     KU__AT_TYPE = 8,         /* ob_type */
     KU__AT_SIZE = 16,        /* ob_size of a PyVarObject */
-    KU__AT_ITEMS = 24,       /* of a tuple; the array of a list, then what it has room for */
     KU__HEADER = 16,         /* PyObject */
     KU__VAR_HEADER = 24,     /* PyVarObject */
     KU__GC_HEAD = 16,        /* in front of what the collector tracks */

@@ -48,7 +48,8 @@ void ku__core_read_list(ku__core_reading *reading, uintptr_t object) {
 }
 
 void ku__core_read_tuple(ku__core_reading *reading, uintptr_t object) {
-    tell_items(reading, object + KU__AT_ITEMS, ku__image_word(reading->image, object + KU__AT_SIZE));
+    tell_items(reading, object + (uintptr_t)reading->python->layout.tuple_items,
+               ku__image_word(reading->image, object + KU__AT_SIZE));
 }
 
 void ku__core_read_set(ku__core_reading *reading, uintptr_t object) {

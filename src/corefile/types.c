@@ -19,6 +19,7 @@ static const struct {
     {"tuple", KU__KIND_TUPLE},
     {"list", KU__KIND_LIST},
     {"dict", KU__KIND_DICT},
+    {"frozendict", KU__KIND_DICT}, /* from 3.15 on; its hash stands behind the dict */
     {"set", KU__KIND_SET},
     {"frozenset", KU__KIND_SET},
     {"code", KU__KIND_CODE},
@@ -74,6 +75,7 @@ static const struct {
     {"dict_itemiterator", KU__KIND_PLAIN},
     {"types.GenericAlias", KU__KIND_PLAIN},
     {"types.UnionType", KU__KIND_PLAIN},
+    {"typing.Union", KU__KIND_PLAIN}, /* the same from 3.14 on */
     {"types.SimpleNamespace", KU__KIND_PLAIN},
     {"functools.partial", KU__KIND_PLAIN},
 };
@@ -131,14 +133,14 @@ static void add_subclasses(const collecting *work, uintptr_t subclasses) {
     }
 }
 
-/* Builtin static types, as an interpreter keeps what it has of them itself. */
-static void add_statics(const collecting *work) {
+/* Static types, builtin ones and those of modules, as an interpreter keeps what it has of them itself. */
+static void add_statics(const collecting *work, int32_t place, int32_t count) {
     const ku__layout *at = &work->python->layout;
-    if (at->interpreter_statics == KU__ABSENT) {
+    if (place == KU__ABSENT) {
         return;
     }
-    uintptr_t first = work->python->interpreter + (uintptr_t)at->interpreter_statics;
-    for (int32_t i = 0; i < at->statics_count; i++) {
+    uintptr_t first = work->python->interpreter + (uintptr_t)place;
+    for (int32_t i = 0; i < count; i++) {
         uintptr_t state = first + (uintptr_t)(i * at->static_bytes);
         uintptr_t type = ku__image_word(work->image, state + (uintptr_t)at->static_type);
         if (type != 0) {
@@ -151,7 +153,8 @@ static void add_statics(const collecting *work) {
 static void collect(const collecting *work) {
     add(work, work->python->object_type);
     add(work, work->python->type_type);
-    add_statics(work);
+    add_statics(work, work->python->layout.interpreter_statics, work->python->layout.statics_count);
+    add_statics(work, work->python->layout.interpreter_extensions, work->python->layout.extensions_count);
     for (uint32_t i = 0; i < ku__core_type_count(work->types); i++) {
         uintptr_t type = ku__core_type_at(work->types, i)->address;
         add(work, ku__image_word(work->image, type + KU__AT_TYPE));
@@ -198,6 +201,13 @@ static ku__kind own_kind(const collecting *work, const ku__type *type) {
     return name == NULL ? KU__KIND_OTHER : kind_of_name(name, size);
 }
 
+static ku__beside_kind own_beside(const collecting *work, const ku__type *type) {
+    size_t size;
+    const char *name =
+        ku__image_text(work->image, ku__image_word(work->image, type->address + KU__TYPE_NAME), 64, &size);
+    return name == NULL || is_statement(work, type) ? KU__BESIDE_NOTHING : ku__beside_kind_of(name, size);
+}
+
 static void add_members_of(const collecting *work, ku__type *type, const ku__type *from) {
     enum { BYTES = 40, OBJECT = 6, OBJECT_OR_NONE = 16 }; /* T_OBJECT, T_OBJECT_EX of structmember.h */
     uintptr_t at = ku__image_word(work->image, from->address + KU__TYPE_MEMBERS);
@@ -225,6 +235,7 @@ static void add_members_of(const collecting *work, ku__type *type, const ku__typ
 static void look_up(const collecting *work, ku__type *type) {
     const ku__type *at = type;
     type->base = KU__KIND_OTHER;
+    type->beside = KU__BESIDE_NOTHING;
     type->is_sure = true;
     type->first_member = (uint32_t)KU__GROWING_COUNT(&work->types->members, ku__member);
     uint64_t known_basic = KU__HEADER;
@@ -236,7 +247,10 @@ static void look_up(const collecting *work, ku__type *type) {
             known_basic =
                 kind == KU__KIND_PLAIN ? KU__HEADER : ku__image_word(work->image, at->address + KU__TYPE_BASIC);
         }
-        bool is_known = kind != KU__KIND_OTHER || is_statement(work, at) || (at->flags & KU__FLAG_EXCEPTION) != 0;
+        ku__beside_kind beside = own_beside(work, at);
+        type->beside = type->beside == KU__BESIDE_NOTHING ? (uint8_t)beside : type->beside;
+        bool is_known = kind != KU__KIND_OTHER || beside != KU__BESIDE_NOTHING || is_statement(work, at) ||
+                        (at->flags & KU__FLAG_EXCEPTION) != 0;
         type->is_sure = type->is_sure && (is_known || type->base != KU__KIND_OTHER);
         uint32_t base = ku__core_type_find(work->types, ku__image_word(work->image, at->address + KU__TYPE_BASE));
         if (base == KU__NO_TYPE) {

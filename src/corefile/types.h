@@ -14,6 +14,7 @@
 #define KU__COREFILE_TYPES_H
 
 #include "corefile/python.h"
+#include "inspect/python_beside.h"
 #include "inspect/python_types.h"
 
 typedef enum ku__kind {
@@ -56,6 +57,7 @@ typedef struct ku__type {
     int32_t dict_at, weak_at; /* where its objects have a dict, and weak references; 0: nowhere */
     uintptr_t keys;           /* table of keys that instances share; 0: none */
     uint8_t kind, base;       /* ku__kind */
+    uint8_t beside;           /* ku__beside_kind: of itself or the nearest base that has one */
     bool is_sure;             /* all that its objects refer to is found by what is known of it */
     uint32_t scan_from;
     uint32_t first_member, members;

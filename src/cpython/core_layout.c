@@ -25,6 +25,7 @@ static void interpreter_here(ku__layout *here) {
     here->interpreter_generations =
         (int32_t)_Py_SIZE_ROUND_UP(offsetof(PyInterpreterState, gc.generations), sizeof(uintptr_t));
     here->interpreter_frozen = AT(PyInterpreterState, gc.permanent_generation);
+    here->interpreter_collecting = AT(PyInterpreterState, gc.collecting);
     here->generation_bytes = sizeof(struct gc_generation);
 #if PY_VERSION_HEX >= 0x030C0000
     here->interpreter_modules = AT(PyInterpreterState, imports.modules);
@@ -34,6 +35,8 @@ static void interpreter_here(ku__layout *here) {
 #if PY_VERSION_HEX >= 0x030D0000
     here->interpreter_statics = AT(PyInterpreterState, types.builtins.initialized);
     here->statics_count = _Py_MAX_MANAGED_STATIC_BUILTIN_TYPES;
+    here->interpreter_extensions = AT(PyInterpreterState, types.for_extensions.initialized);
+    here->extensions_count = _Py_MAX_MANAGED_STATIC_EXT_TYPES;
     here->static_bytes = sizeof(managed_static_type_state);
     here->static_type = AT(managed_static_type_state, type);
     here->static_subclasses = AT(managed_static_type_state, tp_subclasses);
@@ -133,6 +136,7 @@ static void dicts_here(ku__layout *here) {
     here->values_embedded = AT(PyDictValues, embedded);
     here->values_valid = AT(PyDictValues, valid);
 #endif
+    here->tuple_items = AT(PyTupleObject, ob_item);
     here->set_mask = AT(PySetObject, mask);
     here->set_table = AT(PySetObject, table);
     here->set_small = AT(PySetObject, smalltable);

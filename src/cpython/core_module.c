@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <kucha/heap_file.h>
+#include <limits.h>
+#include <stdio.h>
 
 /* A core's own texts, names of files among them, need not be UTF-8. */
 static PyObject *text_of(const char *bytes) {
@@ -19,8 +21,8 @@ static PyObject *text_of(const char *bytes) {
 
 /* Raises what fits: OSError with errno and the path, MemoryError, ValueError with the sentence. Returns NULL. */
 static PyObject *raise(const ku_error *error, PyObject *path) {
-    if (error->code == KU_IO) {
-        errno = error->os_error;
+    if (error->code == KU_IO || error->code == KU_GONE || error->code == KU_DENIED) {
+        errno = error->code == KU_GONE ? ESRCH : error->os_error;
         return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
     }
     PyObject *sentence = text_of(error->message);
@@ -53,10 +55,10 @@ static bool serve(request *what, ku_error *error) {
 }
 
 static PyObject *answer_of(const request *what) {
-    return Py_BuildValue("{s:I,s:I,s:N,s:O,s:n,s:N}", "nodes", (unsigned)what->nodes, "edges", (unsigned)what->edges,
-                         "runtime", text_of(what->outcome.runtime), "hosted", what->outcome.hosted ? Py_True : Py_False,
-                         "missing", (Py_ssize_t)what->outcome.missing, "first_missing",
-                         text_of(what->outcome.first_missing));
+    return Py_BuildValue("{s:I,s:I,s:N,s:O,s:n,s:N,s:d}", "nodes", (unsigned)what->nodes, "edges",
+                         (unsigned)what->edges, "runtime", text_of(what->outcome.runtime), "hosted",
+                         what->outcome.hosted ? Py_True : Py_False, "missing", (Py_ssize_t)what->outcome.missing,
+                         "first_missing", text_of(what->outcome.first_missing), "stopped", what->outcome.stopped);
 }
 
 static PyObject *run(request *what, PyObject *paths[4]) {
@@ -100,12 +102,55 @@ PyDoc_STRVAR(write_doc,
              "the core's own name for it is wrong here; `root` is put before the names of its libraries. Raises\n"
              "ValueError with one sentence for what is no core, or one that cannot be read.");
 
+static PyObject *serve_process(request *what, PyObject *number, PyObject *paths[2]) {
+    char program[32], root[32];
+    ku_error error = {0};
+    bool served;
+    snprintf(program, sizeof program, "/proc/%u/exe", (unsigned)what->order.process);
+    snprintf(root, sizeof root, "/proc/%u/root", (unsigned)what->order.process);
+    what->order.program = program;
+    what->order.root = root;
+    what->out = PyBytes_AS_STRING(paths[0]);
+    what->order.folder = PyBytes_AS_STRING(paths[1]);
+    Py_BEGIN_ALLOW_THREADS;
+    served = serve(what, &error);
+    Py_END_ALLOW_THREADS;
+    return served ? answer_of(what) : raise(&error, what->read ? paths[0] : number);
+}
+
+static PyObject *copy_call(PyObject *module, PyObject *arguments) {
+    PyObject *paths[2] = {NULL}, *answer = NULL, *number = NULL;
+    request what = {.read = false};
+    (void)module;
+    if (PyArg_ParseTuple(arguments, "IO&O&:copy", &what.order.process, PyUnicode_FSConverter, &paths[0],
+                         PyUnicode_FSConverter, &paths[1])) {
+        number = PyLong_FromUnsignedLong(what.order.process);
+    }
+    if (number != NULL && (what.order.process == 0 || what.order.process > INT_MAX)) {
+        PyErr_SetString(PyExc_ValueError, "there is no process of this number");
+    } else if (number != NULL) {
+        answer = serve_process(&what, number, paths);
+    }
+    Py_XDECREF(number);
+    Py_XDECREF(paths[0]);
+    Py_XDECREF(paths[1]);
+    return answer;
+}
+
+PyDoc_STRVAR(
+    copy_doc,
+    "copy(process, out, folder) -> dict\n\n"
+    "Writes the heap file `out` of a process that goes on: it is stopped (ptrace) while its memory is copied,\n"
+    "into a file without a name in `folder` where that is too large for memory. As write(), and `stopped`,\n"
+    "the seconds that it stood still. Raises ProcessLookupError and PermissionError, too.");
+
 PyDoc_STRVAR(layout_doc,
              "layout_differences() -> list[(name, here, table)]\n\n"
              "Where this interpreter's own headers and the table that cores of its version are read by differ.");
 
 static PyMethodDef methods[] = {
     {"write", (PyCFunction)(void (*)(void))write_call, METH_VARARGS | METH_KEYWORDS, write_doc},
+    {"copy", copy_call, METH_VARARGS, copy_doc},
     {"layout_differences", ku__core_layout_call, METH_NOARGS, layout_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -83,7 +83,7 @@ ku_graph *ku__graph_make(ku__graph_order *order, ku_error *error) {
                                     .heaps = {{(uintptr_t)order->objects, false}, {(uintptr_t)order->buffers, true}},
                                     .heap_count = 2,
                                     .threads = order->threads},
-                         .reading = {.running = order->running, .banned = order->banned},
+                         .reading = {.types = &order->types, .running = order->running, .banned = order->banned},
                          .order = order};
     for (size_t i = 0; i < KU__HELD; i++) {
         hosted.making.held[i].name = order->held[i].name;

@@ -209,11 +209,23 @@ static reader *exact_reader(const PyTypeObject *type) {
         const PyTypeObject *type;
         reader *read;
     } known[] = {
-        {&PyUnicode_Type, read_text},        {&PyLong_Type, read_nothing}, {&PyTuple_Type, read_tuple},
-        {&PyDict_Type, read_dict},           {&PyList_Type, read_list},    {&PyFloat_Type, read_nothing},
-        {&PyBytes_Type, read_nothing},       {&PySet_Type, read_set},      {&PyFrozenSet_Type, read_set},
-        {&PyCode_Type, read_code},           {&PyBool_Type, read_nothing}, {&PyComplex_Type, read_nothing},
-        {&PyByteArray_Type, read_bytearray}, {&PyRange_Type, read_range},
+        {&PyUnicode_Type, read_text},
+        {&PyLong_Type, read_nothing},
+        {&PyTuple_Type, read_tuple},
+        {&PyDict_Type, read_dict},
+        {&PyList_Type, read_list},
+        {&PyFloat_Type, read_nothing},
+        {&PyBytes_Type, read_nothing},
+        {&PySet_Type, read_set},
+        {&PyFrozenSet_Type, read_set},
+        {&PyCode_Type, read_code},
+        {&PyBool_Type, read_nothing},
+        {&PyComplex_Type, read_nothing},
+        {&PyByteArray_Type, read_bytearray},
+        {&PyRange_Type, read_range},
+#if PY_VERSION_HEX >= 0x030F0000
+        {&PyFrozenDict_Type, read_dict},
+#endif
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (known[i].type == type) {
@@ -365,19 +377,57 @@ static void expect_items(ku__reading *reading, PyObject *object) {
 static void expect_entries(ku__reading *reading, PyObject *object) {
     const PyDictObject *dict = (const PyDictObject *)(const void *)object;
     bool named = dict->ma_values == NULL && keys_are_names(dict->ma_keys);
+    uint32_t number = 0;
     for (Py_ssize_t i = 0; dict->ma_values == NULL && i < dict->ma_keys->dk_nentries; i++) {
         PyObject *value, *key = ku__fact_key(dict->ma_keys, (size_t)i, &value);
         expect(reading, (ku__reference){.target = (uintptr_t)value,
                                         .kind = KU_EDGE_VALUE,
-                                        .number = named ? 0 : (uint32_t)i,
+                                        .number = named ? 0 : number,
                                         .string = named ? (uintptr_t)key : 0});
+        number += value != NULL;
     }
+}
+
+/* ---- what lies beside an object ---- */
+
+static void expect_beside(void *argument, uintptr_t target, uint32_t number) {
+    expect(argument, (ku__reference){.target = target, .kind = KU_EDGE_ITEM, .number = number});
+}
+
+static void pass_reference(void *argument, uintptr_t target, uint32_t number) {
+    (void)argument;
+    (void)target;
+    (void)number;
+}
+
+static void own_block(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    own(argument, (const void *)block, size, kind);
+}
+
+static void pass_block(void *argument, uintptr_t block, size_t size, ku__buffer_kind kind) {
+    (void)argument;
+    (void)block;
+    (void)size;
+    (void)kind;
+}
+
+static ku__beside_kind beside_of(const ku__reading *reading) {
+    return (ku__beside_kind)ku__type_table_at(reading->types, *reading->running)->beside;
+}
+
+static void read_beside(ku__reading *reading, const PyObject *object, bool items) {
+    ku__memory own_memory = {.seek = NULL};
+    ku__beside to = {&own_memory, items ? expect_beside : pass_reference, items ? pass_block : own_block, reading};
+    ku__beside_walk(&to, beside_of(reading), (uintptr_t)object);
 }
 
 static void expect_all(ku__reading *reading, PyObject *object) {
     reading->expected.used = 0;
     reading->cursor = 0;
     expect_items(reading, object);
+    if (beside_of(reading) == KU__BESIDE_DEQUE) {
+        read_beside(reading, object, true);
+    }
     if (PyDict_Check(object)) {
         expect_entries(reading, object);
     }
@@ -419,7 +469,7 @@ static ku__reference *find_expected(ku__reading *reading, uintptr_t target) {
             return &all[i];
         }
     }
-    return NULL;
+    return count != 0 && all[count - 1].target == target ? &all[count - 1] : NULL; /* the type, told of first by some */
 }
 
 static int hear(PyObject *target, void *argument) {
@@ -476,6 +526,9 @@ static void own_beside(ku__reading *reading, PyObject *object) {
         const PyDictKeysObject *table = ((const PyDictObject *)(const void *)object)->ma_keys;
         own(reading, table, ku__fact_keys_size(table), KU__BUFFER_KEYS);
     }
+    if (beside_of(reading) != KU__BESIDE_NOTHING) {
+        read_beside(reading, object, false);
+    }
 }
 
 /* dict_traverse() leaves out keys that are strings: a subclass's are told here. */
@@ -485,10 +538,11 @@ static void add_keys(ku__reading *reading, PyObject *object) {
     if (dict->ma_values != NULL || keys->dk_kind == DICT_KEYS_GENERAL) {
         return;
     }
+    uint32_t number = 0;
     for (Py_ssize_t i = 0; i < keys->dk_nentries; i++) {
         PyObject *value, *key = ku__fact_key(keys, (size_t)i, &value);
         if (value != NULL) {
-            tell(reading, key, KU_EDGE_KEY, (uint32_t)i);
+            tell(reading, key, KU_EDGE_KEY, number++);
         }
     }
 }

@@ -14,10 +14,12 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "inspect/python_beside.h"
 #include "inspect/python_make.h"
 
 typedef struct ku__reading {
     ku__telling telling;
+    const ku__type_table *types;
     volatile uint32_t *running;
     const uint8_t *banned; /* by number of type: not to be asked */
     ku__growing expected;  /* ku__reference: where references of the object at hand are known to lie */

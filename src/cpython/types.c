@@ -1,6 +1,10 @@
 /* types.c: see types.h. */
 #include "cpython/types.h"
 
+#include "inspect/python_beside.h"
+
+#include <string.h>
+
 /* Bits of Py_TPFLAGS that put two words in front of an object, beside those of the collector. */
 #if PY_VERSION_HEX >= 0x030C0000
 #define IN_FRONT (Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF)
@@ -14,8 +18,23 @@ uint32_t ku__front_of(PyTypeObject *type) {
     return front + ((flags & IN_FRONT) != 0 ? KU__FRONT_PART : 0);
 }
 
+/* A class statement may give any name; types that C code made are static, or cannot be changed. */
+static ku__beside_kind beside_of(const PyTypeObject *type) {
+    ku__beside_kind kind = KU__BESIDE_NOTHING;
+    for (; type != NULL && kind == KU__BESIDE_NOTHING; type = type->tp_base) {
+        bool of_c = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) != 0;
+        kind = of_c ? ku__beside_kind_of(type->tp_name, strlen(type->tp_name)) : KU__BESIDE_NOTHING;
+    }
+    return kind;
+}
+
 static bool add(ku__type_table *types, PyTypeObject *type) {
-    return ku__type_table_add(types, (uintptr_t)type, ku__front_of(type));
+    if (!ku__type_table_add(types, (uintptr_t)type, ku__front_of(type))) {
+        return false;
+    }
+    uint32_t number = ku__type_table_find(types, (uintptr_t)type);
+    KU__GROWING_ITEMS(&types->entries, ku__type_entry)[number].beside = (uint8_t)beside_of(type);
+    return true;
 }
 
 /* type.__subclasses__(type), whatever its metaclass defines. */

@@ -19,5 +19,6 @@ const char *const ku__system_names[KU__SYSTEM_TYPES] = {
     [KU__SYSTEM_BUFFERS + KU__BUFFER_SET] = "<table of set>",
     [KU__SYSTEM_BUFFERS + KU__BUFFER_TEXT] = "<text of str>",
     [KU__SYSTEM_BUFFERS + KU__BUFFER_BYTES] = "<bytes of bytearray>",
+    [KU__SYSTEM_BUFFERS + KU__BUFFER_BLOCK] = "<items of deque>",
     [KU__SYSTEM_BLOCK] = "<block>",
 };

@@ -26,6 +26,7 @@ typedef enum ku__buffer_kind {
     KU__BUFFER_SET,
     KU__BUFFER_TEXT,  /* of a str */
     KU__BUFFER_BYTES, /* of a bytearray */
+    KU__BUFFER_BLOCK, /* of a deque's items */
     KU__BUFFER_KINDS,
 } ku__buffer_kind;
 

@@ -29,6 +29,7 @@ enum { KU__FRONT_PART = 16, KU__FRONT_MOST = 32 };
 typedef struct ku__type_entry {
     uintptr_t address;
     uint32_t front; /* bytes in front of its objects */
+    uint8_t beside; /* ku__beside_kind; whoever collects types of a living interpreter sets it */
 } ku__type_entry;
 
 typedef struct ku__type_table {

@@ -18,6 +18,7 @@ PAGE = 4096
 PT_LOAD, PT_NOTE = 1, 4
 NT_PRPSINFO, NT_AUXV, NT_FILE = 3, 6, 0x46494C45
 MACHINES = {"x86_64": 62, "aarch64": 183}
+LOOKS_MOST = 20
 LEFT_OUT = ("[vvar", "[vsyscall", "[vdso")
 
 
@@ -51,21 +52,28 @@ def _mappings() -> list[tuple[int, int, str, int, str, bool]]:
     return found
 
 
-def _behind_guards(mappings: list[tuple[int, int, str, int, str, bool]]) -> list[tuple[int, int, str, int, str, bool]]:
-    """Without the pages at the beginning of a thread's stack that nobody may touch, though they look like any others.
+def _without_guards(
+    mappings: list[tuple[int, int, str, int, str, bool]],
+) -> list[tuple[int, int, str, int, str, bool]]:
+    """Without the pages beside threads' stacks that nobody may touch, though they look like any others.
 
-    New C libraries make them so (madvise(2), MADV_GUARD_INSTALL); a core of the kernel's has nothing there, either.
+    New C libraries make them so (madvise(2), MADV_GUARD_INSTALL), anywhere in a mapping, because stacks may lie beside
+    each other in one; a core of the kernel's has nothing there, either.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     reader, writer = os.pipe()
     found = []
     for start, end, permissions, offset, name, written in mappings:
+        if permissions[0] != "r" or name:
+            found.append((start, end, permissions, offset, name, written))
+            continue
         first = start
-        while permissions[0] == "r" and not name and first < end:
-            if libc.write(writer, ctypes.c_void_p(first), 1) == 1:
+        for at in range(start, end, PAGE):
+            if libc.write(writer, ctypes.c_void_p(at), 1) == 1:
                 os.read(reader, 1)
-                break
-            first += PAGE
+                continue
+            found.append((first, at, permissions, offset, name, written))
+            first = at + PAGE
         found.append((first, end, permissions, offset, name, written))
     os.close(reader)
     os.close(writer)
@@ -101,7 +109,19 @@ class CoreFile:
     """Everything but the memory, prepared, so that write() itself changes as little as can be."""
 
     def __init__(self, path: str) -> None:
-        mappings = _behind_guards(_mappings())
+        # Preparing asks for memory and frees it, so it is done again until no mapping comes or goes by it any more.
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        mappings = _without_guards(_mappings())
+        for _ in range(LOOKS_MOST):
+            self._prepare(mappings)
+            before, mappings = mappings, _without_guards(_mappings())
+            if before == mappings:
+                break
+        os.write(self._file, self._head)
+        self._writev = ctypes.CDLL(None, use_errno=True).writev
+        self._writev.restype = ctypes.c_ssize_t
+
+    def _prepare(self, mappings: list[tuple[int, int, str, int, str, bool]]) -> None:
         segments = _segments(mappings)
         notes = _note(NT_PRPSINFO, _process_note())
         notes += _note(NT_AUXV, _read("auxv"))
@@ -122,10 +142,6 @@ class CoreFile:
         self._head = head + notes + b"\0" * padding
         kept = [(start, in_core) for start, _, in_core in segments if in_core]
         self._vectors = (_Iovec * len(kept))(*kept)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.write(self._file, self._head)
-        self._writev = ctypes.CDLL(None, use_errno=True).writev
-        self._writev.restype = ctypes.c_ssize_t
         self._count = len(kept)
 
     def write(self) -> None:

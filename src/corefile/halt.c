@@ -1,0 +1,177 @@
+/* halt.c: see halt.h. */
+#include "corefile/halt.h"
+
+#include "os/clock.h"
+#include "os/failure.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* A thread that reads from a disk, or waits in vfork(2), cannot be stopped before that is over; most are in 1 ms. */
+#define STOP_SECONDS 10.0
+
+enum { LOOK_NANOSECONDS = 100 * 1000 };
+
+typedef struct thread {
+    pid_t id;
+    int signal; /* that it was given just then; 0: none */
+    bool stopped;
+} thread;
+
+static thread *threads_of(const ku__halted *halted, size_t *count) {
+    *count = KU__GROWING_COUNT(&halted->threads, thread);
+    return KU__GROWING_ITEMS(&halted->threads, thread);
+}
+
+static bool refuse(ku_error *error, ku_code code, int os_error, const char *sentence) {
+    ku__error_format(error, code, os_error, "%s", sentence);
+    return false;
+}
+
+static bool is_known(const ku__halted *halted, pid_t id) {
+    size_t count;
+    const thread *all = threads_of(halted, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The letter of /proc/PID/task/ID/stat behind the name, which may hold anything; 0: there is no such thread. */
+static char state_of(pid_t process, pid_t id) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/stat", (long)process, (long)id);
+    FILE *file = fopen(path, "re");
+    size_t size = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
+    if (file != NULL) {
+        fclose(file);
+    }
+    text[size] = '\0';
+    const char *end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' ? end[2] : '\0';
+}
+
+static bool has_ended(pid_t process, pid_t id) {
+    char state = state_of(process, id);
+    return state == '\0' || state == 'Z' || state == 'X';
+}
+
+/* One that has just ended is no failure. */
+static bool seize(ku__halted *halted, pid_t process, pid_t id, ku_error *error) {
+    if (ptrace(PTRACE_SEIZE, id, NULL, NULL) != 0) {
+        int why = errno;
+        return why == ESRCH || has_ended(process, id) || refuse(error, KU_DENIED, why, "the process may not be read");
+    }
+    thread *room = ku__growing_push(&halted->threads, sizeof *room);
+    if (room == NULL) {
+        ptrace(PTRACE_DETACH, id, NULL, NULL);
+        return refuse(error, KU_NO_MEMORY, 0, "no memory to read a process with");
+    }
+    *room = (thread){.id = id};
+    ptrace(PTRACE_INTERRUPT, id, NULL, NULL);
+    return true;
+}
+
+static bool seize_new(ku__halted *halted, pid_t process, bool *found, ku_error *error) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)process);
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return refuse(error, errno == ENOENT ? KU_GONE : KU_IO, errno, "there is no such process");
+    }
+    bool done = true;
+    *found = false;
+    for (const struct dirent *entry; done && (entry = readdir(folder)) != NULL;) {
+        pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (id > 0 && !is_known(halted, id)) {
+            size_t before = halted->threads.used;
+            done = seize(halted, process, id, error);
+            *found = *found || halted->threads.used != before;
+        }
+    }
+    closedir(folder);
+    return done;
+}
+
+/* What a thread that reports has stopped for: by being asked, or because a signal came first. */
+static void note_stop(thread *at, int status) {
+    at->stopped = true;
+    if (WIFSTOPPED(status) && status >> 16 == 0) {
+        at->signal = WSTOPSIG(status);
+    } else if (!WIFSTOPPED(status)) {
+        at->id = 0; /* it has ended */
+    }
+}
+
+/* Whether all have stopped. */
+static bool look(ku__halted *halted) {
+    size_t count, running = 0;
+    thread *all = threads_of(halted, &count);
+    for (size_t i = 0; i < count; i++) {
+        int status;
+        if (all[i].stopped) {
+            continue;
+        }
+        pid_t told = waitpid(all[i].id, &status, __WALL | WNOHANG);
+        if (told == all[i].id) {
+            note_stop(&all[i], status);
+        } else if (told < 0 && errno == ECHILD) {
+            note_stop(&all[i], 0);
+        } else {
+            running++;
+        }
+    }
+    return running == 0;
+}
+
+static bool await(ku__halted *halted, ku_error *error) {
+    double until = ku__clock_monotonic() + STOP_SECONDS;
+    while (!look(halted)) {
+        if (ku__clock_monotonic() > until) {
+            return refuse(error, KU_STATE, 0, "a thread of it waits in the kernel and could not be stopped");
+        }
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_NANOSECONDS}, NULL);
+    }
+    return true;
+}
+
+bool ku__halt(ku__halted *halted, pid_t process, ku_error *error) {
+    *halted = (ku__halted){.since = ku__clock_monotonic()};
+    bool found = true, done = true;
+    while (done && found) { /* a thread that has not stopped yet may begin others */
+        done = seize_new(halted, process, &found, error) && await(halted, error);
+    }
+    size_t count, left = 0;
+    const thread *all = threads_of(halted, &count);
+    for (size_t i = 0; i < count; i++) {
+        left += all[i].id != 0;
+    }
+    if (done && left == 0) {
+        done = refuse(error, KU_ZOMBIE, 0, "the process has ended");
+    }
+    if (!done) {
+        ku__halt_end(halted);
+    }
+    return done;
+}
+
+double ku__halt_end(ku__halted *halted) {
+    size_t count;
+    const thread *all = threads_of(halted, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].id != 0) { /* of one that has not stopped this fails: the kernel lets it go when this program ends */
+            ptrace(PTRACE_DETACH, all[i].id, NULL, (void *)(uintptr_t)(unsigned)all[i].signal);
+        }
+    }
+    ku__growing_release(&halted->threads);
+    return ku__clock_monotonic() - halted->since;
+}

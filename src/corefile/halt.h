@@ -1,0 +1,33 @@
+/* halt.h: another process stopped for a moment, all of its threads, without its parent or its shell being told.
+ *
+ * Threads are taken by PTRACE_SEIZE and stopped by PTRACE_INTERRUPT: no signal is sent, so nothing of the process's
+ * own is changed by it; a call that it waits in is begun again, or returns EINTR as after SIGSTOP and SIGCONT
+ * (signal(7), "Interruption of system calls ... by stop signals"). A signal that comes for a thread at that moment is
+ * handed to it when it goes on. Whatever ends the one who stopped it, the kernel lets the process go on.
+ *
+ * Who asks needs the right to trace: the same user, and what kernel.yama.ptrace_scope allows; or CAP_SYS_PTRACE.
+ *
+ * All calls for one process come from one thread: ptrace(2) binds to it. Sources: ptrace(2), waitpid(2) (__WALL).
+ */
+#ifndef KU__HALT_H
+#define KU__HALT_H
+
+#include "inspect/growing.h"
+
+#include <kucha/error.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct ku__halted {
+    ku__growing threads;
+    double since; /* monotonic: when the first thread was asked to stop */
+} ku__halted;
+
+/* Stops all threads of a process. False with `error` filled, and nothing stopped: KU_GONE, KU_ZOMBIE, KU_DENIED (with
+ * errno), KU_STATE (a thread waits in the kernel and cannot be stopped), KU_NO_MEMORY, KU_IO. */
+bool ku__halt(ku__halted *halted, pid_t process, ku_error *error);
+
+/* Lets them go on; returns for how many seconds they stood still. */
+double ku__halt_end(ku__halted *halted);
+
+#endif

@@ -1,0 +1,269 @@
+"""``kucha heap dump PID`` of programs that do not run under kucha: stopped, copied, read as a core file is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Done, Runner, clean_environment
+from kucha.heap import Heap
+
+_corefile = pytest.importorskip("kucha._corefile", reason="this build has no libelf")
+
+SECONDS = 120
+PROGRAM = """
+import collections, sys, threading
+class Kept:
+    def __init__(self, number):
+        self.number = [number]
+kept = [Kept(number) for number in range(500)]
+queue = collections.deque([number] for number in range(200))
+def wait(held):
+    begun.release()
+    go_on.wait()
+begun, go_on = threading.Semaphore(0), threading.Event()
+threads = [threading.Thread(target=wait, args=([name],), name=f"waits-{name}") for name in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    begun.acquire()
+"""
+END = """
+print("up", flush=True)
+sys.stdin.read()
+go_on.set()
+print("over", len(kept), flush=True)
+"""
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Start]:
+    """Starts programs that say a word and then wait for their standard input to end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(
+        *words: str, code: str = "", end: str = END, python: str = sys.executable, **environment: str
+    ) -> subprocess.Popen[str]:
+        (tmp_path / "waits.py").write_text(f"{PROGRAM}{code}{end}")
+        process = subprocess.Popen(
+            [python, *words, "waits.py"],
+            cwd=tmp_path,
+            env=clean_environment(**environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        return process
+
+    yield start
+    for process in started:
+        process.communicate("", timeout=SECONDS)
+
+
+@pytest.fixture
+def traced(waiting: Start, tmp_path: Path) -> subprocess.Popen[str]:
+    """A program without kucha, on a machine that lets it be read."""
+    process = waiting()
+    try:
+        _corefile.copy(process.pid, tmp_path / "first.heap", tmp_path)
+    except PermissionError as error:
+        pytest.skip(f"this machine does not let processes be traced: {error}")
+    return process
+
+
+def ends_well(process: subprocess.Popen[str]) -> None:
+    """The program goes on, and comes to its end as if nothing had been."""
+    assert process.poll() is None
+    said, _ = process.communicate("", timeout=SECONDS)
+    assert (said, process.returncode) == ("over 500\n", 0)
+
+
+def succeeded(done: Done) -> Done:
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done
+
+
+def kept_in(path: Path) -> int:
+    return Heap(path).amount("type = '__main__.Kept'")[0]
+
+
+def test_a_stock_program_is_read_and_goes_on(traced: subprocess.Popen[str], kucha: Runner, tmp_path: Path) -> None:
+    done = kucha("heap", "dump", traced.pid, "-o", "a.heap")
+    assert (done.returncode, done.stdout) == (0, "")
+    told, note = done.stderr.splitlines()
+    assert told.startswith(f"kucha: the heap of {traced.pid} is in {tmp_path / 'a.heap'}: ")
+    assert "the program was stopped " in told
+    assert note == "kucha: it does not run under kucha, so birthplaces and slack are not known"
+    assert kept_in(tmp_path / "a.heap") == 500
+    shown = kucha("heap", "path", "--where", "type ~ 'Kept'", "a.heap").stdout
+    assert "module __main__" in shown and ".kept list" in shown, shown
+    file = Heap(tmp_path / "a.heap")
+    queues = [{name for name, _ in node.references(1000)} for node in file.find("type = 'collections.deque'")]
+    assert any({f"item {number}" for number in range(200)} <= names for names in queues)
+    assert (file.info["process"], file.info["reason"]) == (traced.pid, "request")
+    assert file.info["stopped"] > 0
+    places = {name for name, _ in file[0].references()}
+    assert sum("waits-" in name for name in places) == 3, places
+    ends_well(traced)
+
+
+def test_a_file_that_is_there_stays(traced: subprocess.Popen[str], kucha: Runner, tmp_path: Path) -> None:
+    (tmp_path / "a.heap").write_text("mine")
+    done = kucha("heap", "dump", traced.pid, "-o", "a.heap")
+    assert done.returncode == 2 and "exists" in done.stderr
+    assert (tmp_path / "a.heap").read_text() == "mine"
+    succeeded(kucha("heap", "dump", traced.pid, "-q", "--force", "-o", "a.heap"))
+    assert kept_in(tmp_path / "a.heap") == 500
+    ends_well(traced)
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_program_under_kucha_that_does_not_answer_is_read(waiting: Start, kucha: Runner, tmp_path: Path) -> None:
+    code = "import signal\nsignal.signal(signal.SIGURG, signal.SIG_IGN)\n"
+    process = waiting("-m", "kucha", "run", "-q", "--no-trace", code=code)
+    done = succeeded(kucha("heap", "dump", process.pid, "-o", "a.heap"))
+    assert "does not run under kucha" not in done.stderr
+    assert kept_in(tmp_path / "a.heap") == 500
+    ends_well(process)
+
+
+def test_signals_that_come_meanwhile_are_not_lost(
+    traced: subprocess.Popen[str], waiting: Start, tmp_path: Path
+) -> None:
+    """A program that answers each signal by a line, and is asked for the next only then."""
+    del traced
+    end = """
+import os, select, signal
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+signal.signal(signal.SIGUSR1, lambda number, frame: os.write(1, b"here\\n"))
+signal.set_wakeup_fd(writer)  # any thread may be the one that takes the signal
+print("up", flush=True)
+while not select.select([0, reader], [], [])[0] == [0]:
+    os.read(reader, 1)
+go_on.set()
+print("over", len(kept), flush=True)
+"""
+    process = waiting(end=end)
+    assert process.stdout is not None
+    script = f"""
+import os, sys
+from kucha import _corefile
+for number in range(5):
+    _corefile.copy({process.pid}, "signals.heap", ".")
+    os.unlink("signals.heap")
+"""
+    reader = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=clean_environment())
+    answered = 0
+    while answered == 0 or reader.poll() is None:
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == "here\n"
+        answered += 1
+    assert reader.wait() == 0
+    ends_well(process)
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_program_that_collects_and_starts_threads_is_read_whole(waiting: Start, tmp_path: Path) -> None:
+    """What a collection works on is in no list of the collector's: the copy waits for its end."""
+    code = """
+import gc
+ended, pause = False, threading.Event()
+def collect():
+    while not ended:
+        gc.collect()
+        pause.wait(0.001)
+def start():
+    while not ended:
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+busy = [threading.Thread(target=collect, daemon=True), threading.Thread(target=start, daemon=True)]
+for thread in busy:
+    thread.start()
+class Ends:
+    def set(self, event=go_on):
+        global ended
+        ended = True
+        event.set()
+go_on = Ends()
+"""
+    process = waiting(code=code)
+    for _ in range(5):
+        _corefile.copy(process.pid, tmp_path / "a.heap", tmp_path)
+        file = Heap(tmp_path / "a.heap")
+        assert file.amount("type = '__main__.Kept' and tracked")[0] == 500
+        (tmp_path / "a.heap").unlink()
+    ends_well(process)
+
+
+@pytest.mark.usefixtures("traced")
+def test_files_that_are_gone_are_copied(waiting: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    python = shutil.copy(os.path.realpath(sys.executable), folder)
+    process = waiting("-S", python=python, PYTHONHOME=f"{sys.base_prefix}:{sys.base_exec_prefix}")
+    os.unlink(python)
+    outcome = _corefile.copy(process.pid, tmp_path / "a.heap", tmp_path)
+    assert outcome["missing"] == 0
+    assert kept_in(tmp_path / "a.heap") == 500
+    ends_well(process)
+
+
+def test_what_cannot_be_read_is_told_in_a_sentence(kucha: Runner, tmp_path: Path) -> None:
+    done = kucha("heap", "dump", "4999999")
+    assert done.stderr == "kucha: there is no process 4999999\n"
+    with pytest.raises(ProcessLookupError):
+        _corefile.copy(4999999, tmp_path / "a.heap", tmp_path)
+    with pytest.raises(ValueError, match="no process of this number"):
+        _corefile.copy(0, tmp_path / "a.heap", tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    assert ended.stdout is not None
+    ended.stdout.read()
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    done = kucha("heap", "dump", ended.pid, "-o", "a.heap")
+    ended.wait()
+    assert done.returncode == 2
+    assert "ended" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "a.heap").exists()
+
+
+@pytest.mark.usefixtures("traced")
+def test_what_is_no_python_is_told_in_a_sentence(kucha: Runner, tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        done = kucha("heap", "dump", process.pid, "-o", "a.heap")
+        process.kill()
+    assert done.returncode == 2
+    assert "no interpreter" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "a.heap").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+@pytest.mark.usefixtures("traced")
+def test_somebody_elses_program_is_not_read(waiting: Start) -> None:
+    process = waiting()
+    script = f"""
+import os
+from kucha import heap_remote
+from kucha.options import UsageError
+os.setgroups([]); os.setgid(65534); os.setuid(65534); os.chdir("/tmp")
+try:
+    heap_remote.dump([str({process.pid})], {{"output": "/tmp/not-here.heap", "force": False, "quiet": True}})
+except UsageError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=clean_environment(), capture_output=True, text=True, check=True
+    )
+    assert "belongs to somebody else; only its owner and root may" in done.stdout, (done.stdout, done.stderr)
+    ends_well(process)
