@@ -102,40 +102,43 @@ static bool seize_new(ku__halted *halted, pid_t process, bool *found, ku_error *
     return done;
 }
 
-/* What a thread that reports has stopped for: by being asked, or because a signal came first. */
-static void note_stop(thread *at, int status) {
-    at->stopped = true;
-    if (WIFSTOPPED(status) && status >> 16 == 0) {
-        at->signal = WSTOPSIG(status);
-    } else if (!WIFSTOPPED(status)) {
-        at->id = 0; /* it has ended */
+/* The end of the first thread is the process's: it is left for its parent to hear of, who may be this program. That
+ * of any other is taken, for which an execve(2) of the process's waits. */
+static void note_end(thread *at, pid_t process) {
+    if (at->id != process) {
+        waitpid(at->id, NULL, __WALL | WNOHANG);
     }
+    at->id = 0;
+    at->stopped = true;
 }
 
-/* Whether all have stopped. */
-static bool look(ku__halted *halted) {
+/* Whether a thread has stopped, by being asked or because a signal came first; or has ended. */
+static bool has_stopped(thread *at, pid_t process) {
+    siginfo_t told = {.si_pid = 0};
+    int failed = waitid(P_PID, (id_t)at->id, &told, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL);
+    if (failed != 0 ? errno == ECHILD : told.si_pid != 0 && told.si_code != CLD_TRAPPED) {
+        note_end(at, process);
+    } else if (failed == 0 && told.si_pid != 0) {
+        at->stopped = true;
+        at->signal = told.si_status >> 8 == 0 ? told.si_status : 0; /* else it is an event's number, and a signal */
+    }
+    return at->stopped;
+}
+
+/* Whether all have stopped. Those that have are looked at, too: all end at once when the process is killed, and the
+ * first cannot be seen to before the others are taken. */
+static bool look(ku__halted *halted, pid_t process) {
     size_t count, running = 0;
     thread *all = threads_of(halted, &count);
     for (size_t i = 0; i < count; i++) {
-        int status;
-        if (all[i].stopped) {
-            continue;
-        }
-        pid_t told = waitpid(all[i].id, &status, __WALL | WNOHANG);
-        if (told == all[i].id) {
-            note_stop(&all[i], status);
-        } else if (told < 0 && errno == ECHILD) {
-            note_stop(&all[i], 0);
-        } else {
-            running++;
-        }
+        running += all[i].id != 0 && !has_stopped(&all[i], process);
     }
     return running == 0;
 }
 
-static bool await(ku__halted *halted, ku_error *error) {
+static bool await(ku__halted *halted, pid_t process, ku_error *error) {
     double until = ku__clock_monotonic() + STOP_SECONDS;
-    while (!look(halted)) {
+    while (!look(halted, process)) {
         if (ku__clock_monotonic() > until) {
             return refuse(error, KU_STATE, 0, "a thread of it waits in the kernel and could not be stopped");
         }
@@ -148,7 +151,7 @@ bool ku__halt(ku__halted *halted, pid_t process, ku_error *error) {
     *halted = (ku__halted){.since = ku__clock_monotonic()};
     bool found = true, done = true;
     while (done && found) { /* a thread that has not stopped yet may begin others */
-        done = seize_new(halted, process, &found, error) && await(halted, error);
+        done = seize_new(halted, process, &found, error) && await(halted, process, error);
     }
     size_t count, left = 0;
     const thread *all = threads_of(halted, &count);
@@ -168,7 +171,7 @@ double ku__halt_end(ku__halted *halted) {
     size_t count;
     const thread *all = threads_of(halted, &count);
     for (size_t i = 0; i < count; i++) {
-        if (all[i].id != 0) { /* of one that has not stopped this fails: the kernel lets it go when this program ends */
+        if (all[i].id != 0) { /* of one that has not stopped this fails: it goes on when this thread ends */
             ptrace(PTRACE_DETACH, all[i].id, NULL, (void *)(uintptr_t)(unsigned)all[i].signal);
         }
     }

@@ -7,7 +7,9 @@
  *
  * Who asks needs the right to trace: the same user, and what kernel.yama.ptrace_scope allows; or CAP_SYS_PTRACE.
  *
- * All calls for one process come from one thread: ptrace(2) binds to it. Sources: ptrace(2), waitpid(2) (__WALL).
+ * All calls for one process come from one thread, to which ptrace(2) binds, and which ends soon afterwards: only then
+ * does the kernel let go a thread that could not be stopped in time, and tell the parent of a process that was killed
+ * while it stood still. Sources: ptrace(2), waitid(2) (WNOWAIT, __WALL); exit_ptrace() in kernel/ptrace.c of Linux.
  */
 #ifndef KU__HALT_H
 #define KU__HALT_H
@@ -23,8 +25,9 @@ typedef struct ku__halted {
     double since; /* monotonic: when the first thread was asked to stop */
 } ku__halted;
 
-/* Stops all threads of a process. False with `error` filled, and nothing stopped: KU_GONE, KU_ZOMBIE, KU_DENIED (with
- * errno), KU_STATE (a thread waits in the kernel and cannot be stopped), KU_NO_MEMORY, KU_IO. */
+/* Stops all threads of a process. False with `error` filled, and nothing stopped once the calling thread has ended:
+ * KU_GONE, KU_ZOMBIE, KU_DENIED (with errno), KU_STATE (a thread waits in the kernel and cannot be stopped),
+ * KU_NO_MEMORY, KU_IO. */
 bool ku__halt(ku__halted *halted, pid_t process, ku_error *error);
 
 /* Lets them go on; returns for how many seconds they stood still. */

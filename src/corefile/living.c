@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/failure.h"
 #include "os/pages.h"
+#include "os/thread.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -382,16 +383,43 @@ static bool copy(copying *work, const char *folder, ku_error *error) {
     return copied;
 }
 
+/* What the thread does that the process is stopped by. */
+typedef struct visit {
+    copying *work;
+    const ku__living_order *order;
+    ku_error *error;
+    double stopped;
+    bool done;
+} visit;
+
+static void *pay(void *argument) {
+    visit *by = argument;
+    ku__halted halted;
+    by->done = halt_idle(&halted, by->order, by->error);
+    if (by->done) {
+        by->done = copy(by->work, by->order->folder, by->error);
+        by->stopped = ku__halt_end(&halted);
+    }
+    return NULL;
+}
+
+/* In a thread of its own, with which the last hold on the process ends (halt.h): the caller may live on for long. */
+static bool visit_process(copying *work, const ku__living_order *order, double *stopped, ku_error *error) {
+    visit by = {.work = work, .order = order, .error = error};
+    ku__thread thread;
+    int why = ku__thread_start(&thread, pay, &by, 0);
+    if (why != 0) {
+        return refuse(error, KU_NO_MEMORY, why, "no thread to copy a process by");
+    }
+    ku__thread_end(&thread);
+    *stopped = by.stopped;
+    return by.done;
+}
+
 bool ku__living_open(ku__image *image, const ku__living_order *order, double *stopped, ku_error *error) {
     copying work = {.image = image, .process = (pid_t)order->process};
-    ku__halted halted;
     ku__image_begin(image);
-    bool opened = describe(&work, error) && halt_idle(&halted, order, error);
-    if (opened) {
-        opened = copy(&work, order->folder, error);
-        *stopped = ku__halt_end(&halted);
-    }
-    opened = opened && take_pieces(&work, error);
+    bool opened = describe(&work, error) && visit_process(&work, order, stopped, error) && take_pieces(&work, error);
     ku__growing_release(&work.areas);
     ku__growing_release(&work.pieces);
     ku__growing_release(&work.spans);

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -205,6 +207,81 @@ go_on = Ends()
         assert file.amount("type = '__main__.Kept' and tracked")[0] == 500
         (tmp_path / "a.heap").unlink()
     ends_well(process)
+
+
+# The first thread waits in vfork(2), where it cannot be stopped, until the program has ended.
+WAITS_IN_THE_KERNEL = """
+import ctypes, os, platform, signal
+reader, writer = os.pipe()
+clone, vfork = {"x86_64": 56, "aarch64": 220}[platform.machine()], 0x4000
+print("up", flush=True)
+if ctypes.PyDLL(None).syscall(clone, vfork | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+    os.close(writer)
+    print("waits", flush=True)
+    os.read(reader, 1)
+    os._exit(0)
+"""
+
+
+def kill_while_it_is_stopped(process: subprocess.Popen[str], is_asking: Callable[[], bool]) -> None:
+    tasks = Path(f"/proc/{process.pid}/task")
+    while not any(text.rpartition(")")[2].split()[0] == "t" for text in stats_of(tasks)):
+        assert is_asking()
+        time.sleep(0.001)
+    process.kill()
+
+
+def stats_of(tasks: Path) -> list[str]:
+    return [(task / "stat").read_text() for task in tasks.iterdir()]
+
+
+@pytest.mark.usefixtures("traced")
+def test_the_end_of_a_child_of_ours_is_not_lost(waiting: Start, tmp_path: Path) -> None:
+    process = waiting(end=WAITS_IN_THE_KERNEL)
+    assert process.stdout is not None and process.stdout.readline() == "waits\n"
+    raised: list[str] = []
+
+    def ask() -> None:
+        try:
+            _corefile.copy(process.pid, tmp_path / "a.heap", tmp_path)
+        except ValueError as error:
+            raised.append(str(error))
+
+    asks = threading.Thread(target=ask)
+    asks.start()
+    kill_while_it_is_stopped(process, asks.is_alive)
+    asks.join()
+    assert raised == ["the process has ended"]
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.usefixtures("traced")
+def test_the_end_is_told_while_who_asked_lives_on(waiting: Start, tmp_path: Path) -> None:
+    process = waiting(end=WAITS_IN_THE_KERNEL)
+    assert process.stdout is not None and process.stdout.readline() == "waits\n"
+    script = f"""
+import sys
+from kucha import _corefile
+try:
+    _corefile.copy({process.pid}, "a.heap", ".")
+except ValueError as error:
+    print(error, flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout is not None
+        kill_while_it_is_stopped(process, lambda: reader.poll() is None)
+        assert reader.stdout.readline() == "the process has ended\n"
+        assert process.wait(SECONDS) == -signal.SIGKILL
+        assert reader.poll() is None
+        reader.communicate("")
 
 
 @pytest.mark.usefixtures("traced")
