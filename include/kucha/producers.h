@@ -24,7 +24,7 @@
  * connected components are found. Nothing is kept alive and nothing is written into an object. What finalizers bring
  * back to life is not counted. Each component is told by one cycle, a shortest one through its first object; where an
  * object is in many, the others show when that one is gone. Of more than 200,000 dead objects of one collection a
- * sample is looked at, and of more than 20,000 cycles every so manieth is told.
+ * sample is looked at, and of more than 20,000 cycles only some are told, evenly taken.
  *
  * While nobody watches, a collection costs nothing more; while somebody does, about a microsecond for each dead object.
  * Birthplaces are known with KU_ISOLATE_BIRTHPLACES.

@@ -37,8 +37,13 @@ def dump(words: list[str], values: dict[str, Any]) -> int:
 
 
 def ask(word: str, path: str) -> None:
-    """Has a program under kucha, by its number, write its heap, and refuses any other one."""
+    """Has a program under kucha, by its number, write its heap, and refuses any other one: it has no arenas of ours."""
     process = _number(word)
+    if not _is_under_kucha(process):
+        raise UsageError(
+            f"process {process} does not run under kucha: its arenas are its own allocator's (of CPython: pymalloc's), "
+            f"and kucha map draws kucha's; kucha heap dump {process} tells what is in its heap"
+        )
     if not _answers(process):
         raise UsageError(
             f"process {process} would not answer: it was not started by kucha run or KUCHA=run, or handles "
@@ -131,18 +136,21 @@ def _check(path: str, force: bool) -> None:
     check_output(path, force)
 
 
-def _answers(process: int) -> bool:
-    """Whether a process runs under kucha and waits to be asked."""
+def _is_under_kucha(process: int) -> bool:
+    """Whether a process has kucha's module of C."""
     try:
-        with open(f"/proc/{process}/status") as file:
-            caught = next(int(line.split()[1], 16) for line in file if line.startswith("SigCgt:"))
         with open(f"/proc/{process}/maps", errors="surrogateescape") as file:
-            loaded = any("/_core." in line for line in file)
+            return any("/_core." in line for line in file)
     except FileNotFoundError:
         raise UsageError(f"there is no process {process}") from None
     except PermissionError:
         raise UsageError(f"process {process} belongs to somebody else; only its owner and root may ask it") from None
-    return loaded and bool(caught >> (ASK - 1) & 1)
+
+
+def _answers(process: int) -> bool:
+    """Whether a process runs under kucha and waits to be asked."""
+    caught = int(_status(process).get("SigCgt", "0"), 16)
+    return _is_under_kucha(process) and bool(caught >> (ASK - 1) & 1)
 
 
 def _number_inside(process: int) -> int:

@@ -268,43 +268,20 @@ uint32_t ku__blocks_find(const ku__blocks *blocks, uintptr_t address) {
 
 /* ---- order ---- */
 
-/* Slots elsewhere, by address: a heap sort (Williams, "Algorithm 232", CACM 7, 1964), because qsort(3) may ask
- * malloc. */
-static void sift(const ku__blocks *blocks, uint32_t *heap, size_t at, size_t count) {
-    for (size_t child; (child = 2 * at + 1) < count; at = child) {
-#define ADDRESS(i) ku__blocks_other(blocks, heap[i])->address
-        child += child + 1 < count && ADDRESS(child) < ADDRESS(child + 1);
-        if (ADDRESS(at) >= ADDRESS(child)) {
-            return;
-        }
-#undef ADDRESS
-        uint32_t kept = heap[at];
-        heap[at] = heap[child];
-        heap[child] = kept;
-    }
-}
-
 bool ku__blocks_sort(ku__blocks *blocks) {
     size_t count = KU__GROWING_COUNT(&blocks->others, ku__elsewhere);
-    uint32_t *slots = ku__pages_map((count + 1) * sizeof *slots);
-    if (slots == NULL) {
+    ku__placed *sorted = ku__pages_map((count + 1) * sizeof *sorted);
+    if (sorted == NULL) {
         blocks->failed = true;
         return false;
     }
-    blocks->sorted = slots;
-    blocks->sorted_count = count;
     for (size_t i = 0; i < count; i++) {
-        slots[i] = blocks->pool_slots + (uint32_t)i;
+        uint32_t slot = blocks->pool_slots + (uint32_t)i;
+        sorted[i] = (ku__placed){ku__blocks_other(blocks, slot)->address, slot};
     }
-    for (size_t i = count / 2; i-- > 0;) {
-        sift(blocks, slots, i, count);
-    }
-    for (size_t end = count; end-- > 1;) {
-        uint32_t kept = slots[0];
-        slots[0] = slots[end];
-        slots[end] = kept;
-        sift(blocks, slots, 0, end);
-    }
+    ku__order_placed(sorted, count);
+    blocks->sorted = sorted;
+    blocks->sorted_count = count;
     return true;
 }
 
@@ -365,12 +342,12 @@ void ku__blocks_walk_others(ku__blocks *blocks, ku__block_meeting *meet, void *a
 /* What lies below the pools, the pools, what lies above. */
 void ku__blocks_walk(ku__blocks *blocks, ku__block_meeting *meet, void *argument) {
     size_t i = 0;
-    while (i < blocks->sorted_count && ku__blocks_other(blocks, blocks->sorted[i])->address < blocks->base) {
-        meet_other(blocks, blocks->sorted[i++], meet, argument);
+    while (i < blocks->sorted_count && blocks->sorted[i].address < blocks->base) {
+        meet_other(blocks, blocks->sorted[i++].number, meet, argument);
     }
     ku__blocks_walk_pools(blocks, meet, argument);
     while (i < blocks->sorted_count) {
-        meet_other(blocks, blocks->sorted[i++], meet, argument);
+        meet_other(blocks, blocks->sorted[i++].number, meet, argument);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "alloc/anchor.h"
 #include "inspect/growing.h"
 #include "inspect/memory.h"
+#include "inspect/order.h"
 #include "inspect/pointer_map.h"
 #include "inspect/python_graph.h" /* KU__NO_SLOT */
 
@@ -63,7 +64,7 @@ typedef struct ku__blocks {
     uint8_t *marks, *slacks;
     ku__growing others; /* ku__elsewhere */
     ku__pointer_map by_address;
-    uint32_t *sorted; /* slots elsewhere, by address; ku__blocks_sort() */
+    ku__placed *sorted; /* slots elsewhere, by address; ku__blocks_sort() */
     size_t sorted_count;
     bool failed; /* memory was refused */
 } ku__blocks;

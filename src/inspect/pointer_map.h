@@ -18,8 +18,13 @@ typedef struct ku__pointer_map {
     size_t mask, used;
 } ku__pointer_map;
 
+/* Neighbours in memory are neighbours in the table, in groups of 32: who asks for one mostly asks for others next, and
+ * then their page of the table is at hand. Blocks of most allocators are 16 bytes apart at least. */
 static inline size_t ku__pointer_home(const ku__pointer_map *map, uintptr_t address) {
-    return (address >> 3) * 0x9E3779B97F4A7C15u >> 20 & map->mask; /* 2^64 / golden ratio */
+    enum { UNIT_BITS = 4, GROUP_BITS = 5 };
+    uintptr_t unit = address >> UNIT_BITS, group = unit >> GROUP_BITS;
+    size_t base = group * 0x9E3779B97F4A7C15u >> 20; /* 2^64 / golden ratio */
+    return (base << GROUP_BITS | (unit & ((1 << GROUP_BITS) - 1))) & map->mask;
 }
 
 static inline uint32_t ku__pointer_find(const ku__pointer_map *map, uintptr_t address) {

@@ -254,7 +254,12 @@ def test_a_program_that_cannot_answer_is_told_of(
     plain = waiting()
     done = kucha("map", plain.pid)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"kucha: process {plain.pid} would not answer: it was not started by kucha run")
+    assert done.stderr.startswith(f"kucha: process {plain.pid} does not run under kucha: its arenas are its own ")
+    assert "pymalloc's" in done.stderr and f"kucha heap dump {plain.pid}" in done.stderr
+    code = "import signal\nsignal.signal(signal.SIGURG, signal.SIG_DFL)"
+    deaf = waiting("-m", "kucha", "run", "-q", "--no-trace", code=code)
+    done = kucha("map", deaf.pid)
+    assert done.stderr.startswith(f"kucha: process {deaf.pid} would not answer: it was not started by kucha run")
     assert "or handles SIGURG itself" in done.stderr
     done = kucha("heap", "dump", "4999999")
     assert done.stderr == "kucha: there is no process 4999999\n"
