@@ -411,8 +411,10 @@ static void pass_block(void *argument, uintptr_t block, size_t size, ku__buffer_
     (void)kind;
 }
 
+/* Who asks of a few dead objects (producers_words.c) has no table of types: their tp_traverse tells what it tells. */
 static ku__beside_kind beside_of(const ku__reading *reading) {
-    return (ku__beside_kind)ku__type_table_at(reading->types, *reading->running)->beside;
+    return reading->types == NULL ? KU__BESIDE_NOTHING
+                                  : (ku__beside_kind)ku__type_table_at(reading->types, *reading->running)->beside;
 }
 
 static void read_beside(ku__reading *reading, const PyObject *object, bool items) {

@@ -19,7 +19,7 @@
 
 typedef struct ku__reading {
     ku__telling telling;
-    const ku__type_table *types;
+    const ku__type_table *types; /* NULL: nothing that lies beside objects is read */
     volatile uint32_t *running;
     const uint8_t *banned; /* by number of type: not to be asked */
     ku__growing expected;  /* ku__reference: where references of the object at hand are known to lie */

@@ -1,8 +1,8 @@
 /* order.h: numbers in order of the addresses that they stand for, without memory beside them.
  *
- * Millions of addresses of one heap differ in few of their bits, so they are dealt out by eight bits at a time, from the
- * highest in which any two differ: a step looks at each once, where sorting by comparison would look at each as often
- * as their number has bits, at places far apart.
+ * Millions of addresses of one heap differ in few of their bits, so they are dealt out by eight bits at a time, from
+ * the highest in which any two differ: a step looks at each once, where sorting by comparison would look at each as
+ * often as their number has bits, at places far apart.
  *
  * Source: McIlroy, Bostic, McIlroy, "Engineering Radix Sort", Computing Systems 6(1), 1993 ("American flag sort").
  */

@@ -1,4 +1,4 @@
-/* test_order.c: addresses put in order, against the definition: each is there as often as before, none before a lower. */
+/* test_order.c: addresses put in order, against the definition: each is there as before, none in front of a lower. */
 #include "inspect/order.h"
 #include "support.h"
 
