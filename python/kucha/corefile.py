@@ -24,7 +24,8 @@ def write(core: _Path, out: _Path, program: _Path | None = None, root: _Path | N
     leaves pages to and that could not be had) and ``first_missing``. Raises OSError for files, and ValueError with
     one sentence for what is no core, or one that cannot be read.
     """
-    return _module().write(core, out, program, root)
+    told: dict[str, Any] = _module().write(core, out, program, root)
+    return told
 
 
 def copy(process: int, out: _Path) -> dict[str, Any]:
@@ -36,7 +37,8 @@ def copy(process: int, out: _Path) -> dict[str, Any]:
     read.
     """
     folder = os.path.dirname(os.path.abspath(os.fsdecode(out)))
-    return _module().copy(process, out, folder)
+    told: dict[str, Any] = _module().copy(process, out, folder)
+    return told
 
 
 def _module() -> Any:

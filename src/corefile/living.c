@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/failure.h"
 #include "os/pages.h"
+#include "os/proc.h"
 #include "os/thread.h"
 
 #include <elf.h>
@@ -97,16 +98,42 @@ static bool is_left_out(const char *permissions, const char *name) {
     return permissions[0] != 'r' || permissions[3] == 's' || strncmp(name, "[v", 2) == 0;
 }
 
-static bool add_area(copying *work, const char *line) {
-    unsigned long start, end, offset, inode;
-    char permissions[5];
-    int name_at = 0;
-    if (sscanf(line, "%lx-%lx %4s %lx %*s %lu %n", &start, &end, permissions, &offset, &inode, &name_at) < 5 ||
-        name_at == 0 || start >= end || is_left_out(permissions, line + name_at)) {
+typedef struct map_line {
+    uintptr_t start, end, offset;
+    const char *permissions; /* four letters */
+    const char *name;        /* empty: none */
+} map_line;
+
+/* "start-end permissions offset device inode  name" (proc(5)); false for what is no such line. */
+static bool parse_line(const char *line, map_line *to) {
+    char *at;
+    to->start = (uintptr_t)strtoull(line, &at, 16);
+    if (*at != '-') {
+        return false;
+    }
+    to->end = (uintptr_t)strtoull(at + 1, &at, 16);
+    if (strlen(at) < sizeof " rwxp" || to->start >= to->end) {
+        return false;
+    }
+    to->permissions = at + 1;
+    to->offset = (uintptr_t)strtoull(to->permissions + 4, &at, 16);
+    const char *inode = strchr(at + (*at == ' ' ? 1 : 0), ' ');
+    if (inode == NULL) {
+        return false;
+    }
+    inode += strspn(inode, " ");
+    to->name = inode + strspn(inode, "0123456789");
+    to->name += strspn(to->name, " ");
+    return true;
+}
+
+static bool add_area(copying *work, const char *text) {
+    map_line line;
+    if (!parse_line(text, &line) || is_left_out(line.permissions, line.name)) {
         return true;
     }
-    const char *name = line + name_at;
-    area found = {.start = start, .end = end, .is_file = name[0] == '/'};
+    const char *name = line.name;
+    area found = {.start = line.start, .end = line.end, .is_file = name[0] == '/'};
     found.deleted = found.is_file && ends_with(name, " (deleted)");
     ku__mapped_file *file = found.is_file ? ku__growing_push(&work->image->mapped, sizeof *file) : NULL;
     area *room = ku__growing_push(&work->areas, sizeof *room);
@@ -115,7 +142,7 @@ static bool add_area(copying *work, const char *line) {
     }
     *room = found;
     if (file != NULL) {
-        *file = (ku__mapped_file){start, end, offset, name, found.deleted};
+        *file = (ku__mapped_file){line.start, line.end, line.offset, name, found.deleted};
     }
     return true;
 }
@@ -238,15 +265,10 @@ static bool choose_pages(copying *work, ku_error *error) {
 
 /* Bytes that the machine can still give without writing others to disk; 0: it does not say. */
 static size_t memory_left(void) {
-    char line[128];
-    unsigned long kilobytes = 0;
-    FILE *file = fopen("/proc/meminfo", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL &&
-           sscanf(line, "MemAvailable: %lu", &kilobytes) != 1) {}
-    if (file != NULL) {
-        fclose(file);
-    }
-    return (size_t)kilobytes << 10;
+    static const char name[] = "MemAvailable:";
+    char text[4096];
+    const char *at = ku__proc_text(NULL, 0, "meminfo", text, sizeof text) > 0 ? strstr(text, name) : NULL;
+    return at != NULL ? (size_t)strtoull(at + sizeof name - 1, NULL, 10) << 10 : 0;
 }
 
 static int file_for(const char *folder, size_t size) {

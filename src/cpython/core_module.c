@@ -115,6 +115,7 @@ static PyObject *serve_process(request *what, PyObject *number, PyObject *paths[
     Py_BEGIN_ALLOW_THREADS;
     served = serve(what, &error);
     Py_END_ALLOW_THREADS;
+    what->order.program = what->order.root = NULL;
     return served ? answer_of(what) : raise(&error, what->read ? paths[0] : number);
 }
 

@@ -79,8 +79,9 @@ static void on_ended(ku_isolate *isolate, size_t found) {
 }
 
 static void on_close(ku_isolate *isolate) {
-    while (isolate->producers != NULL) {
-        ku_producers_stop(isolate->producers);
+    for (ku_producers *watch = isolate->producers, *next; watch != NULL; watch = next) {
+        next = watch->next;
+        ku_producers_stop(watch);
     }
 }
 
@@ -140,8 +141,7 @@ static const ku_closing closings[KU__CLOSINGS] = {
 
 static const char *const advices[] = {
     [KU_CLOSING_ATTRIBUTE] =
-        "make it a weak reference (KU_FIELD_WEAK, ku_weakref_new), or clear it when the object is "
-        "done with",
+        "make it a weak reference (KU_FIELD_WEAK, ku_weakref_new), or clear it when the object is done with",
     [KU_CLOSING_ITEM] = "hold the objects in a weak set or a weak dictionary, or take them out when they are done with",
     [KU_CLOSING_METHOD] = "bind the method when it is called, or drop it when the object is done with",
     [KU_CLOSING_TYPE] = "any type made at run time is a cycle: make it once, not in a function that is called often",
@@ -181,6 +181,14 @@ static int compare_dead(const void *left, const void *right) {
     return by_bytes(a->bytes, b->bytes, a->type, b->type);
 }
 
+/* What was pushed, in order. qsort() must not be given NULL, even for nothing. */
+static size_t sort_rows(ku__growing *rows, size_t size, int (*compare)(const void *, const void *)) {
+    if (rows->bytes != NULL) {
+        qsort(rows->bytes, rows->used / size, size, compare);
+    }
+    return rows->used / size;
+}
+
 static bool is_row(const ku__record *record, bool of_cycles) {
     return record->objects != 0 && (record->kind != KU__CLOSING_NONE) == of_cycles;
 }
@@ -194,12 +202,8 @@ size_t ku_producers_cycles(ku_producers *watch, const ku_producer **rows) {
             fill_cycle(watch, record, row);
         }
     }
-    size_t count = KU__GROWING_COUNT(&watch->rows, ku_producer);
     *rows = KU__GROWING_ITEMS(&watch->rows, ku_producer);
-    if (count != 0) {
-        qsort(watch->rows.bytes, count, sizeof **rows, compare_cycles);
-    }
-    return count;
+    return sort_rows(&watch->rows, sizeof **rows, compare_cycles);
 }
 
 size_t ku_producers_found(ku_producers *watch, const ku_producers_dead **rows) {
@@ -215,12 +219,8 @@ size_t ku_producers_found(ku_producers *watch, const ku_producers_dead **rows) {
                                        .collections = record->collections};
         }
     }
-    size_t count = KU__GROWING_COUNT(&watch->rows, ku_producers_dead);
     *rows = KU__GROWING_ITEMS(&watch->rows, ku_producers_dead);
-    if (count != 0) {
-        qsort(watch->rows.bytes, count, sizeof **rows, compare_dead);
-    }
-    return count;
+    return sort_rows(&watch->rows, sizeof **rows, compare_dead);
 }
 
 /* ---- as text ---- */
