@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from kucha.session import check_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from kucha.heap import Heap, Node
@@ -36,61 +35,99 @@ def export(heap: Heap, values: dict[str, Any]) -> None:
     content = _WRITERS[ending](heap, values)
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if values["force"] else os.O_EXCL)
     with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
-        file.write(content)
+        file.writelines(content)
 
 
 def _nodes(heap: Heap, values: dict[str, Any], by: str = "address", most: int = 0) -> Iterator[Node]:
     where = values["where"] or "not place"
-    for number in heap.analysis.nodes(heap.analysis.select(where), by, most or len(heap))[2]:
-        yield heap[number]
+    numbers = heap.analysis.nodes(heap.analysis.select(where), by, most or len(heap))[2]
+    return (heap[number] for number in numbers)
 
 
-def _row(node: Node) -> tuple[Any, ...]:
-    birthplace = ";".join(f"{function} ({file}:{line})" for function, file, line in node.birthplace)
-    flags = " ".join(node.flag_names)
-    return (
-        node.number,
-        node.address,
-        node.type,
-        node.size,
-        node.slack,
-        node.count,
-        node.age,
-        flags,
-        node.label,
-        birthplace,
-        node.retained,
-    )
+class _Rows:
+    """Nodes as rows of _COLUMNS. Birthplaces and flags, which many share, are put into words once."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, str] = {}
+        self.flags: dict[int, str] = {}
+
+    def __call__(self, node: Node) -> tuple[Any, ...]:
+        place, flags = self.places.get(node.site), self.flags.get(node.flags)
+        if place is None:
+            place = ";".join(f"{function} ({file}:{line})" for function, file, line in node.birthplace)
+            self.places[node.site] = place
+        if flags is None:
+            flags = self.flags[node.flags] = " ".join(node.flag_names)
+        return (
+            node.number,
+            node.address,
+            node.type,
+            node.size,
+            node.slack,
+            node.count,
+            node.age,
+            flags,
+            node.label,
+            place,
+            node.retained,
+        )
 
 
-def _csv(heap: Heap, values: dict[str, Any]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(_row(node) for node in _nodes(heap, values))
-    return out.getvalue().encode("utf-8", "surrogateescape")
+class _Lines:
+    """A text file for csv.writer whose lines are taken away as they come."""
+
+    def __init__(self) -> None:
+        self.line = ""
+
+    def write(self, line: str) -> int:
+        """Keeps a line, which csv.writer writes whole."""
+        self.line = line
+        return len(line)
 
 
-def _json(heap: Heap, values: dict[str, Any]) -> bytes:
-    """Every node with what it holds, by name and number."""
-    nodes = []
-    for node in _nodes(heap, values):
-        edges = heap.analysis.references(node.number, _EVERYTHING)
-        nodes.append(dict(zip(_COLUMNS, _row(node), strict=True)) | {"references": edges})
-    return json.dumps({"info": heap.info, "nodes": nodes}, indent=1).encode()
+def _csv(heap: Heap, values: dict[str, Any]) -> Iterable[bytes]:
+    nodes, row, lines = _nodes(heap, values), _Rows(), _Lines()
+    writer = csv.writer(lines, lineterminator="\n")
+
+    def each() -> Iterator[bytes]:
+        writer.writerow(_COLUMNS)
+        yield lines.line.encode()
+        for node in nodes:
+            writer.writerow(row(node))
+            yield lines.line.encode("utf-8", "surrogateescape")
+
+    return each()
 
 
-def _parquet(heap: Heap, values: dict[str, Any]) -> bytes:
+def _json(heap: Heap, values: dict[str, Any]) -> Iterable[bytes]:
+    """Every node with what it holds, by name and number; a line for each."""
+    nodes, row = _nodes(heap, values), _Rows()
+
+    def each() -> Iterator[bytes]:
+        yield b'{"info": %s,\n"nodes": [' % json.dumps(heap.info).encode()
+        between = b"\n"
+        for node in nodes:
+            edges = heap.analysis.references(node.number, _EVERYTHING)
+            fields = dict(zip(_COLUMNS, row(node), strict=True)) | {"references": edges}
+            yield between + json.dumps(fields).encode()
+            between = b",\n"
+        yield b"\n]}\n"
+
+    return each()
+
+
+def _parquet(heap: Heap, values: dict[str, Any]) -> Iterable[bytes]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
         raise UsageError("Parquet needs pyarrow: pip install 'kucha[parquet]'") from None
-    rows = [_row(node) for node in _nodes(heap, values)]
+    row = _Rows()
+    rows = [row(node) for node in _nodes(heap, values)]
     columns = {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)}
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(columns), sink)
-    return bytes(sink.getvalue())
+    return [bytes(sink.getvalue())]
 
 
 # ---- pictures ----
@@ -122,27 +159,32 @@ def _style(node: Node) -> str:
     return ", style=dashed" if node.flags >> FLAGS.index("dead") & 1 else ""
 
 
-def _drawn(kind: str) -> Callable[[Heap, dict[str, Any]], bytes]:
-    def draw(heap: Heap, values: dict[str, Any]) -> bytes:
+def _drawn(kind: str) -> Callable[[Heap, dict[str, Any]], Iterable[bytes]]:
+    def draw(heap: Heap, values: dict[str, Any]) -> Iterable[bytes]:
         if shutil.which("dot") is None:
             raise UsageError("pictures need Graphviz: install it, or write a .dot file")
-        return subprocess.run(["dot", f"-T{kind}"], input=dot(heap, values), stdout=subprocess.PIPE, check=True).stdout
+        drawing = dot(heap, values)
+        return [subprocess.run(["dot", f"-T{kind}"], input=drawing, stdout=subprocess.PIPE, check=True).stdout]
 
     return draw
 
 
-def _snapshot(heap: Heap, values: dict[str, Any]) -> bytes:
+def _dot(heap: Heap, values: dict[str, Any]) -> Iterable[bytes]:
+    return [dot(heap, values)]
+
+
+def _snapshot(heap: Heap, values: dict[str, Any]) -> Iterable[bytes]:
     if values["where"] is not None:
         raise UsageError("a .heapsnapshot has the whole heap: --where does not fit")
-    return heapsnapshot.heapsnapshot(heap)
+    return [heapsnapshot.heapsnapshot(heap)]
 
 
-_WRITERS: dict[str, Callable[[Heap, dict[str, Any]], bytes]] = {
+_WRITERS: dict[str, Callable[[Heap, dict[str, Any]], Iterable[bytes]]] = {
     ".heapsnapshot": _snapshot,
     ".json": _json,
     ".csv": _csv,
     ".parquet": _parquet,
-    ".dot": dot,
+    ".dot": _dot,
     ".svg": _drawn("svg"),
     ".png": _drawn("png"),
 }
