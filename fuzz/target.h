@@ -26,6 +26,8 @@ extern const fuzz_corpus corpus;
 
 /* Repeatable: the same numbers in every run. */
 uint64_t fuzz_random(void);
+/* Begins again, elsewhere: for fuzzers that say themselves which numbers are next. */
+void fuzz_random_from(uint64_t seed);
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 

@@ -159,10 +159,10 @@ def sanitized_job(host: Interpreter) -> Job:
     )
 
 
-def collector_soak_job(interpreter: Interpreter) -> Job:
-    """Runs the collector's soak for ten minutes each way."""
+def python_soak_job(interpreter: Interpreter) -> Job:
+    """Runs the collector's soak, and the reader of damaged cores, for ten minutes each way."""
     job = pytest_job(interpreter, "tests/soak", settings={"KUCHA_SOAK_SECONDS": str(SOAK_SECONDS)})
-    return replace(job, name=f"collector soak {interpreter.name}", timeout=10 * SOAK_SECONDS)
+    return replace(job, name=f"python soak {interpreter.name}", timeout=10 * SOAK_SECONDS)
 
 
 def suites_job(interpreter: Interpreter, name: str, whole: bool, *words: str) -> Job:
@@ -224,7 +224,7 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
     cpython = [job for item in one_of_each_minor(interpreters) for job in suites_jobs(item, whole)]
     if whole:
         long = [campaign_job(host), soak_job(host)]
-        long += [collector_soak_job(item) for item in dict.fromkeys((host, newest(interpreters)))]
+        long += [python_soak_job(item) for item in dict.fromkeys((host, newest(interpreters)))]
         long += [pytest_job(host, folder) for folder in ("tests/psutil", "tests/memory_profiler", "tests/programs")]
         long.append(replace(pytest_job(host, "tests/python", pattern="test_guppy_suite.py"), name="guppy3's tests"))
         long.append(sanitized_job(host))

@@ -155,7 +155,7 @@ static bool push_mapped(ku__image *image, ku__mapped_file file) {
 /* NT_FILE: two counts (files, bytes of a page), three numbers a file, then as many texts. */
 static bool read_files(ku__image *image, const char *note, size_t size) {
     uint64_t head[2];
-    if (size < sizeof head) {
+    if (size < sizeof head || image->mapped.used != 0) { /* a core has one such note, however many lead to it */
         return true;
     }
     memcpy(head, note, sizeof head);
@@ -247,6 +247,8 @@ static bool read_segments(ku__image *image, Elf *elf, ku_error *error) {
             return no_memory(error);
         }
     }
+    image->dumped =
+        image->dumped < image->size ? image->dumped : image->size; /* segments of a damaged core share bytes */
     ku__image_settle(image);
     return cut ? refuse(error, "the core file is cut: a limit on its size, or a full disk, ended it (ulimit -c)")
                : true;

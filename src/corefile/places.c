@@ -1,6 +1,7 @@
 /* places.c: threads and their frames, tables of keys and the collector's lists in a core: rules of
  * inspect/python_make.h. */
 #include "corefile/making.h"
+#include "inspect/chain.h"
 
 /* ---- rules ---- */
 
@@ -64,14 +65,14 @@ ku__frame_place ku__core_place(ku__making *making, uintptr_t frame) {
 static void find_threads(ku__core_making *core) {
     enum { THREADS_MOST = 1 << 16 };
     const ku__layout *at = &core->python.layout;
-    uintptr_t thread = ku__image_word(&core->image, core->python.interpreter + (uintptr_t)at->interpreter_threads);
-    for (size_t i = 0; thread != 0 && i < THREADS_MOST; i++) {
+    uintptr_t first = ku__image_word(&core->image, core->python.interpreter + (uintptr_t)at->interpreter_threads);
+    for (ku__chain threads = ku__chain_from(first); threads.at != 0 && threads.steps < THREADS_MOST;) {
         uintptr_t *room = ku__growing_push(&core->making.threads, sizeof *room);
         if (room == NULL) {
             return;
         }
-        *room = thread;
-        thread = ku__image_word(&core->image, thread + (uintptr_t)at->thread_next);
+        *room = threads.at;
+        ku__chain_step(&threads, ku__image_word(&core->image, threads.at + (uintptr_t)at->thread_next));
     }
 }
 

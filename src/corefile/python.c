@@ -2,12 +2,10 @@
 #include "corefile/python.h"
 
 #include "corefile/files.h"
+#include "inspect/chain.h"
 #include "os/failure.h"
 
 #include <stdio.h>
-
-/* Frames that are followed at most: no stack of a thread has room for more. */
-enum { FRAMES_MOST = 1 << 22 };
 
 /* ---- what the interpreter says of itself ---- */
 
@@ -93,11 +91,10 @@ static bool describe(ku__python *python, ku__image *image, ku_error *error) {
 
 /* The main interpreter is the first that was made: the last of the list, which new ones are put in front of. */
 static uintptr_t main_interpreter(const ku__python *python, ku__image *image) {
-    enum { INTERPRETERS_MOST = 1 << 16 };
-    uintptr_t at = ku__image_word(image, python->runtime + (uintptr_t)python->layout.runtime_interpreters), last = 0;
-    for (int i = 0; i < INTERPRETERS_MOST && at != 0; i++) {
-        last = at;
-        at = ku__image_word(image, at + (uintptr_t)python->layout.interpreter_next);
+    uintptr_t first = ku__image_word(image, python->runtime + (uintptr_t)python->layout.runtime_interpreters), last = 0;
+    for (ku__chain all = ku__chain_from(first); all.at != 0;) {
+        last = all.at;
+        ku__chain_step(&all, ku__image_word(image, last + (uintptr_t)python->layout.interpreter_next));
     }
     return last;
 }
@@ -257,13 +254,11 @@ bool ku__python_number(const ku__python *python, ku__image *image, uintptr_t num
 /* Those that only mark an entry from C have owners from 3 on. */
 static uintptr_t with_code(const ku__python *python, ku__image *image, uintptr_t frame) {
     enum { OWNER_C = 3 };
-    for (int i = 0; i < FRAMES_MOST && frame != 0; i++) {
-        if (ku__image_u8(image, frame + (uintptr_t)python->layout.frame_owner) < OWNER_C) {
-            return ku__image_at(image, frame, (size_t)python->layout.frame_items) == NULL ? 0 : frame;
-        }
-        frame = ku__image_word(image, frame + (uintptr_t)python->layout.frame_previous);
+    ku__chain frames = ku__chain_from(frame);
+    while (frames.at != 0 && ku__image_u8(image, frames.at + (uintptr_t)python->layout.frame_owner) >= OWNER_C) {
+        ku__chain_step(&frames, ku__image_word(image, frames.at + (uintptr_t)python->layout.frame_previous));
     }
-    return 0;
+    return ku__image_at(image, frames.at, (size_t)python->layout.frame_items) == NULL ? 0 : frames.at;
 }
 
 uintptr_t ku__frame_first(const ku__python *python, ku__image *image, uintptr_t thread) {

@@ -85,7 +85,7 @@ static inline uint32_t ku__core_type_find(const ku__core_types *types, uintptr_t
     return ku__type_table_find(&types->table, address);
 }
 static inline const ku__member *ku__core_members(const ku__core_types *types, const ku__type *type) {
-    return KU__GROWING_ITEMS(&types->members, ku__member) + type->first_member;
+    return type->members == 0 ? NULL : KU__GROWING_ITEMS(&types->members, ku__member) + type->first_member;
 }
 
 #endif

@@ -292,13 +292,14 @@ void ku__maker_edge(ku__maker *maker, uint32_t target, uint32_t kind, uint32_t t
 static bool join_wides(ku__maker *maker) {
     for (int what = 0; what < KU__WIDES; what++) {
         const ku__growing *part = &maker->wides[what];
+        if (part->used == 0) {
+            continue;
+        }
         char *room = ku__growing_push(&maker->sections[KU__SECTION_WIDE], part->used);
-        if (room == NULL && part->used != 0) {
+        if (room == NULL) {
             return false;
         }
-        if (part->used != 0) {
-            memcpy(room, part->bytes, part->used);
-        }
+        memcpy(room, part->bytes, part->used);
     }
     return true;
 }

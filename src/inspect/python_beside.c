@@ -1,6 +1,8 @@
 /* python_beside.c: see python_beside.h. */
 #include "inspect/python_beside.h"
 
+#include "inspect/chain.h"
+
 enum { WORD = sizeof(uintptr_t) };
 
 ku__beside_kind ku__beside_kind_of(const char *name, size_t size) {
@@ -20,26 +22,10 @@ ku__beside_kind ku__beside_kind_of(const char *name, size_t size) {
     return KU__BESIDE_NOTHING;
 }
 
-/* ---- chains that may be damaged ---- */
+/* ---- chains ---- */
 
-/* Follows a chain until it ends, or meets itself: what was seen at the last power of two is remembered (Brent, "An
- * improved Monte Carlo factorization algorithm", BIT 20, 1980). */
-typedef struct chain {
-    uintptr_t at, seen;
-    uint64_t steps, next_look;
-} chain;
-
-static chain chain_from(uintptr_t first) {
-    return (chain){.at = first, .next_look = 1};
-}
-
-static void step(chain *along, ku__memory *memory, uintptr_t link_at) {
-    if (along->steps++ == along->next_look) {
-        along->next_look *= 2;
-        along->seen = along->at;
-    }
-    uintptr_t next = ku__memory_word(memory, along->at + link_at);
-    along->at = next == along->seen ? 0 : next;
+static void step(ku__chain *along, ku__memory *memory, uintptr_t link_at) {
+    ku__chain_step(along, ku__memory_word(memory, along->at + link_at));
 }
 
 static void tell(const ku__beside *to, uintptr_t place, uint32_t number) {
@@ -70,7 +56,7 @@ static void walk_deque(const ku__beside *to, uintptr_t object) {
     uint64_t first = ku__memory_word(memory, object + DEQUE_LEFT_INDEX);
     uint64_t last = ku__memory_word(memory, object + DEQUE_RIGHT_INDEX);
     uint32_t number = 0;
-    for (chain along = chain_from(ku__memory_word(memory, object + DEQUE_LEFT)); along.at != 0;) {
+    for (ku__chain along = ku__chain_from(ku__memory_word(memory, object + DEQUE_LEFT)); along.at != 0;) {
         to->block(to->argument, along.at, BLOCK_BYTES, KU__BUFFER_BLOCK);
         bool is_last = along.at == right;
         /* of an empty one the right end stands before the left one */
@@ -109,7 +95,7 @@ static void walk_ordered(const ku__beside *to, uintptr_t object) {
         to->block(to->argument, table, (size_t)room * WORD, KU__BUFFER_KEYS);
     }
     uint32_t number = 0;
-    for (chain along = chain_from(ku__memory_word(memory, object + ORDERED_FIRST)); along.at != 0;) {
+    for (ku__chain along = ku__chain_from(ku__memory_word(memory, object + ORDERED_FIRST)); along.at != 0;) {
         to->block(to->argument, along.at, NODE_BYTES, KU__BUFFER_KEYS);
         tell(to, along.at + NODE_KEY, number++);
         step(&along, memory, NODE_NEXT);
@@ -127,7 +113,7 @@ enum {
 
 static void walk_cache(const ku__beside *to, uintptr_t object) {
     uint32_t number = 0;
-    for (chain along = chain_from(ku__memory_word(to->memory, object + LINK_NEXT));
+    for (ku__chain along = ku__chain_from(ku__memory_word(to->memory, object + LINK_NEXT));
          along.at != 0 && along.at != object;) {
         tell(to, along.at + LINK_KEY, number++);
         tell(to, along.at + LINK_RESULT, number++);

@@ -2,6 +2,7 @@
  * is immortal, and whatever is not known: an object whose count is larger than the references that were found is held
  * by "C or unknown". See python_make.h.
  */
+#include "inspect/chain.h"
 #include "inspect/python_make.h"
 
 #include <stdio.h>
@@ -12,30 +13,25 @@ static size_t thread_count(const ku__making *making) {
     return KU__GROWING_COUNT(&making->threads, uintptr_t);
 }
 
-/* The frames of a thread, the innermost first. In a damaged core a chain may go in a circle: it ends somewhere. */
-typedef struct frame_walk {
-    ku__making *making;
-    uintptr_t frame; /* 0: no more */
-    uint32_t depth;
-} frame_walk;
-
-static frame_walk first_frame(ku__making *making, size_t thread) {
+/* The frames of a thread, the innermost first. */
+static ku__chain first_frame(ku__making *making, size_t thread) {
     uintptr_t state = KU__GROWING_ITEMS(&making->threads, uintptr_t)[thread];
-    return (frame_walk){.making = making, .frame = making->rules->first_frame(making, state)};
+    return ku__chain_from(making->rules->first_frame(making, state));
 }
 
-static void next_frame(frame_walk *walk) {
+static void next_frame(ku__making *making, ku__chain *frames) {
     enum { DEPTH_MOST = 1 << 20 };
-    walk->frame = ++walk->depth < DEPTH_MOST ? walk->making->rules->next_frame(walk->making, walk->frame) : 0;
+    bool more = frames->steps < DEPTH_MOST;
+    ku__chain_step(frames, more ? making->rules->next_frame(making, frames->at) : 0);
 }
 
-#define EACH_FRAME(at, making, thread)                                                                                 \
-    for (frame_walk at = first_frame((making), (thread)); at.frame != 0; next_frame(&at))
+#define EACH_FRAME(frames, making, thread)                                                                             \
+    for (ku__chain frames = first_frame((making), (thread)); frames.at != 0; next_frame((making), &frames))
 
 void ku__meet_frames(ku__making *making) {
     for (size_t i = 0; i < thread_count(making); i++) {
-        EACH_FRAME(at, making, i) {
-            ku__frame_view view = making->rules->frame(making, at.frame);
+        EACH_FRAME(frames, making, i) {
+            ku__frame_view view = making->rules->frame(making, frames.at);
             ku__python_meet(making, view.code);
             ku__python_meet(making, view.function);
             for (size_t item = 0; view.items != NULL && item < view.count; item++) {
@@ -62,8 +58,8 @@ void ku__make_place_nodes(ku__making *making) {
     }
     for (size_t i = 0; i < thread_count(making); i++) {
         ku__maker_place(&making->maker, KU__SYSTEM_PLACE, name_of_thread(making, i));
-        EACH_FRAME(at, making, i) {
-            ku__maker_place(&making->maker, KU__SYSTEM_FRAME, ku__name_of_frame(making, at.frame));
+        EACH_FRAME(frames, making, i) {
+            ku__maker_place(&making->maker, KU__SYSTEM_FRAME, ku__name_of_frame(making, frames.at));
         }
     }
 }
@@ -89,7 +85,7 @@ void ku__make_root_edges(ku__making *making) {
     }
     for (size_t i = 0; i < thread_count(making); i++) {
         ku__maker_edge(&making->maker, node++, KU_EDGE_ROOT, name_of_thread(making, i), 0);
-        EACH_FRAME(at, making, i) {
+        EACH_FRAME(frames, making, i) {
             node++;
         }
     }
@@ -136,13 +132,13 @@ static void add_threads(ku__making *making) {
     for (size_t i = 0; i < thread_count(making); i++) {
         ku__maker_begin(&making->maker, node++);
         uint32_t frame_node = node;
-        EACH_FRAME(at, making, i) {
-            uint32_t name = ku__name_of_frame(making, at.frame);
+        EACH_FRAME(frames, making, i) {
+            uint32_t name = ku__name_of_frame(making, frames.at);
             ku__maker_edge(&making->maker, frame_node++, KU_EDGE_ROOT, name, 0);
         }
-        EACH_FRAME(at, making, i) {
+        EACH_FRAME(frames, making, i) {
             ku__maker_begin(&making->maker, node++);
-            add_frame(making, at.frame);
+            add_frame(making, frames.at);
         }
     }
 }
@@ -178,8 +174,8 @@ static void count_places(ku__making *making) {
         count(making, making->held[i].object);
     }
     for (size_t i = 0; i < thread_count(making); i++) {
-        EACH_FRAME(at, making, i) {
-            count_frame(making, at.frame);
+        EACH_FRAME(frames, making, i) {
+            count_frame(making, frames.at);
         }
     }
 }

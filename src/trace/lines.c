@@ -21,8 +21,8 @@
 enum { KIND_ONE_LINE = 10, KIND_NO_COLUMNS = 13, KIND_LONG = 14, KIND_NONE = 15, CODE_UNIT = 2 };
 
 void ku__line_start(ku__line_cursor *cursor, const uint8_t *line_table, size_t size, int32_t first_line) {
-    *cursor =
-        (ku__line_cursor){.next = line_table, .end = line_table + size, .current = first_line, .line = first_line};
+    const uint8_t *end = size == 0 ? line_table : line_table + size; /* there may be no table */
+    *cursor = (ku__line_cursor){.next = line_table, .end = end, .current = first_line, .line = first_line};
 }
 
 /* Unsigned arithmetic throughout: a damaged table may hold anything. More than 32 bits are dropped. */

@@ -73,7 +73,7 @@ def test_the_suites_run_with_the_collector_in_all_its_ways() -> None:
         whole = {job.name: job.command for job in all_jobs(found, whole=True)}
         assert {"gc", "--all"} <= set(whole[f"collector {item.name}"])
         assert {"eager", "concurrent", "collector.txt"} <= set(whole[f"every chance {item.name}"])
-        assert "KUCHA_SOAK_SECONDS=600" in whole[f"collector soak {item.name}"]
+        assert "KUCHA_SOAK_SECONDS=600" in whole[f"python soak {item.name}"]
 
 
 def test_every_job_finds_what_it_needs() -> None:
