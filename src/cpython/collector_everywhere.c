@@ -134,23 +134,43 @@ static bool has_module_gc(PyInterpreterState *interpreter) {
     return same;
 }
 
+/* Where this thread put a collector in charge last, or failed to: it does not try again. */
+static _Thread_local struct {
+    int64_t id;
+    uint64_t era;
+} tried;
+
 /* One that came in another era has not noticed yet. */
 static void take_in(PyInterpreterState *interpreter, const ku__wish *wanted) {
+    tried.id = PyInterpreterState_GetID(interpreter);
+    tried.era = wanted->era;
     if (ku__collector_uninstall() && has_module_gc(interpreter) && ku__everywhere_wants(wanted->era)) {
         ku__collector_install(wanted);
     }
     PyErr_Clear(); /* it keeps its own collector */
 }
 
+static bool is_due(PyInterpreterState *interpreter, const ku__wish *wanted) {
+    const ku__collector *there = ku__everywhere_find(interpreter);
+    bool before = tried.era == wanted->era && tried.id == PyInterpreterState_GetID(interpreter);
+    return wanted->era != 0 && !before && (there == NULL || there->era != wanted->era) &&
+           !ku__fact_is_ending(interpreter);
+}
+
+static PyObject *first_frames(PyThreadState *thread, struct _PyInterpreterFrame *frame, int throwing);
+
+/* Where a tool has put its own function in front of ours, which it goes on with, that one stays, and we are called for
+ * each frame from then on; the first of them are our own, by gc's import. */
 static void look_in(PyInterpreterState *interpreter) {
     ku__wish wanted = ku__everywhere_wish();
-    const ku__collector *there = ku__everywhere_find(interpreter);
-    bool due = wanted.era != 0 && (there == NULL || there->era != wanted.era) && !ku__fact_is_ending(interpreter);
+    bool due = is_due(interpreter, &wanted);
     const ku__gc_state *state = ku__fact_gc(interpreter);
     if (due && (state->callbacks == NULL || state->collecting || !has_main_module(interpreter))) {
         return;
     }
-    _PyInterpreterState_SetEvalFrameFunc(interpreter, _PyEval_EvalFrameDefault);
+    if (__atomic_load_n(&interpreter->eval_frame, __ATOMIC_RELAXED) == first_frames) {
+        _PyInterpreterState_SetEvalFrameFunc(interpreter, _PyEval_EvalFrameDefault);
+    }
     if (due) {
         take_in(interpreter, &wanted);
     }

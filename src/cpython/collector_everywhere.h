@@ -24,7 +24,7 @@
  * memory, and for that of its first thread state (many.c too). Interpreters that exist already when the collector is
  * asked for are given the function from outside: the list's lock is held, under which none of them can go, one pointer
  * is stored, and whoever reads it meanwhile sees it or does not. An interpreter whose frames are evaluated by somebody
- * else's function is left alone then.
+ * else's function is left alone then; a function that is put in front of ours later, and goes on with it, stays.
  *
  * How all are given back. Each collector knows the era that it came in. When the main interpreter's is taken out, the
  * era ends, and every other collector goes by itself: when its interpreter next begins to collect, before anything is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 import pytest
@@ -74,6 +75,39 @@ for other in others: run(other, START + "assert _core.gc_status() is None")
 _core.gc_install()
 for other in others: run(other, {IN_CHARGE!r})
 for other in others: destroy(other)
+"""
+    )
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the tool's function is a machine's jump")
+def test_the_evaluator_of_another_tool_stays() -> None:
+    """One that is put in front of ours before an interpreter was taken in, and goes on with ours."""
+    passes(
+        BEGIN
+        + HELPERS
+        + f"""
+import ctypes, mmap, struct
+def function(name, result, *arguments):
+    found = getattr(ctypes.pythonapi, name)
+    found.restype, found.argtypes = result, arguments
+    return found
+address = ctypes.c_void_p
+newest = function("PyInterpreterState_Head", address)
+evaluator = function("_PyInterpreterState_GetEvalFrameFunc", address, address)
+evaluate = function("_PyInterpreterState_SetEvalFrameFunc", None, address, address)
+other = create("shared")
+stock = evaluator(newest())
+_core.gc_install()
+ours = evaluator(newest())
+assert ours != stock
+page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+page[:14] = bytes.fromhex("ff2500000000") + struct.pack("<Q", ours)
+tool = ctypes.addressof(ctypes.c_char.from_buffer(page))
+evaluate(newest(), tool)
+run(other, "def function(): pass\\nfunction()\\n" + START + {IN_CHARGE!r})
+assert evaluator(newest()) == tool
+evaluate(newest(), stock)
+destroy(other)
 """
     )
 
