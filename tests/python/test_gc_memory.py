@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import eventually
-from core_child import passes
+from core_child import passes, run_child
 from test_gc_concurrent import BEGIN
 
 # What lives and must stay as it is; what dies and must be gone; and a program that goes on without memory.
@@ -183,6 +183,7 @@ def write(what, number):
 def limit(room):
     with open(places["used"]) as file: write("limit", int(file.read()) + room)
 def lift(): write("limit", 1 << 40)
+lift()
 try: write("members", os.getpid())
 except OSError as error:
     print("skip: this process cannot be moved into a control group:", error)
@@ -194,12 +195,16 @@ def resident():
         drop_group(made["folder"])
 
 
-def passes_in_group(code: str) -> None:
-    """Runs it; what says that it was not let into its group is skipped."""
-    told = passes(code)
-    if told.startswith("skip: "):
-        pytest.skip(told.removeprefix("skip: ").strip())
-    assert told.endswith("whole\n")
+def passes_in_group(code: str, attempts: int = 1) -> None:
+    """Runs it; what says that it was not let into its group is skipped. Up to ``attempts`` times, if it is killed."""
+    done = run_child(code)
+    while done.returncode == -signal.SIGKILL and attempts > 1:
+        attempts -= 1
+        done = run_child(code)
+    assert done.returncode == 0, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
+    if done.stdout.startswith("skip: "):
+        pytest.skip(done.stdout.removeprefix("skip: ").strip())
+    assert done.stdout.endswith("whole\n")
 
 
 def test_no_child_is_made_in_a_group_that_its_copies_could_break(group: str) -> None:
@@ -225,6 +230,9 @@ print("whole")
 
 
 def test_a_group_that_is_filled_up_meanwhile_loses_the_child_alone(group: str) -> None:
+    """The kernel is asked to take the child, and mostly does: whom it ends is its choice, and with the program, once in
+    some eight runs, it ends the test. What the program is like when it was spared is ours.
+    """
     passes_in_group(
         PROGRAM
         + group
@@ -247,7 +255,8 @@ gc.disable()
 assert right() and all(block.count(b"y") == 256 and block.count(b"x") == (1 << 20) - 256 for block in blocks)
 drive()
 print("whole")
-"""
+""",
+        attempts=20,
     )
 
 
