@@ -186,9 +186,9 @@ static PyObject *first_frames(PyThreadState *thread, struct _PyInterpreterFrame 
 
 /* The interpreter's own word for its own function is NULL. */
 static void send(PyInterpreterState *interpreter) {
-    if (__atomic_load_n(&interpreter->eval_frame, __ATOMIC_RELAXED) == NULL) {
-        __atomic_store_n(&interpreter->eval_frame, first_frames, __ATOMIC_RELEASE);
-    }
+    _PyFrameEvalFunction its_own = NULL;
+    __atomic_compare_exchange_n(&interpreter->eval_frame, &its_own, first_frames, false, __ATOMIC_RELEASE,
+                                __ATOMIC_RELAXED);
 }
 
 void ku__everywhere_begun(PyInterpreterState *interpreter) {

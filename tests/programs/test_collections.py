@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-from test_programs import PACKAGES, environment
+from test_programs import PACKAGES, run_in
 
 # How the collector is set up; the packages that all of them import are the same.
 WAYS = {
@@ -206,15 +204,7 @@ def run(folder: Path, name: str, way: str, schedule: str) -> dict[str, object]:
     """What a program tells of its collections; each run has a folder to itself, in which nothing is cached yet."""
     folder = Path(tempfile.mkdtemp(dir=folder))
     (folder / "app.py").write_text(BEGIN.replace("SETUP", WAYS[way]) + PROGRAMS[name] + "\nend()\n")
-    done = subprocess.run(
-        [sys.executable, "app.py", schedule],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    done = run_in(folder, "app.py", schedule)
     assert done.returncode == 0, done.stdout + done.stderr
     told: dict[str, object] = json.loads((folder / "told.json").read_text())
     return told

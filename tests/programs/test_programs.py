@@ -106,12 +106,17 @@ def environment() -> dict[str, str]:
     return inherited | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONHASHSEED": "0"}
 
 
-def ask(folder: Path, *words: str) -> str:
-    """What the interpreter answers; it must not complain."""
+def run_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs the interpreter in a folder, with what was installed for these programs."""
     command = [sys.executable, *words]
-    done = subprocess.run(
+    return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=280, check=False
     )
+
+
+def ask(folder: Path, *words: str) -> str:
+    """What the interpreter answers; it must not complain."""
+    done = run_in(folder, *words)
     assert (done.returncode, done.stderr) == (0, ""), (words, done.stdout, done.stderr)
     return done.stdout
 
@@ -175,10 +180,7 @@ def test_tables_and_exports_have_one_sum(program: Path) -> None:
 
 def ask_loudly(folder: Path, *words: str) -> str:
     """What a command says on standard error; it must succeed."""
-    command = [sys.executable, *words]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=280, check=False
-    )
+    done = run_in(folder, *words)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stderr
 
@@ -202,22 +204,11 @@ def test_a_program_without_kucha_has_what_its_collector_knows(name: str, tmp_pat
         assert process.stdout is not None
         process.stdout.readline()
         counts = json.loads(process.stdout.readline())
-        command = [sys.executable, "-m", "kucha", "heap", "dump", str(process.pid), "-o", "living.heap"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=280, check=False
-        )
+        done = run_in(tmp_path, "-m", "kucha", "heap", "dump", str(process.pid), "-o", "living.heap")
         if "can't be read" in done.stderr:
             pytest.skip(done.stderr)
         assert done.returncode == 0, done.stderr
-        refused = subprocess.run(
-            [sys.executable, "-m", "kucha", "map", str(process.pid)],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
+        refused = run_in(tmp_path, "-m", "kucha", "map", str(process.pid))
         assert (refused.returncode, "pymalloc's" in refused.stderr) == (2, True)
     finally:
         process.communicate("", timeout=280)

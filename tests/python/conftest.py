@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 TOP = Path(__file__).resolve().parents[2]
 Done = subprocess.CompletedProcess[str]
 Runner = Callable[..., Done]
+Start = Callable[..., subprocess.Popen[str]]
 
 # Variables that change what Python or kucha do, and that a test sets itself where it is about them.
 FOREIGN = (
@@ -124,6 +126,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 PATIENCE = 60.0  # seconds until something must have happened that takes well under one, on however busy a machine
+
+
+@contextlib.contextmanager
+def starting(folder: Path, program: str, end: str) -> Iterator[Start]:
+    """What starts programs that say "up" and then wait for their standard input to end; it ends at the end.
+
+    Each is ``program``, what the caller adds as ``code``, and ``end``, if the caller has none of its own.
+    """
+    started: list[subprocess.Popen[str]] = []
+
+    def start(
+        *words: str, code: str = "", end: str = end, python: str = sys.executable, **environment: str
+    ) -> subprocess.Popen[str]:
+        (folder / "waits.py").write_text(f"{program}{code}{end}")
+        process = subprocess.Popen(
+            [python, *words, "waits.py"],
+            cwd=folder,
+            env=clean_environment(**environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        return process
+
+    yield start
+    for process in started:
+        process.communicate("", timeout=2 * PATIENCE)
 
 
 def eventually(right: Callable[[], object]) -> bool:

@@ -6,7 +6,7 @@ import platform
 import sys
 
 import pytest
-from core_child import passes
+from core_child import CHILD_SECONDS, passes
 from test_gc_hosted import BEGIN, GRAPHS
 
 # "own" and "shared" say whose lock an interpreter runs under: before 3.12 there is one for all.
@@ -46,13 +46,16 @@ assert _core.gc_status()["full"] == before["full"] + 2, (before, _core.gc_status
 """
 
 
+def passes_together(code: str, timeout: float = CHILD_SECONDS) -> None:
+    """Runs it where interpreters can be made, and code run in them."""
+    passes(BEGIN + HELPERS + code, timeout=timeout)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interpreter_made_later_is_taken_in(kind: str) -> None:
     """Before the first line of the program's, which need not import anything."""
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 _core.gc_install()
 other = create("{kind}")
 run(other, "loop = []; loop.append(loop); del loop; import gc; assert gc.collect() >= 1")
@@ -66,10 +69,8 @@ exec({IN_CHARGE!r})
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interpreter_made_before_is_taken_in(kind: str) -> None:
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 others = [create("{kind}") for _ in range(3)]
 for other in others: run(other, START + "assert _core.gc_status() is None")
 _core.gc_install()
@@ -82,10 +83,8 @@ for other in others: destroy(other)
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the tool's function is a machine's jump")
 def test_the_evaluator_of_another_tool_stays() -> None:
     """One that is put in front of ours before an interpreter was taken in, and goes on with ours."""
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 import ctypes, mmap, struct
 def function(name, result, *arguments):
     found = getattr(ctypes.pythonapi, name)
@@ -115,10 +114,8 @@ destroy(other)
 @pytest.mark.parametrize("kind", KINDS)
 def test_uninstalling_takes_all_out(kind: str) -> None:
     """Each at its next collection, of which its callbacks hear as always."""
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 _core.gc_install()
 others = [create("{kind}") for _ in range(2)]
 told = '''
@@ -152,10 +149,8 @@ for other in others: destroy(other)
 
 
 def test_gc_of_each_interpreter_is_its_own() -> None:
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 _core.gc_install()
 frozen = gc.get_freeze_count()
 others = [create(kind) for kind in {KINDS!r}]
@@ -185,10 +180,8 @@ for other in others: destroy(other)
 def test_random_graphs_end_as_under_the_interpreters_alone(kind: str, eager: bool) -> None:
     """In three interpreters and the main one, at the same time."""
     generation = 1 if eager else 2  # that the program collects; every one looks at all if eager
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 code = {GRAPHS!r} + '''
 gc.disable()
 import weakref
@@ -215,10 +208,8 @@ for other in others: destroy(other)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_interpreters_come_and_go_while_others_collect(kind: str) -> None:
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 _core.gc_install(eager=True)
 code = START + '''
 class Node: pass
@@ -251,10 +242,8 @@ assert sum(one["count"] for one in _core.gc_pauses(True)["generations"]) > 12
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pauses_are_those_of_the_interpreter_that_asks(kind: str) -> None:
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 import kucha
 gc.disable()
 _core.gc_install()
@@ -278,10 +267,8 @@ assert kucha.gc.pauses(everywhere=True).count == 0
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fork_after_others_have_ended_and_a_program_that_is_started_with_several(kind: str) -> None:
     """A fork with several interpreters ends in the child with all supported versions of CPython, whoever collects."""
-    passes(
-        BEGIN
-        + HELPERS
-        + f"""
+    passes_together(
+        f"""
 import os, subprocess
 _core.gc_install()
 others = [create("{kind}") for _ in range(2)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Done, Runner, clean_environment
+from conftest import Done, Runner, Start, clean_environment, starting
 from kucha.heap import Heap
 
 _corefile = pytest.importorskip("kucha._corefile", reason="this build has no libelf")
@@ -42,34 +42,12 @@ sys.stdin.read()
 go_on.set()
 print("over", len(kept), flush=True)
 """
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
 def waiting(tmp_path: Path) -> Iterator[Start]:
-    """Starts programs that say a word and then wait for their standard input to end."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(
-        *words: str, code: str = "", end: str = END, python: str = sys.executable, **environment: str
-    ) -> subprocess.Popen[str]:
-        (tmp_path / "waits.py").write_text(f"{PROGRAM}{code}{end}")
-        process = subprocess.Popen(
-            [python, *words, "waits.py"],
-            cwd=tmp_path,
-            env=clean_environment(**environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        return process
-
-    yield start
-    for process in started:
-        process.communicate("", timeout=SECONDS)
+    with starting(tmp_path, PROGRAM, END) as start:
+        yield start
 
 
 @pytest.fixture

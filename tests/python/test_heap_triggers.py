@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Done, Runner, clean_environment
+from conftest import Done, Runner, Start, starting
 from kucha import _core
 
 Write = Callable[[str, str], Path]
@@ -187,33 +185,12 @@ def test_what_cannot_be_is_refused_beforehand(
 
 
 @pytest.fixture
-def waiting(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts programs that say a word and then wait for their standard input to end."""
-    started = []
-
-    def start(*words: str, code: str = "") -> subprocess.Popen[str]:
-        (tmp_path / "waits.py").write_text(f"{PROGRAM}{code}\nprint('up', flush=True)\nsys.stdin.read()\n")
-        process = subprocess.Popen(
-            [sys.executable, *words, "waits.py"],
-            cwd=tmp_path,
-            env=clean_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        return process
-
-    yield start
-    for process in started:
-        process.communicate("", timeout=SECONDS)
+def waiting(tmp_path: Path) -> Iterator[Start]:
+    with starting(tmp_path, PROGRAM, "\nprint('up', flush=True)\nsys.stdin.read()\n") as start:
+        yield start
 
 
-def test_a_program_under_kucha_answers(
-    waiting: Callable[..., subprocess.Popen[str]], kucha: Runner, tmp_path: Path
-) -> None:
+def test_a_program_under_kucha_answers(waiting: Start, kucha: Runner, tmp_path: Path) -> None:
     process = waiting("-m", "kucha", "run", "-q", "--no-trace")
     done = kucha("heap", "dump", process.pid, "-o", "a.heap")
     assert (done.returncode, done.stdout) == (0, "")
@@ -228,9 +205,7 @@ def test_a_program_under_kucha_answers(
     assert not any(os.path.exists(f"{folder}/kucha-heap-{process.pid}") for folder in ("/tmp", "/dev/shm"))
 
 
-def test_a_child_made_by_fork_answers_too(
-    waiting: Callable[..., subprocess.Popen[str]], kucha: Runner, tmp_path: Path
-) -> None:
+def test_a_child_made_by_fork_answers_too(waiting: Start, kucha: Runner, tmp_path: Path) -> None:
     code = """
 import os, time
 child = os.fork()
@@ -248,9 +223,7 @@ while not os.path.exists("child") or not open("child").read(): time.sleep(0.01)
     assert objects(tmp_path / "child.heap") == 1005
 
 
-def test_a_program_that_cannot_answer_is_told_of(
-    waiting: Callable[..., subprocess.Popen[str]], kucha: Runner, tmp_path: Path
-) -> None:
+def test_a_program_that_cannot_answer_is_told_of(waiting: Start, kucha: Runner, tmp_path: Path) -> None:
     plain = waiting()
     done = kucha("map", plain.pid)
     assert (done.returncode, done.stdout) == (2, "")
@@ -270,9 +243,7 @@ def test_a_program_that_cannot_answer_is_told_of(
     assert not list(tmp_path.glob("*.heap"))
 
 
-def test_a_file_that_the_program_may_not_write_is_told_of(
-    waiting: Callable[..., subprocess.Popen[str]], kucha: Runner, tmp_path: Path
-) -> None:
+def test_a_file_that_the_program_may_not_write_is_told_of(waiting: Start, kucha: Runner, tmp_path: Path) -> None:
     process = waiting("-m", "kucha", "run", "-q", "--no-trace", code="import os\nos.umask(0o77)")
     (tmp_path / "a.heap").mkdir()
     done = kucha("heap", "dump", process.pid, "-o", "a.heap/../b.heap", "-q")
@@ -283,9 +254,7 @@ def test_a_file_that_the_program_may_not_write_is_told_of(
     assert f"process {process.pid} could not write its heap: " in done.stderr
 
 
-def test_an_idle_signal_and_foreign_requests_do_nothing(
-    waiting: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_an_idle_signal_and_foreign_requests_do_nothing(waiting: Start, tmp_path: Path) -> None:
     process = waiting("-m", "kucha", "run", "-q", "--no-trace")
     request = Path(f"/tmp/kucha-heap-{process.pid}")
     process.send_signal(signal.SIGURG)
