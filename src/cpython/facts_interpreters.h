@@ -9,6 +9,7 @@
 #define KU__FACTS_INTERPRETERS_H
 
 #include "internal/pycore_interp.h"
+#include "internal/pycore_obmalloc.h"
 #include "internal/pycore_runtime.h"
 
 #if PY_VERSION_HEX < 0x030D0000

@@ -13,6 +13,8 @@
 #include "cpython/traced.h"
 #include "cpython/untraced.h"
 
+#include <sched.h>
+
 /* ---- which heap ---- */
 
 /* The house that this thread used last. Another interpreter may run in the same thread next, so its owner is
@@ -288,6 +290,9 @@ bool ku__many_elsewhere(const ku_heap *heap) {
 
 static PyMemAllocatorEx raw_original; /* fixed at install */
 
+/* The set for many stands. Another thread that makes an interpreter without the GIL may not go on before. */
+static atomic_bool prepared;
+
 #if PY_VERSION_HEX >= 0x030D0000
 typedef _PyThreadStateImpl thread_state_block;
 #else
@@ -296,8 +301,7 @@ typedef PyThreadState thread_state_block;
 
 #if PY_VERSION_HEX >= 0x030C0000
 
-/* There will be two GILs in a moment; this thread holds the only one. */
-static void prepare(void) {
+static void switch_to_many(void) {
     ku__heap_share(ku__bridge_state.main_house->objects);
     ku__heap_share(ku__bridge_state.main_house->buffers);
     if (ku__tracing_state.kept != NULL) {
@@ -310,6 +314,33 @@ static void prepare(void) {
         "tracing stopped: a second interpreter is made while another tool stands in front of kucha's "
         "entry points");
     ku__bridge_gate();
+}
+
+/* There will be two GILs in a moment; this thread holds the only one. */
+static void prepare(void) {
+    if (!ku__bridge_state.many) {
+        switch_to_many();
+    }
+    atomic_store_explicit(&prepared, true, memory_order_release);
+}
+
+/* Interpreters that have blocks of their own keep what they know of them here (3.13 and later). */
+static bool looks_like_blocks_state(size_t count, size_t size) {
+    const size_t expected = sizeof(struct _obmalloc_state);
+    return count == 1 && size >= expected - expected / 8 && size <= expected + expected / 8;
+}
+
+enum { LOOKS_AT_LIST = 1000 };
+
+/* True where this thread itself holds the lock; other threads hold it for a moment. */
+static bool list_stays_locked(void) {
+    for (int i = 0; i < LOOKS_AT_LIST; i++) {
+        if (!ku__fact_interpreters_locked()) {
+            return false;
+        }
+        sched_yield();
+    }
+    return true;
 }
 
 #endif
@@ -343,21 +374,18 @@ static KU__COLD void notice(size_t count, size_t size) {
 #else
 
 /* The interpreter's memory is asked for under the lock of the list of interpreters, where nobody may wait for a GIL;
- * that of its first thread state is asked for next, before that lock is taken again, and before the new interpreter
- * can allocate anything. There the GIL is taken for a moment. */
+ * that of its blocks' state (where it has a GIL of its own) or of its first thread state is asked for next, without that
+ * lock, and before the new interpreter can allocate anything. There the GIL is taken for a moment. */
 static KU__COLD void notice(size_t count, size_t size) {
-    bool holds = ku__fact_holds_lock();
-    if (holds) {
+    if (ku__fact_holds_lock()) {
         expecting = false;
         prepare();
-    } else if (looks_like_interpreter(count, size)) {
+    } else if (!expecting) {
         expecting = true;
-    } else if (looks_like_thread_state(count, size) || !ku__fact_interpreters_locked()) {
+    } else if (looks_like_blocks_state(count, size) || looks_like_thread_state(count, size) || !list_stays_locked()) {
         expecting = false;
         PyGILState_STATE state = PyGILState_Ensure();
-        if (!ku__bridge_state.many) {
-            prepare();
-        }
+        prepare();
         PyGILState_Release(state);
     }
 }
@@ -367,7 +395,7 @@ static KU__COLD void notice(size_t count, size_t size) {
 static void *watched_calloc(void *ctx, size_t count, size_t size) {
     (void)ctx;
     if (KU__UNLIKELY(expecting || looks_like_interpreter(count, size))) {
-        if (ku__bridge_state.many) {
+        if (atomic_load_explicit(&prepared, memory_order_acquire)) {
             expecting = false;
         } else {
             notice(count, size);

@@ -7,12 +7,13 @@
  * How the first of them is heard of. Before a second interpreter exists, the thread that makes it takes memory for it
  * from the raw domain: one zeroed block of the size of PyInterpreterState, which nothing else asks for. So the raw
  * domain's calloc is watched, and nothing else of it. Until 3.12 that thread holds the GIL; from 3.13 on it has just
- * given it up, and takes it again for a moment. (The audit event cpython.PyInterpreterState_New is raised in 3.12 only,
- * for the same reason.) In 3.11, where all share one GIL and one pair of heaps, only kucha's collector wants to hear of
- * them (collector_everywhere.h).
+ * given it up, and takes it again for a moment at its next request of that domain: that for the state of the new one's
+ * own blocks or for a thread state, which comes after it has left the list of interpreters. (The audit event
+ * cpython.PyInterpreterState_New is raised in 3.12 only, for the same reason.) In 3.11, where all share one GIL and one
+ * pair of heaps, only kucha's collector wants to hear of them (collector_everywhere.h).
  *
- * Source: alloc_interpreter(), alloc_threadstate(), new_threadstate() in Python/pystate.c and new_interpreter() in
- * Python/pylifecycle.c, v3.12.1 to v3.15.2.
+ * Source: alloc_interpreter(), alloc_threadstate(), new_threadstate() in Python/pystate.c, new_interpreter() in
+ * Python/pylifecycle.c and _PyMem_init_obmalloc() in Objects/obmalloc.c, v3.12.1 to v3.15.2.
  */
 #ifndef KU__MANY_H
 #define KU__MANY_H

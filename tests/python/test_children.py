@@ -101,7 +101,9 @@ import multiprocessing
 def work(n):
     return len([bytes(1000) for _ in range(n)])
 if __name__ == "__main__":
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    context = multiprocessing.get_context("fork")
+    both = context.Barrier(2)          # one that has not begun when the other has done all would be ended unseen
+    with context.Pool(2, both.wait) as pool:
         print(sum(pool.map(work, range(100))))
 """,
     )

@@ -83,6 +83,29 @@ _core.stats()
     )
 
 
+def test_the_first_interpreters_are_made_by_several_threads_at_once() -> None:
+    """Each without the GIL, while others use the list of interpreters: none may go on before the entry points know."""
+    for _ in range(12):
+        passes(
+            HELPERS
+            + """
+install()
+ready = threading.Barrier(3)
+def make():
+    ready.wait()
+    for _ in range(3): create()
+makers = [threading.Thread(target=make) for _ in range(2)]
+for maker in makers: maker.start()
+ready.wait()
+while any(maker.is_alive() for maker in makers):
+    thread = threading.Thread(target=dict)
+    thread.start()
+    thread.join()
+    kept = [[i] for i in range(100)]
+"""
+        )
+
+
 def test_houses_are_used_again() -> None:
     passes(
         HELPERS
