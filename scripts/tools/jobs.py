@@ -12,65 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-# What is told of failures at the end of a run. Whoever keeps records of runs may keep no more than some twenty lines of
-# each, so the names come last, and what a failure said is cut to its own last lines, for the first few of them.
-NAMED_FAILURES, TOLD_FAILURES, TOLD_LINES = 40, 6, 8
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A test that failed, or a job that gave no result: what it is called, and what it said."""
-
-    name: str
-    said: str = ""
-
-    def of_job(self, job: str) -> Failure:
-        """The same, with the job that it belongs to."""
-        return Failure(f"{job}: {self.name}", self.said)
-
-
-@dataclass
-class Counts:
-    """What a job counted: tests, those that failed by name, and lines worth reading."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    notes: list[str] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def add(self, other: Counts, job: str) -> None:
-        """Adds a job's counts, without its notes."""
-        self.passed += other.passed
-        self.failed += other.failed
-        self.skipped += other.skipped
-        self.failures += [failure.of_job(job) for failure in other.failures]
-
-    def fail(self, name: str, said: str = "") -> None:
-        """Counts one failure."""
-        self.failed += 1
-        self.failures.append(Failure(name, said))
-
-
-def last_lines(text: str, lines: int) -> list[str]:
-    """The last lines of a text that say something."""
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
-
-
-def tell_failures(failures: list[Failure]) -> list[str]:
-    """What stands at the end of a run: the last lines of the first failures, and then the names of all."""
-    told = []
-    for failure in failures[:TOLD_FAILURES]:
-        told += [f"{failure.name}:", *("  | " + line for line in last_lines(failure.said, TOLD_LINES))]
-    names = [f"FAILED {failure.name}" for failure in failures[:NAMED_FAILURES]]
-    more = [f"and {len(failures) - NAMED_FAILURES} more"] * (len(failures) > NAMED_FAILURES)
-    return told + names + more
+from tools.again import deserved, joined
+from tools.counts import Counts, nothing
 
 
 @dataclass
@@ -84,32 +32,7 @@ class Job:
     needs: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     timeout: int = 900
-
-
-def nothing() -> Counts:
-    """The counter of a job that only prepares: it adds to the sum by failing alone."""
-    return Counts()
-
-
-def count_junit(*paths: Path) -> Counts:
-    """Counts the test cases of JUnit files; a missing or broken file counts as one failure."""
-    counts = Counts()
-    for path in paths:
-        try:
-            cases = list(ElementTree.parse(path).getroot().iter("testcase"))
-        except (OSError, ElementTree.ParseError) as error:
-            counts.fail(f"no results in {path.name}: {error}")
-            continue
-        for case in cases:
-            told = [part for kind in ("failure", "error") for part in case.findall(kind)]
-            if told:
-                said = "\n".join(part.text or part.get("message") or "" for part in told)
-                counts.fail(f"{case.get('classname') or path.stem} {case.get('name')}", said)
-            elif case.find("skipped") is not None:
-                counts.skipped += 1
-            else:
-                counts.passed += 1
-    return counts
+    again: Job | None = None  # what runs only the tests that failed (again.py)
 
 
 class Scheduler:
@@ -194,6 +117,8 @@ class Scheduler:
         log = job.log.read_text(errors="replace") if trouble or counts.failed else ""
         if trouble and not counts.failed:
             counts.fail(trouble, log)
+        elif job.again is not None and deserved(counts):
+            counts = self.try_again(replace(job.again, environment=job.environment, timeout=job.timeout), counts)
         numbers = f"{counts.passed} passed, {counts.failed} failed" + (
             f", {counts.skipped} skipped" * bool(counts.skipped)
         )
@@ -205,6 +130,14 @@ class Scheduler:
             self.say("\n".join([f"  the end of {job.log}:", *("  | " + line for line in log.splitlines()[-40:])]))
         for note in [f"FAILED {failure.name}" for failure in counts.failures] + counts.notes:
             self.say(f"  {note}")
+        return counts
+
+    def try_again(self, job: Job, first: Counts) -> Counts:
+        """Runs what failed once more, and says how that went."""
+        self.execute(job)
+        counts = joined(first, job.count())
+        how = "failed again" if counts.failed else "passed at the second try"
+        self.say("\n".join([f"{how}:", *(f"  {failure.name}" for failure in first.failures), f"  see {job.log}"]))
         return counts
 
     def start(self, job: Job, log: int) -> subprocess.Popen[bytes]:

@@ -2,7 +2,8 @@
 
 The last line that is printed is ``N passed, M failed``, summed over everything that was counted; tests that were
 skipped are in neither number. A job that breaks without a result counts as one failure. Right above that line stand the
-last lines of what failed, and then the name of each failed test, so that the end of a log tells what to look at.
+last lines of what failed, and then the name of each failed test, so that the end of a log tells what to look at. Tests
+that passed only at their second try (again.py) are named before those.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from tools.counts import Counts, Failure, count_junit, nothing, tell_failures, tell_second_tries
 from tools.interpreters import CHROOTS, TOP, Interpreter, find_all
-from tools.jobs import Counts, Failure, Job, Scheduler, count_junit, nothing, tell_failures
+from tools.jobs import Job, Scheduler
 
 RESULTS = TOP / "build" / "results"
 PURE = TOP / ".venv" / "pure"
@@ -114,9 +116,10 @@ def pytest_job(
     """Runs a folder of pytest tests, or only the files of a pattern, or those with marks, under an interpreter."""
     build = interpreter.build_folder(variant)
     tag = f"{Path(folder).name}-{build.name}"
-    results = RESULTS / f"{tag}.xml"
-    results.unlink(missing_ok=True)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", f"--timeout={seconds}", f"--junit-xml={results}"]
+    results, results_again = RESULTS / f"{tag}.xml", RESULTS / f"{tag}-again.xml"
+    for stale in (results, results_again):
+        stale.unlink(missing_ok=True)
+    options = ["-q", "-p", "pytest_timeout", f"--timeout={seconds}", "-o", f"cache_dir={RESULTS / tag}.cache"]
     options += ["-m", marks] if marks else []
     settings = (settings or {}) | {
         "PYTHONPATH": python_path(build / "site"),
@@ -128,14 +131,23 @@ def pytest_job(
     }
     words = ["env", *(f"{name}={value}" for name, value in settings.items())]
     files = sorted(str(path.relative_to(TOP)) for path in (TOP / folder).glob(pattern)) if pattern else [folder]
-    return Job(
+    whole = [*words, interpreter.python, "-m", "pytest", *options, *files]
+    first = Job(
         name=f"{Path(folder).name} {interpreter.name if variant == 'release' else variant}",
-        command=interpreter.command([*words, interpreter.python, "-m", "pytest", *options, *files]),
+        command=interpreter.command([*whole, f"--junit-xml={results}"]),
         log=RESULTS / f"{tag}.log",
         count=lambda: count_junit(results),
         needs=(f"build {build.name}",),
         timeout=1500,
     )
+    only_failed = ["--last-failed", "--last-failed-no-failures=none", f"--junit-xml={results_again}"]
+    again = replace(
+        first,
+        command=interpreter.command([*whole, *only_failed]),
+        log=RESULTS / f"{tag}-again.log",
+        count=lambda: count_junit(results_again),
+    )
+    return replace(first, again=again)
 
 
 def sanitizer_libraries() -> str:
@@ -311,7 +323,7 @@ def main(arguments: list[str]) -> int:
             total.fail(reason)
     if total.skipped:
         scheduler.say(f"{total.skipped} skipped")
-    for line in tell_failures(total.failures):
+    for line in tell_second_tries(total.second_tries) + tell_failures(total.failures):
         print(line)
     print(f"{total.passed} passed, {total.failed} failed")
     return 1 if total.failed or not total.passed else 0

@@ -17,17 +17,20 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "scripts"))
 
-from tools.jobs import (  # noqa: E402
+from tools import suite  # noqa: E402
+from tools.again import MOST, deserved, joined  # noqa: E402
+from tools.counts import (  # noqa: E402
     NAMED_FAILURES,
     TOLD_LINES,
     Counts,
     Failure,
-    Job,
-    Scheduler,
     count_junit,
     nothing,
     tell_failures,
+    tell_second_tries,
 )
+from tools.interpreters import Interpreter  # noqa: E402
+from tools.jobs import Job, Scheduler  # noqa: E402
 from tools.suite import count_cpython  # noqa: E402
 
 
@@ -283,3 +286,72 @@ def test_expected_lists_have_reasons(runner: ModuleType) -> None:
         for (name, mode), reason in runner.read_expected(path.stem).items():
             assert mode in runner.MODES[1:], name
             assert reason, name
+
+
+def one_failed(said: str, count: int = 1) -> Counts:
+    """A job's counts in which so many tests failed, and said this."""
+    return Counts(passed=7, failed=count, failures=[Failure(f"t{i}", said) for i in range(count)])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "E  AssertionError: exit code -11",
+        "E  assert -6 == 0",
+        "E  assert (-11, '', '') == (0, '', '')",
+        "Fatal Python error: Segmentation fault",
+        "==7==ERROR: AddressSanitizer: heap-use-after-free",
+        "src/a.c:7:3: runtime error: null pointer passed",
+        "kucha: a.c:7: f: this does not hold: x",
+        "subprocess.CalledProcessError: died with <Signals.SIGABRT: 6>",
+    ],
+)
+def test_a_crash_has_no_second_try(said: str) -> None:
+    assert not deserved(one_failed(said))
+
+
+def test_few_failures_that_are_no_crash_have_a_second_try() -> None:
+    assert deserved(one_failed("E  assert 2 == 3"))
+    assert deserved(one_failed("E  assert 2 == -11e3 or exit code -15", MOST))
+    assert not deserved(one_failed("E  assert 2 == 3", MOST + 1))
+    assert not deserved(Counts(passed=7))
+    assert not deserved(Counts(failed=2, failures=[Failure("the job took longer")]))
+
+
+def test_a_second_try_counts_only_where_all_pass() -> None:
+    first = one_failed("said", 2)
+    good = joined(first, Counts(passed=2))
+    assert (good.passed, good.failed, good.failures) == (9, 0, [])
+    assert tell_second_tries(good.second_tries)[:2] == ["passed at the second try: t0", "  | said"]
+    for second in (Counts(passed=1), Counts(passed=1, failed=1), Counts(passed=3), Counts(failed=1)):
+        assert joined(first, second) is first
+
+
+FLAKY = """
+import pathlib, pytest
+ROUNDS = pathlib.Path("rounds")
+def test_good(): pass
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_second(name):
+    path = ROUNDS / name
+    path.parent.mkdir(exist_ok=True)
+    before = path.exists()
+    path.touch()
+    assert before, "not yet"
+def test_always(): assert not pathlib.Path("hopeless").exists()
+"""
+
+
+@pytest.mark.parametrize("hopeless", [False, True])
+def test_pytest_runs_what_failed_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hopeless: bool) -> None:
+    (tmp_path / "test_flaky.py").write_text(FLAKY)
+    if hopeless:
+        (tmp_path / "hopeless").touch()
+    monkeypatch.setattr(suite, "RESULTS", tmp_path / "results")
+    host = Interpreter("host", "3", sys.executable, None)
+    job = replace(suite.pytest_job(host, str(tmp_path)), needs=())
+    total = Scheduler(tmp_path, 1).run([job])
+    assert (total.passed, total.failed) == ((1, 3) if hopeless else (4, 0))
+    assert [failure.name for failure in total.second_tries] == (
+        [] if hopeless else [f"{job.name}: test_flaky test_second[{name}]" for name in "ab"]
+    )

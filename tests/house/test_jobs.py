@@ -10,8 +10,9 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "scripts"))
 
+from tools.counts import nothing  # noqa: E402
 from tools.interpreters import Interpreter  # noqa: E402
-from tools.jobs import Job, nothing  # noqa: E402
+from tools.jobs import Job  # noqa: E402
 from tools.suite import all_jobs, choose  # noqa: E402
 
 NAMES = {
