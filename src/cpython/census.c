@@ -160,20 +160,32 @@ static void count_buffers(census *work, ku_heap *heap) {
     work->buffers.bytes += stats.bytes_used + stats.large_bytes;
 }
 
-static bool count_heaps(census *work) {
-    bool others = ku__bridge_state.many && ku__interpreter_count() > 1;
-    for (ku__house *house = atomic_load(&ku__bridge_state.houses); house != NULL; house = house->next) {
-        if (house->objects == NULL || (others && house != ku__bridge_state.main_house)) {
-            continue;
-        }
-        ku__heap_flush(house->objects);
-        if (!count_pools(work, house->objects)) {
-            return false;
-        }
-        ku__large_walk(house->objects, count_large, &work->counters[0]);
-        count_buffers(work, house->buffers);
+static bool count_house(census *work, const ku__house *house) {
+    ku__heap_flush(house->objects);
+    if (!count_pools(work, house->objects)) {
+        return false;
     }
+    ku__large_walk(house->objects, count_large, &work->counters[0]);
+    count_buffers(work, house->buffers);
     return true;
+}
+
+/* What interpreters that have ended left behind, where there is no other now. */
+static bool count_left_behind(census *work) {
+    bool counted = true;
+    ku__house *house = ku__interpreter_count() > 1 ? NULL : ku__house_next(ku__bridge_state.main_house);
+    for (; house != NULL && counted; house = ku__house_next(house)) {
+        int64_t owner;
+        if (ku__many_borrow(house, &owner)) {
+            counted = count_house(work, house);
+            ku__many_give_back(house, owner);
+        }
+    }
+    return counted;
+}
+
+static bool count_heaps(census *work) {
+    return count_house(work, ku__bridge_state.main_house) && (!ku__bridge_state.many || count_left_behind(work));
 }
 
 /* ---- the answer ---- */

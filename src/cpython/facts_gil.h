@@ -21,8 +21,8 @@ typedef struct _gil_runtime_state ku__gil_of_python;
 
 #if PY_VERSION_HEX < 0x030C0000
 
-static inline void ku__fact_threads_lock(void) {
-    PyThread_acquire_lock(_PyRuntime.interpreters.mutex, WAIT_LOCK);
+static inline bool ku__fact_threads_try_lock(void) {
+    return PyThread_acquire_lock(_PyRuntime.interpreters.mutex, NOWAIT_LOCK) != 0;
 }
 
 static inline void ku__fact_threads_unlock(void) {
@@ -36,8 +36,8 @@ static inline const ku__gil_of_python *ku__fact_gil(const PyInterpreterState *in
 
 #else
 
-static inline void ku__fact_threads_lock(void) {
-    ku__interpreters_lock();
+static inline bool ku__fact_threads_try_lock(void) {
+    return ku__interpreters_try_lock();
 }
 
 static inline void ku__fact_threads_unlock(void) {
@@ -65,7 +65,7 @@ static inline unsigned long ku__fact_gil_switches(const ku__gil_of_python *gil) 
     return __atomic_load_n(&gil->switch_number, __ATOMIC_RELAXED);
 }
 
-/* Interpreters and their threads, under ku__fact_threads_lock(). */
+/* Interpreters and their threads, once ku__fact_threads_try_lock() has given the lock. */
 static inline const PyInterpreterState *ku__fact_interpreters(void) {
     return _PyRuntime.interpreters.head;
 }

@@ -27,12 +27,17 @@ static inline void ku__interpreters_unlock_in_copy(void) {
     ku__interpreters_unlock();
 }
 
+/* False, and no lock, where some thread, perhaps this one, is in the list. */
+static inline bool ku__interpreters_try_lock(void) {
+    return PyThread_acquire_lock(_PyRuntime.interpreters.mutex, NOWAIT_LOCK) != 0;
+}
+
 /* Whether some thread, perhaps this one, is in the list. */
 static inline bool ku__fact_interpreters_locked(void) {
-    if (!PyThread_acquire_lock(_PyRuntime.interpreters.mutex, NOWAIT_LOCK)) {
+    if (!ku__interpreters_try_lock()) {
         return true;
     }
-    PyThread_release_lock(_PyRuntime.interpreters.mutex);
+    ku__interpreters_unlock();
     return false;
 }
 
@@ -40,11 +45,16 @@ static inline bool ku__fact_interpreters_locked(void) {
 
 #include <sched.h>
 
+/* False, and no lock, where some thread, perhaps this one, is in the list. Another may be parked on the lock: its bit
+ * stays. */
+static inline bool ku__interpreters_try_lock(void) {
+    uint8_t *bits = &_PyRuntime.interpreters.mutex._bits;
+    uint8_t open = __atomic_load_n(bits, __ATOMIC_RELAXED) & (uint8_t)~1u;
+    return __atomic_compare_exchange_n(bits, &open, (uint8_t)(open | 1), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 static inline void ku__interpreters_lock(void) {
-    uint8_t open = 0;
-    while (!__atomic_compare_exchange_n(&_PyRuntime.interpreters.mutex._bits, &open, (uint8_t)(open | 1), false,
-                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-        open &= (uint8_t)~1u; /* another thread may be parked on it: its bit stays */
+    while (!ku__interpreters_try_lock()) {
         sched_yield();
     }
 }

@@ -11,6 +11,8 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,7 +59,7 @@ static struct {
     ku__thread thread; /* under the GIL */
     bool on;           /* under the GIL: a measurement was started, and not stopped */
     bool has_thread;   /* under the GIL */
-    bool stop;
+    atomic_bool stop;  /* without a lock: who sets it may wait for `guard` next */
     const ku__gil_of_python *gil;
     double interval; /* seconds between two looks, on average */
     double last;     /* monotonic, of the last look */
@@ -88,19 +90,33 @@ static void add_threads(const PyInterpreterState *interpreter, const void *holde
     }
 }
 
-/* The threads that share the lock, and which of them holds it at this moment. */
-static size_t look_at_threads(seen *found) {
-    size_t count = 0;
-    ku__fact_threads_lock();
+/* Into the lists. From 3.13 on who forks holds their lock, and ends this thread first: nobody may wait for that one.
+ * Source: PyOS_BeforeFork() in Modules/posixmodule.c. */
+static bool enter_lists(void) {
+    while (!ku__fact_threads_try_lock()) {
+        if (atomic_load(&state.stop)) {
+            return false;
+        }
+        sched_yield();
+    }
+    return true;
+}
+
+/* The threads that share the lock, and which of them holds it at this moment. False: this thread is to end. */
+static bool look_at_threads(seen *found, size_t *count) {
+    *count = 0;
+    if (!enter_lists()) {
+        return false;
+    }
     const void *holder = ku__fact_gil_holder(state.gil);
     const PyInterpreterState *interpreter = ku__fact_interpreters();
     for (; interpreter != NULL; interpreter = ku__fact_interpreter_after(interpreter)) {
         if (ku__fact_gil(interpreter) == state.gil) {
-            add_threads(interpreter, holder, found, &count);
+            add_threads(interpreter, holder, found, count);
         }
     }
     ku__fact_threads_unlock();
-    return count;
+    return true;
 }
 
 /* Where the time of a thread belongs that does not hold the lock; NULL: asleep elsewhere, or not known. */
@@ -160,7 +176,10 @@ static void end_batch(void) {
 static void look(void) {
     seen found[THREADS_MOST];
     double used = ku__clock_thread(), now = ku__clock_monotonic(), passed = now - state.last;
-    size_t count = look_at_threads(found);
+    size_t count;
+    if (!look_at_threads(found, &count)) {
+        return;
+    }
     state.last = now;
     state.sums.seconds += passed;
     state.batch_seconds += passed;
@@ -203,13 +222,13 @@ static void *run_thread(void *ignored) {
     (void)ignored;
     pthread_mutex_lock(&state.guard);
     state.last = ku__clock_monotonic();
-    while (!state.stop) {
+    while (!atomic_load(&state.stop)) {
         struct timespec when = next_look();
         int woken = 0;
-        while (!state.stop && woken == 0) {
+        while (!atomic_load(&state.stop) && woken == 0) {
             woken = pthread_cond_timedwait(&state.wake, &state.guard, &when);
         }
-        if (!state.stop) {
+        if (!atomic_load(&state.stop)) {
             look();
         }
     }
@@ -219,7 +238,7 @@ static void *run_thread(void *ignored) {
 
 /* Under the GIL. */
 static bool thread_start(void) {
-    state.stop = false;
+    atomic_store(&state.stop, false);
     state.has_thread = ku__thread_start(&state.thread, run_thread, NULL, THREAD_STACK) == 0;
     return state.has_thread;
 }
@@ -229,8 +248,8 @@ static void thread_join(void) {
     if (!state.has_thread) {
         return;
     }
-    pthread_mutex_lock(&state.guard);
-    state.stop = true;
+    atomic_store(&state.stop, true);
+    pthread_mutex_lock(&state.guard); /* the thread is asleep, or about to look at the flag */
     pthread_cond_signal(&state.wake);
     pthread_mutex_unlock(&state.guard);
     ku__thread_end(&state.thread);

@@ -29,17 +29,32 @@ static ku__house *find_house(int64_t id) {
     return house;
 }
 
-/* A house whose interpreter has ended, now ours. Numbers of interpreters are never given twice, so what has ended
- * stays so. */
+/* The owner of a house that is read after its interpreter's end: nobody's number. */
+enum { READER = -1 };
+
+/* Moves into a house whose interpreter has ended. Numbers of interpreters are never given twice, so what has ended stays
+ * so. `was` is the number of that. */
+static bool claim(ku__house *house, int64_t id, int64_t *was) {
+    *was = atomic_load_explicit(&house->owner, memory_order_acquire);
+    return *was != READER && !ku__fact_interpreter_lives(*was) &&
+           atomic_compare_exchange_strong(&house->owner, was, id);
+}
+
 static ku__house *claim_house(int64_t id) {
     ku__house *house = atomic_load_explicit(&ku__bridge_state.houses, memory_order_acquire);
-    for (; house != NULL; house = house->next) {
-        int64_t owner = atomic_load_explicit(&house->owner, memory_order_acquire);
-        if (!ku__fact_interpreter_lives(owner) && atomic_compare_exchange_strong(&house->owner, &owner, id)) {
-            return house;
-        }
+    int64_t was;
+    while (house != NULL && !claim(house, id, &was)) {
+        house = house->next;
     }
-    return NULL;
+    return house;
+}
+
+bool ku__many_borrow(ku__house *house, int64_t *owner) {
+    return claim(house, READER, owner);
+}
+
+void ku__many_give_back(ku__house *house, int64_t owner) {
+    atomic_store_explicit(&house->owner, owner, memory_order_release);
 }
 
 static void publish(ku__house *house) {

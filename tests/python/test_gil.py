@@ -145,6 +145,30 @@ def test_a_fork_finds_one_thread_and_looking_goes_on(python: Runner) -> None:
     assert (done.stdout, done.stderr) == ("True 2\n1 []\n", "")
 
 
+def test_a_fork_may_hold_the_list_of_threads(python: Runner) -> None:
+    """os.fork() does from 3.13 on. It waits for the end of the thread that looks, which must not wait for that list."""
+    done = python(
+        "-c",
+        HEAD + "import ctypes, os\n"
+        "gil.start(0.0001)\n"
+        "forks = []\n"
+        "def late():                        # inside of fork(), before what gil.start() has to do there\n"
+        "    forks.append(0)\n"
+        "    time.sleep(0.02)\n"
+        "function = ctypes.CFUNCTYPE(None)\n"
+        "before = function(late)\n"
+        "register = ctypes.CDLL(None)['__register_atfork']\n"
+        "assert register(before, function(), function(), None) == 0\n"
+        "for _ in range(5):\n"
+        "    child = os.fork()\n"
+        "    if child == 0: os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+        "gil.stop()\n"
+        "print(len(forks))\n",
+    )
+    assert (done.returncode, done.stdout) == (0, "5\n"), done.stderr
+
+
 def test_what_cannot_be_is_refused(python: Runner) -> None:
     done = python(
         "-c",
