@@ -174,8 +174,10 @@ def eventually(right: Callable[[], object]) -> bool:
 WATCHED = f"""
 import os, threading, time
 def sleeps(path):
-    with open(path) as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+    try:
+        with open(path) as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+    except OSError: return 0  # a thread that has ended since it was listed
 def turns(pid=0):
     if pid: return sleeps(f"/proc/{{pid}}/status")
     tasks = set(os.listdir("/proc/self/task")) - {{str(threading.get_native_id())}}

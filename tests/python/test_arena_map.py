@@ -129,7 +129,7 @@ def test_map_asks_a_process(kucha: Runner, tmp_path: Path) -> None:
         assert program.stdin is not None and program.stdout is not None
         assert program.stdout.readline() == "ready\n"
         done = kucha("map", "--by", "type", str(program.pid))
-        program.communicate("\n", timeout=60)
+        program.communicate("\n", timeout=120)
     assert done.returncode == 0, done.stderr
     assert "__main__.Feed" in words_of((tmp_path / "kucha-map.svg").read_text())
     assert program.returncode == 0

@@ -221,7 +221,7 @@ def app(environ, start_response):
             with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                 assert answer.read().startswith(b"kept ")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
+        assert process.wait(timeout=2 * PATIENCE) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
         process.wait()
@@ -248,7 +248,7 @@ from celery import Celery
 queue = {str(tmp_path / "queue")!r}
 app = Celery("tasks", broker="filesystem://", backend={f"file://{tmp_path / 'results'}"!r})
 folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), queue)
-app.conf.update(broker_transport_options=folders)
+app.conf.update(broker_transport_options=folders, worker_proc_alive_timeout=300)
 kept = []
 @app.task
 def keep(size):
@@ -256,7 +256,7 @@ def keep(size):
     return len(kept)
 """,
     )
-    send = "import tasks; sent = [tasks.keep.delay(100_000) for _ in range(20)]; print(len([s.get(60) for s in sent]))"
+    send = "import tasks; sent = [tasks.keep.delay(100_000) for _ in range(20)]; print(len([s.get(250) for s in sent]))"
     command = [sys.executable, "-m", "kucha", "run", "-o", "out.kucha", "--follow-fork", "-m", "celery", "-A", "tasks"]
     command += ["worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     with open(tmp_path / "log", "w") as log:
@@ -267,7 +267,7 @@ def keep(size):
         # Workers leave by os._exit(), so what they did must be in their captures before.
         assert eventually(lambda: kept_by_tasks(kucha, tmp_path) >= 20 * 100_000)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
+        assert process.wait(timeout=2 * PATIENCE) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
         process.wait()

@@ -270,14 +270,18 @@ def churn():
     destroy(j)
 thread = threading.Thread(target=churn, daemon=True)
 thread.start()
+import time
+end = time.monotonic() + 60
+# What another interpreter changes while it is read need not add up each time: who reads may lose the processor halfway.
+def adds_up(heap): return heap["bytes_used"] + heap["bytes_free"] <= heap["bytes_mapped"] + heap["pool_size"] * 64
 for round in range(40):
     heaps = _core.stats()
     assert [heap["interpreter"] for heap in heaps[:2]] == [0, 0]
     objects, buffers = (next(h for h in heaps if h["interpreter"] == i and h["domain"] == d) for d in ("obj", "mem"))
     assert 50000 <= objects["blocks_used"] < 100000 and objects["large_bytes"] >= 500000, objects
     assert sum(arena["blocks_used"] for arena in objects["arenas_list"]) >= 50000
-    for heap in heaps:
-        assert heap["bytes_used"] + heap["bytes_free"] <= heap["bytes_mapped"] + heap["pool_size"] * 64, heap
+    while not all(adds_up(heap) for heap in _core.stats()):
+        assert time.monotonic() < end, _core.stats()
     text, picture = _core.stats_text(), _core.map_svg()
     assert f"Interpreter {int(i)}" in text and picture.count("<svg") >= len(heaps)
     _core.purge()

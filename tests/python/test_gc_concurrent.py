@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Runner, clean_environment
+from conftest import PATIENCE, Runner, clean_environment
 from core_child import passes, run_child
 from test_children import wait_for_address
 from test_gc_hosted import GRAPHS
@@ -532,7 +532,7 @@ def app(environ, start_response):
             with urllib.request.urlopen(address, timeout=280) as answer:
                 assert answer.read() == b"done 1"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0, log.read_text()
+        assert process.wait(timeout=2 * PATIENCE) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TOP, Runner, clean_environment
-from core_child import passes
+from core_child import CHILD_SECONDS, passes
 from test_docs import BLOCK, commands, run_block
 
 _corefile = pytest.importorskip("kucha._corefile", reason="this build has no libelf")
@@ -52,7 +52,7 @@ def read_core(name="a.core", **more):
 """
 
 
-def in_folder(folder: Path, code: str, timeout: float = 120) -> str:
+def in_folder(folder: Path, code: str, timeout: float = CHILD_SECONDS) -> str:
     tests = str(Path(__file__).resolve().parent)
     head = PROGRAM.format(tests=tests, folder=str(folder))
     return passes(head + textwrap.dedent(code), timeout=timeout)
@@ -161,6 +161,8 @@ def wait_inside(item):
     begun.release()
     go_on.wait()
 go_on_lock = threading.RLock()
+# Who has said that it begins keeps the GIL until it waits: so what is read of it, one time and the next, is the same.
+sys.setswitchinterval(1000)
 thread = threading.Thread(target=wait, name="waits", daemon=True); thread.start()
 other = threading.Thread(target=loop, args=([[8], (9,)],), name="loops", daemon=True); other.start()
 begun.acquire(); begun.acquire()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core_child import passes, run_child
+from core_child import CHILD_SECONDS, passes, run_child
 
 PROGRAM = """
 install()
@@ -23,7 +23,7 @@ def names(graph, obj):
 """
 
 
-def in_folder(folder: Path, code: str, timeout: float = 120) -> str:
+def in_folder(folder: Path, code: str, timeout: float = CHILD_SECONDS) -> str:
     import textwrap
 
     return passes(f"import os; os.chdir({str(folder)!r})\n" + PROGRAM + textwrap.dedent(code), timeout=timeout)

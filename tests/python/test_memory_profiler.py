@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import WATCHED, Done, Runner
+from conftest import WATCHED, Done, Runner, eventually
 from kucha import memory_profiler
 from kucha.memory_profiler import LineProfiler, LogFile, TimeStamper, memory_usage, profile, show_results
 
@@ -484,8 +484,14 @@ def test_a_quick_function_is_called_again_unless_told_otherwise() -> None:
     calls: list[int] = []
     memory_usage((calls.append, (1,)), max_iterations=1)
     assert len(calls) == 1
-    memory_usage((calls.append, (1,)))
-    assert len(calls) > 2
+
+    def is_called_again() -> bool:
+        calls.clear()
+        memory_usage((calls.append, (1,)))
+        return len(calls) > 2
+
+    # A call during which this thread has no processor for a while is not quick.
+    assert eventually(is_called_again)
 
 
 def test_a_function_that_keeps_the_lock_is_sampled() -> None:

@@ -207,7 +207,7 @@ def test_damaged_capture_never_brings_a_traceback(capture: Path, tmp_path: Path)
 def test_capture_of_a_killed_program_is_read(kucha: Runner, tmp_path: Path) -> None:
     """kill -9 loses at most the last second."""
     (tmp_path / "program.py").write_text(
-        "kept = [bytes(1000) for _ in range(5000)]\nprint('ready', flush=True)\nimport time\ntime.sleep(60)\n"
+        "kept = [bytes(1000) for _ in range(5000)]\nprint('ready', flush=True)\nimport time\ntime.sleep(600)\n"
     )
     command = [sys.executable, "-m", "kucha", "run", "-o", "out.kucha", "program.py"]
     process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, text=True)
@@ -215,7 +215,7 @@ def test_capture_of_a_killed_program_is_read(kucha: Runner, tmp_path: Path) -> N
     assert process.stdout.readline() == "ready\n"
     assert eventually(lambda: written(tmp_path / "out.kucha")["live_bytes"] > 5000 * 1000)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     process.stdout.close()
     read = json.loads(kucha("report", "--json", "out.kucha").stdout)
     assert read["header"]["finished"] is False

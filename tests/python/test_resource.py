@@ -23,11 +23,19 @@ FIELDS = [name for name in dir(theirs.getrusage(theirs.RUSAGE_SELF)) if name.sta
 
 @pytest.fixture
 def child() -> Iterator[int]:
-    """A process whose limits may be changed."""
+    """A process whose limits may be changed: it has said that it does nothing any more but wait."""
+    waits, says = os.pipe()
     pid = os.fork()
     if pid == 0:
-        while True:
-            signal.pause()
+        try:
+            os.write(says, b"x")
+            while True:
+                signal.pause()
+        finally:
+            os._exit(1)  # whatever a limit does to it, it does not go on with the tests
+    os.close(says)
+    assert os.read(waits, 1) == b"x"
+    os.close(waits)
     yield pid
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

@@ -8,13 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Runner, clean_environment
+from conftest import PATIENCE, Runner, clean_environment, eventually
+from kucha.psutil import Process
 
 Write = Callable[[str, str], Path]
 
@@ -221,16 +221,16 @@ def test_breakpoint_and_pdb_see_no_frames_of_ours(kucha: Runner, python: Runner,
 
 def test_control_c_reaches_the_program(write: Write, tmp_path: Path) -> None:
     """SIGINT is the program's KeyboardInterrupt; the process then ends by the signal, as the shell expects."""
-    path = write("program.py", "print('ready', flush=True)\nimport time\ntime.sleep(60)\n")
+    path = write("program.py", "print('ready', flush=True)\nimport time\ntime.sleep(600)\n")
     command = [sys.executable, "-m", "kucha", "run", "-q", str(path)]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    time.sleep(0.2)
+    assert eventually(lambda: Process(process.pid).status() == "sleeping")  # in time.sleep(), or nearly
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=2 * PATIENCE)
     assert process.returncode == -signal.SIGINT
     assert errors.count("KeyboardInterrupt") == 1
     assert "kucha" not in errors
