@@ -28,16 +28,18 @@ def write(core: _Path, out: _Path, program: _Path | None = None, root: _Path | N
     return told
 
 
-def copy(process: int, out: _Path) -> dict[str, Any]:
+def copy(process: int, out: _Path, *, hold: float = 0.1, patience: float = 10.0) -> dict[str, Any]:
     """Writes the heap file ``out`` of a process that goes on, which need not run under kucha.
 
     The process is stopped while its memory is copied; nothing of it is run or changed. Returns what ``write()`` does,
-    and ``stopped``, the seconds that it stood still. Raises ProcessLookupError where there is no such process,
-    PermissionError where the system does not let it be traced, and ValueError with one sentence for one that cannot be
-    read.
+    and ``stopped``, the seconds that it stood still. A thread that waits in the kernel (for a disk, or a vfork) cannot
+    be stopped: the others are kept standing still for ``hold`` seconds, at most, and then all go on; it is tried again
+    when that thread waits no longer, for ``patience`` seconds in all. If this process is stopped meanwhile, that one
+    goes on all the same. Raises ProcessLookupError where there is no such process, PermissionError where the system
+    does not let it be traced, and ValueError with one sentence for one that cannot be read.
     """
     folder = os.path.dirname(os.path.abspath(os.fsdecode(out)))
-    told: dict[str, Any] = _module().copy(process, out, folder)
+    told: dict[str, Any] = _module().copy(process, out, folder, hold, patience)
     return told
 
 

@@ -18,6 +18,8 @@ typedef struct ku__core_order {
     size_t size;
     uint32_t process;   /* instead of a core: one that goes on, and is stopped while it is copied (living.h); 0: none */
     const char *folder; /* for a copy of it that is too large for memory */
+    double hold;        /* seconds that it may stand still for a thread that waits in the kernel (halt.h) */
+    double patience;    /* seconds that such a thread is waited for, while nothing stands still */
 } ku__core_order;
 
 /* What was found out, for people. */

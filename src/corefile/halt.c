@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* A thread that reads from a disk, or waits in vfork(2), cannot be stopped before that is over; most are in 1 ms. */
+/* A thread that waits for nothing stops as soon as it has a processor, most in 1 ms; on a machine that is overloaded by
+ * far it may be kept from one for seconds. */
 #define STOP_SECONDS 10.0
 
 enum { LOOK_NANOSECONDS = 100 * 1000 };
@@ -136,22 +137,44 @@ static bool look(ku__halted *halted, pid_t process) {
     return running == 0;
 }
 
-static bool await(ku__halted *halted, pid_t process, ku_error *error) {
-    double until = ku__clock_monotonic() + STOP_SECONDS;
+bool ku__halt_waits(pid_t process, pid_t id) {
+    return state_of(process, id) == 'D';
+}
+
+/* A thread that has not stopped, and will not before what it waits for is there; 0: none. */
+static pid_t find_stuck(const ku__halted *halted, pid_t process) {
+    size_t count;
+    const thread *all = threads_of(halted, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].id != 0 && !all[i].stopped && ku__halt_waits(process, all[i].id)) {
+            return all[i].id;
+        }
+    }
+    return 0;
+}
+
+static bool await(ku__halted *halted, pid_t process, double hold, ku_error *error) {
     while (!look(halted, process)) {
-        if (ku__clock_monotonic() > until) {
-            return refuse(error, KU_STATE, 0, "a thread of it waits in the kernel and could not be stopped");
+        double held = ku__clock_monotonic() - halted->since;
+        halted->stuck = held >= hold ? find_stuck(halted, process) : 0;
+        if (halted->stuck != 0) {
+            ku__error_format(error, KU_STATE, 0, "its thread %ld waits in the kernel and cannot be stopped there",
+                             (long)halted->stuck);
+            return false;
+        }
+        if (held > STOP_SECONDS && held >= hold) {
+            return refuse(error, KU_STATE, 0, "a thread of it gets no processor and could not be stopped");
         }
         nanosleep(&(struct timespec){.tv_nsec = LOOK_NANOSECONDS}, NULL);
     }
     return true;
 }
 
-bool ku__halt(ku__halted *halted, pid_t process, ku_error *error) {
+bool ku__halt(ku__halted *halted, pid_t process, double hold, ku_error *error) {
     *halted = (ku__halted){.since = ku__clock_monotonic()};
     bool found = true, done = true;
     while (done && found) { /* a thread that has not stopped yet may begin others */
-        done = seize_new(halted, process, &found, error) && await(halted, process, error);
+        done = seize_new(halted, process, &found, error) && await(halted, process, hold, error);
     }
     size_t count, left = 0;
     const thread *all = threads_of(halted, &count);
@@ -167,7 +190,7 @@ bool ku__halt(ku__halted *halted, pid_t process, ku_error *error) {
     return done;
 }
 
-double ku__halt_end(ku__halted *halted) {
+void ku__halt_end(ku__halted *halted) {
     size_t count;
     const thread *all = threads_of(halted, &count);
     for (size_t i = 0; i < count; i++) {
@@ -176,5 +199,5 @@ double ku__halt_end(ku__halted *halted) {
         }
     }
     ku__growing_release(&halted->threads);
-    return ku__clock_monotonic() - halted->since;
+    halted->stood = ku__clock_monotonic() - halted->since;
 }

@@ -3,6 +3,7 @@
 #include "corefile/living.h"
 
 #include "corefile/halt.h"
+#include "os/aside.h"
 #include "os/clock.h"
 #include "os/failure.h"
 #include "os/pages.h"
@@ -27,7 +28,7 @@
 /* A collection takes seconds in the largest heaps; one that takes longer is one that hangs. */
 #define BUSY_SECONDS 30.0
 
-enum { AT_ONCE = 64 << 20, BUSY_NANOSECONDS = 2 * 1000 * 1000, PAGE_ENTRIES = 4096 };
+enum { AT_ONCE = 64 << 20, LOOK_NANOSECONDS = 2 * 1000 * 1000, PAGE_ENTRIES = 4096 };
 
 typedef struct area {
     uintptr_t start, end;
@@ -380,22 +381,6 @@ static bool is_busy(pid_t process, uintptr_t word) {
     return word != 0 && process_vm_readv(process, &here, 1, &there, 1, 0) == (ssize_t)sizeof busy && busy != 0;
 }
 
-/* Stops the process at a moment at which it is not busy. */
-static bool halt_idle(ku__halted *halted, const ku__living_order *order, ku_error *error) {
-    double until = ku__clock_monotonic() + BUSY_SECONDS;
-    while (ku__halt(halted, (pid_t)order->process, error)) {
-        if (!is_busy((pid_t)order->process, order->busy)) {
-            return true;
-        }
-        ku__halt_end(halted);
-        if (ku__clock_monotonic() > until) {
-            return refuse(error, KU_STATE, 0, "it has been collecting garbage for half a minute");
-        }
-        nanosleep(&(struct timespec){.tv_nsec = BUSY_NANOSECONDS}, NULL);
-    }
-    return false;
-}
-
 static bool copy(copying *work, const char *folder, ku_error *error) {
     work->page_map = open_of(work->process, "pagemap");
     bool copied = read_areas(work, error) && choose_pages(work, error) && copy_all(work, folder, error);
@@ -405,37 +390,103 @@ static bool copy(copying *work, const char *folder, ku_error *error) {
     return copied;
 }
 
-/* What the thread does that the process is stopped by. */
+static void pause_shortly(void) {
+    nanosleep(&(struct timespec){.tv_nsec = LOOK_NANOSECONDS}, NULL);
+}
+
+/* What is done by who stops the process. */
 typedef struct visit {
     copying *work;
     const ku__living_order *order;
     ku_error *error;
     double stopped;
+    pid_t stuck; /* see halt.h */
     bool done;
 } visit;
 
-static void *pay(void *argument) {
+/* Stops the process at a moment at which it is not busy. */
+static bool halt_idle(visit *by, ku__halted *halted) {
+    pid_t process = (pid_t)by->order->process;
+    double until = ku__clock_monotonic() + BUSY_SECONDS;
+    while (ku__halt(halted, process, by->order->hold, by->error)) {
+        if (!is_busy(process, by->order->busy)) {
+            return true;
+        }
+        ku__halt_end(halted);
+        by->stopped += halted->stood;
+        if (ku__clock_monotonic() > until) {
+            return refuse(by->error, KU_STATE, 0, "it has been collecting garbage for half a minute");
+        }
+        pause_shortly();
+    }
+    by->stopped += halted->stood;
+    by->stuck = halted->stuck;
+    return false;
+}
+
+static void pay(void *argument) {
     visit *by = argument;
     ku__halted halted;
-    by->done = halt_idle(&halted, by->order, by->error);
+    by->done = halt_idle(by, &halted);
     if (by->done) {
         by->done = copy(by->work, by->order->folder, by->error);
-        by->stopped = ku__halt_end(&halted);
+        ku__halt_end(&halted);
+        by->stopped += halted.stood;
     }
+}
+
+static void *pay_in_thread(void *argument) {
+    pay(argument);
     return NULL;
 }
 
-/* In a thread of its own, with which the last hold on the process ends (halt.h): the caller may live on for long. */
-static bool visit_process(copying *work, const ku__living_order *order, double *stopped, ku_error *error) {
-    visit by = {.work = work, .order = order, .error = error};
+/* Where only who began a process may trace it (kernel.yama.ptrace_scope), that is this process, and none beside it. In
+ * a thread of its own, with which the last hold on the process ends (halt.h): the caller may live on for long. */
+static bool visit_by_thread(visit *by) {
     ku__thread thread;
-    int why = ku__thread_start(&thread, pay, &by, 0);
+    int why = ku__thread_start(&thread, pay_in_thread, by, 0);
     if (why != 0) {
-        return refuse(error, KU_NO_MEMORY, why, "no thread to copy a process by");
+        return refuse(by->error, KU_NO_MEMORY, why, "no thread to copy a process by");
     }
     ku__thread_end(&thread);
-    *stopped = by.stopped;
-    return by.done;
+    return by->done;
+}
+
+static bool visit_once(visit *by) {
+    if (!ku__aside_run(pay, by)) {
+        by->done = false;
+        return refuse(by->error, KU_STATE, errno, "the process that was to copy it was ended, or could not be begun");
+    }
+    bool denied = !by->done && by->error->code == KU_DENIED && by->work->areas.used == 0;
+    return denied ? visit_by_thread(by) : by->done;
+}
+
+/* Whether the thread that could not be stopped waits no longer, before it is too late for another try. A program whose
+ * threads wait off and on shall get on meanwhile: it is left alone for longer than it stood still. */
+static bool await_thread(const visit *by, double until) {
+    enum { TIMES_AS_LONG = 4 };
+    double now = ku__clock_monotonic(), from = now + TIMES_AS_LONG * by->stopped;
+    while (now < until && (now < from || ku__halt_waits((pid_t)by->order->process, by->stuck))) {
+        pause_shortly();
+        now = ku__clock_monotonic();
+    }
+    return now < until;
+}
+
+static bool visit_process(copying *work, const ku__living_order *order, double *stopped, ku_error *error) {
+    ku_error why = {.code = KU_OK};
+    visit by;
+    double until = ku__clock_monotonic() + order->patience;
+    bool done;
+    do {
+        by = (visit){.work = work, .order = order, .error = &why};
+        done = visit_once(&by);
+        *stopped += by.stopped;
+    } while (!done && by.stuck != 0 && await_thread(&by, until));
+    if (!done && error != NULL) {
+        *error = why;
+    }
+    return done;
 }
 
 bool ku__living_open(ku__image *image, const ku__living_order *order, double *stopped, ku_error *error) {

@@ -143,7 +143,7 @@ static void release(ku__core_making *core) {
 
 static bool open_image(ku__core_making *core, const ku__core_order *order, uintptr_t busy, ku_error *error) {
     if (order->process != 0) {
-        ku__living_order living = {order->process, order->folder, busy};
+        ku__living_order living = {order->process, order->folder, busy, order->hold, order->patience};
         return ku__living_open(&core->image, &living, &core->stopped, error);
     }
     return order->path != NULL ? ku__image_open(&core->image, order->path, error)

@@ -119,12 +119,20 @@ static PyObject *serve_process(request *what, PyObject *number, PyObject *paths[
     return served ? answer_of(what) : raise(&error, what->read ? paths[0] : number);
 }
 
-static PyObject *copy_call(PyObject *module, PyObject *arguments) {
+/* What a thread waits in the kernel for is mostly there in milliseconds, so a tenth of a second is enough to stop those
+ * that will stop at all; and a program that stands still for longer is missed. Ten seconds is about the longest that a
+ * disk or a server that lives keeps anybody waiting. */
+#define HOLD_SECONDS 0.1
+#define PATIENCE_SECONDS 10.0
+
+static PyObject *copy_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
+    static const char *const names[] = {"process", "out", "folder", "hold", "patience", NULL};
     PyObject *paths[2] = {NULL}, *answer = NULL, *number = NULL;
-    request what = {.read = false};
+    request what = {.order = {.hold = HOLD_SECONDS, .patience = PATIENCE_SECONDS}};
     (void)module;
-    if (PyArg_ParseTuple(arguments, "IO&O&:copy", &what.order.process, PyUnicode_FSConverter, &paths[0],
-                         PyUnicode_FSConverter, &paths[1])) {
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "IO&O&|dd:copy", (char **)(uintptr_t)names,
+                                    &what.order.process, PyUnicode_FSConverter, &paths[0], PyUnicode_FSConverter,
+                                    &paths[1], &what.order.hold, &what.order.patience)) {
         number = PyLong_FromUnsignedLong(what.order.process);
     }
     if (number != NULL && (what.order.process == 0 || what.order.process > INT_MAX)) {
@@ -140,10 +148,12 @@ static PyObject *copy_call(PyObject *module, PyObject *arguments) {
 
 PyDoc_STRVAR(
     copy_doc,
-    "copy(process, out, folder) -> dict\n\n"
+    "copy(process, out, folder, hold=0.1, patience=10.0) -> dict\n\n"
     "Writes the heap file `out` of a process that goes on: it is stopped (ptrace) while its memory is copied,\n"
     "into a file without a name in `folder` where that is too large for memory. As write(), and `stopped`,\n"
-    "the seconds that it stood still. Raises ProcessLookupError and PermissionError, too.");
+    "the seconds that it stood still: for `hold` seconds at most if a thread waits in the kernel and cannot be\n"
+    "stopped, which is then waited for, with nothing held, for `patience` seconds. Raises ProcessLookupError and\n"
+    "PermissionError, too.");
 
 PyDoc_STRVAR(layout_doc,
              "layout_differences() -> list[(name, here, table)]\n\n"
@@ -151,7 +161,7 @@ PyDoc_STRVAR(layout_doc,
 
 static PyMethodDef methods[] = {
     {"write", (PyCFunction)(void (*)(void))write_call, METH_VARARGS | METH_KEYWORDS, write_doc},
-    {"copy", copy_call, METH_VARARGS, copy_doc},
+    {"copy", (PyCFunction)(void (*)(void))copy_call, METH_VARARGS | METH_KEYWORDS, copy_doc},
     {"layout_differences", ku__core_layout_call, METH_NOARGS, layout_doc},
     {NULL, NULL, 0, NULL},
 };

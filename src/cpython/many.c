@@ -389,8 +389,8 @@ static KU__COLD void notice(size_t count, size_t size) {
 #else
 
 /* The interpreter's memory is asked for under the lock of the list of interpreters, where nobody may wait for a GIL;
- * that of its blocks' state (where it has a GIL of its own) or of its first thread state is asked for next, without that
- * lock, and before the new interpreter can allocate anything. There the GIL is taken for a moment. */
+ * that of its blocks' state (where it has a GIL of its own) or of its first thread state is asked for next, without
+ * that lock, and before the new interpreter can allocate anything. There the GIL is taken for a moment. */
 static KU__COLD void notice(size_t count, size_t size) {
     if (ku__fact_holds_lock()) {
         expecting = false;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Done, Runner, Start, clean_environment, starting
+from conftest import Done, Runner, Start, clean_environment, eventually, starting
 from kucha.heap import Heap
 
 _corefile = pytest.importorskip("kucha._corefile", reason="this build has no libelf")
@@ -187,6 +188,8 @@ go_on = Ends()
     ends_well(process)
 
 
+HELD = 3600.0  # seconds: until the test ends what a thread waits for
+
 # The first thread waits in vfork(2), where it cannot be stopped, until the program has ended.
 WAITS_IN_THE_KERNEL = """
 import ctypes, os, platform, signal
@@ -201,16 +204,112 @@ if ctypes.PyDLL(None).syscall(clone, vfork | signal.SIGCHLD, 0, 0, 0, 0) == 0:
 """
 
 
-def kill_while_it_is_stopped(process: subprocess.Popen[str], is_asking: Callable[[], bool]) -> None:
+def states_of(process: subprocess.Popen[str]) -> set[str]:
+    """The letters of its threads' states: t is stopped by who traces it, D waits in the kernel."""
     tasks = Path(f"/proc/{process.pid}/task")
-    while not any(text.rpartition(")")[2].split()[0] == "t" for text in stats_of(tasks)):
+    return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()}
+
+
+def until_it_is_stopped(process: subprocess.Popen[str], is_asking: Callable[[], bool]) -> None:
+    while "t" not in states_of(process):
         assert is_asking()
         time.sleep(0.001)
+
+
+def kill_while_it_is_stopped(process: subprocess.Popen[str], is_asking: Callable[[], bool]) -> None:
+    until_it_is_stopped(process, is_asking)
     process.kill()
 
 
-def stats_of(tasks: Path) -> list[str]:
-    return [(task / "stat").read_text() for task in tasks.iterdir()]
+# One of its threads waits in vfork(2) until somebody writes to the gate, which its child opens before it would begin
+# another program, and finds none; the first one answers lines.
+HAS_A_GATE = """
+import ctypes, os, threading
+def wait_in_the_kernel(libc=ctypes.CDLL(None)):
+    actions = ctypes.create_string_buffer(1024)
+    libc.posix_spawn_file_actions_init(actions)
+    libc.posix_spawn_file_actions_addopen(actions, 0, b"gate", os.O_RDONLY, 0)
+    child, words = ctypes.c_int(), (ctypes.c_char_p * 2)(b"none", None)
+    libc.posix_spawn(ctypes.byref(child), b"./none", actions, None, words, None)
+os.mkfifo("gate")
+threading.Thread(target=wait_in_the_kernel).start()
+print("up", flush=True)
+for line in sys.stdin:
+    print("here", flush=True)
+go_on.set()
+print("over", len(kept), flush=True)
+"""
+
+
+@pytest.fixture
+def gated(traced: subprocess.Popen[str], waiting: Start) -> subprocess.Popen[str]:
+    """A program of which one thread waits in the kernel, where it cannot be stopped."""
+    del traced
+    process = waiting(end=HAS_A_GATE)
+    assert eventually(lambda: "D" in states_of(process))
+    return process
+
+
+def answers(gated: subprocess.Popen[str]) -> bool:
+    assert gated.stdin is not None and gated.stdout is not None
+    gated.stdin.write("there?\n")
+    gated.stdin.flush()
+    return gated.stdout.readline() == "here\n"
+
+
+def open_gate(folder: Path) -> None:
+    os.close(os.open(folder / "gate", os.O_RDWR | os.O_NONBLOCK))
+
+
+@contextlib.contextmanager
+def asking(process: subprocess.Popen[str], folder: Path, **options: float) -> Iterator[subprocess.Popen[str]]:
+    """A process, the first of its group, that has the program's heap written."""
+    script = f"from kucha import _corefile\n_corefile.copy({process.pid}, 'a.heap', '.', **{options})"
+    asker = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=folder, env=clean_environment(), process_group=0, text=True
+    )
+    try:
+        yield asker
+    finally:
+        asker.kill()
+        asker.wait()
+
+
+def test_what_cannot_be_stopped_is_let_go_at_once(gated: subprocess.Popen[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^its thread \d+ waits in the kernel and cannot be stopped there$"):
+        _corefile.copy(gated.pid, tmp_path / "a.heap", tmp_path, patience=0)
+    assert "t" not in states_of(gated)
+    status = [task / "status" for task in Path(f"/proc/{gated.pid}/task").iterdir()]
+    assert all("TracerPid:\t0\n" in file.read_text() for file in status)
+    assert not (tmp_path / "a.heap").exists()
+    open_gate(tmp_path)
+    ends_well(gated)
+
+
+def test_what_cannot_be_stopped_is_waited_for_and_goes_on(gated: subprocess.Popen[str], tmp_path: Path) -> None:
+    with asking(gated, tmp_path, hold=0.01, patience=HELD) as asker:
+        for _ in range(20):
+            assert answers(gated)
+            time.sleep(0.01)  # so that who asks has begun to
+            assert asker.poll() is None
+        open_gate(tmp_path)
+        assert asker.wait() == 0
+    assert kept_in(tmp_path / "a.heap") == 500
+    ends_well(gated)
+
+
+def test_a_program_goes_on_while_who_asked_is_stopped(gated: subprocess.Popen[str], tmp_path: Path) -> None:
+    with asking(gated, tmp_path, hold=HELD) as asker:
+        until_it_is_stopped(gated, lambda: asker.poll() is None)
+        os.killpg(asker.pid, signal.SIGSTOP)
+        open_gate(tmp_path)
+        assert answers(gated)
+        os.waitid(os.P_PID, asker.pid, os.WSTOPPED | os.WNOWAIT)
+        assert not (tmp_path / "a.heap").exists()
+        os.killpg(asker.pid, signal.SIGCONT)
+        assert asker.wait() == 0
+    assert kept_in(tmp_path / "a.heap") == 500
+    ends_well(gated)
 
 
 @pytest.mark.usefixtures("traced")
@@ -221,7 +320,7 @@ def test_the_end_of_a_child_of_ours_is_not_lost(waiting: Start, tmp_path: Path) 
 
     def ask() -> None:
         try:
-            _corefile.copy(process.pid, tmp_path / "a.heap", tmp_path)
+            _corefile.copy(process.pid, tmp_path / "a.heap", tmp_path, hold=HELD)
         except ValueError as error:
             raised.append(str(error))
 
@@ -241,7 +340,7 @@ def test_the_end_is_told_while_who_asked_lives_on(waiting: Start, tmp_path: Path
 import sys
 from kucha import _corefile
 try:
-    _corefile.copy({process.pid}, "a.heap", ".")
+    _corefile.copy({process.pid}, "a.heap", ".", hold={HELD})
 except ValueError as error:
     print(error, flush=True)
 sys.stdin.read()
