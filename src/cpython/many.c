@@ -32,8 +32,8 @@ static ku__house *find_house(int64_t id) {
 /* The owner of a house that is read after its interpreter's end: nobody's number. */
 enum { READER = -1 };
 
-/* Moves into a house whose interpreter has ended. Numbers of interpreters are never given twice, so what has ended stays
- * so. `was` is the number of that. */
+/* Moves into a house whose interpreter has ended. Numbers of interpreters are never given twice, so what has ended
+ * stays so. `was` is the number of that. */
 static bool claim(ku__house *house, int64_t id, int64_t *was) {
     *was = atomic_load_explicit(&house->owner, memory_order_acquire);
     return *was != READER && !ku__fact_interpreter_lives(*was) &&

@@ -31,9 +31,9 @@ bool ku__many_elsewhere(const ku_heap *heap);
  * KU__READ_RUNNING (alloc/arenas.h) only. */
 bool ku__many_reads(const ku__house *house);
 
-/* A house whose interpreter has ended, to be read exactly: another may be made at any moment, without the GIL, and would
- * move in. False where that has happened, or its interpreter lives. Its owner's number goes to `owner`, and comes back
- * with ku__many_give_back(). */
+/* A house whose interpreter has ended, to be read exactly: another may be made at any moment, without the GIL, and
+ * would move in. False where that has happened, or its interpreter lives. Its owner's number goes to `owner`, and comes
+ * back with ku__many_give_back(). */
 bool ku__many_borrow(ku__house *house, int64_t *owner);
 void ku__many_give_back(ku__house *house, int64_t owner);
 
