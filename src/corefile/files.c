@@ -9,6 +9,7 @@
 #include <gelf.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,17 +120,6 @@ static const ku__mapped_file *mappings_of(const ku__image *image, size_t *count)
     return KU__GROWING_ITEMS(&image->mapped, ku__mapped_file);
 }
 
-static bool is_known(const ku__image *image, const char *path) {
-    size_t count;
-    const opened_file *files = files_of(image, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(files[i].path, path) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A program or a library, of a machine whose cores are read. */
 static bool is_elf(const char *bytes, size_t size) {
     Elf64_Ehdr header;
@@ -161,29 +151,37 @@ static uintptr_t bias_of(const char *bytes, size_t size, const ku__mapped_file *
     return bias;
 }
 
-/* The program's own file is the one that was mapped where the program began. */
-static bool is_program(const ku__image *image, const char *path) {
+/* The program's own file is the one that was mapped where the program began; NULL: none was. */
+static const char *program_of(const ku__image *image) {
     size_t count;
     const ku__mapped_file *all = mappings_of(image, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (image->entry >= all[i].start && image->entry < all[i].end) {
-            return strcmp(all[i].path, path) == 0;
+    for (size_t i = 0; i < count && all[i].start <= image->entry; i++) {
+        if (image->entry < all[i].end) {
+            return all[i].path;
         }
     }
-    return count != 0 && strcmp(all[0].path, path) == 0; /* the lowest addresses, where nothing else is known */
+    return count != 0 ? all[0].path : NULL; /* the lowest addresses, where nothing else is known */
 }
 
-static bool add_pages(ku__image *image, const opened_file *file) {
+/* All mappings of one file: the first of them, and how many. */
+typedef struct same_file {
+    const ku__mapped_file *const *first;
     size_t count;
-    const ku__mapped_file *all = mappings_of(image, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(all[i].path, file->path) != 0 || all[i].offset >= file->size || all[i].end <= all[i].start) {
+} same_file;
+
+/* The pages that a file has for its mappings, behind those in `pages`. */
+static bool add_pages(ku__growing *pages, const opened_file *file, const same_file *mapped) {
+    for (size_t i = 0; i < mapped->count; i++) {
+        const ku__mapped_file *at = mapped->first[i];
+        if (at->offset >= file->size) {
             continue;
         }
-        size_t size = all[i].end - all[i].start, left = file->size - (size_t)all[i].offset;
-        if (!ku__image_add(image, all[i].start, size < left ? size : left, file->bytes + all[i].offset)) {
+        size_t size = at->end - at->start, left = file->size - (size_t)at->offset;
+        ku__piece *room = ku__growing_push(pages, sizeof *room);
+        if (room == NULL) {
             return false;
         }
+        *room = (ku__piece){at->start, at->start + (size < left ? size : left), file->bytes + at->offset};
     }
     return true;
 }
@@ -196,59 +194,123 @@ static bool wrong(ku_error *error, const char *path, const build_id *here, const
     return false;
 }
 
-/* Opens one file. False only for the program's own, where it was named and is wrong, and without memory. */
-static bool open_one(ku__image *image, const ku__mapped_file *mapped, const char *path, bool named, ku_error *error) {
+static bool no_memory(ku_error *error) {
+    ku__error_format(error, KU_NO_MEMORY, 0, "no memory to read a core file with");
+    return false;
+}
+
+/* Maps one file, if it is what was mapped. False only for the program's own, where it was named and is wrong. */
+static bool map_one(ku__image *image, const ku__mapped_file *mapped, const char *path, bool named, opened_file *file,
+                    ku_error *error) {
     ku_error unused = {0};
-    opened_file file = {.path = mapped->path};
-    file.bytes = ku__file_map(path, &file.size, named ? error : &unused);
-    if (file.bytes == NULL && named) {
+    file->bytes = ku__file_map(path, &file->size, named ? error : &unused);
+    if (file->bytes == NULL) {
+        file->missing = true;
+        return !named;
+    }
+    build_id here = id_of_elf(file->bytes, file->size), there = id_in_core(image, mapped);
+    if (is_elf(file->bytes, file->size) && !differ(&here, &there)) {
+        file->bias = bias_of(file->bytes, file->size, mapped);
+        return true;
+    }
+    file->missing = is_elf(file->bytes, file->size);
+    munmap((void *)(uintptr_t)file->bytes, file->size);
+    file->bytes = NULL;
+    if (named && (here.size == 0 || there.size == 0)) {
+        ku__error_format(error, KU_CORRUPT, 0, "EXE is not the file of a program");
+    } else if (named) {
+        wrong(error, path, &here, &there);
+    }
+    return !named;
+}
+
+static bool open_one(ku__image *image, const same_file *mapped, const char *path, bool named, ku__growing *pages,
+                     ku_error *error) {
+    opened_file file = {.path = mapped->first[0]->path};
+    if (!map_one(image, mapped->first[0], path, named, &file, error)) {
         return false;
-    }
-    if (file.bytes != NULL) {
-        build_id here = id_of_elf(file.bytes, file.size), there = id_in_core(image, mapped);
-        bool fits = is_elf(file.bytes, file.size) && !differ(&here, &there);
-        if (!fits && named) {
-            munmap((void *)(uintptr_t)file.bytes, file.size);
-            return here.size == 0 || there.size == 0
-                       ? (ku__error_format(error, KU_CORRUPT, 0, "EXE is not the file of a program"), false)
-                       : wrong(error, path, &here, &there);
-        }
-        if (!fits) {
-            file.missing = is_elf(file.bytes, file.size);
-            munmap((void *)(uintptr_t)file.bytes, file.size);
-            file.bytes = NULL;
-        }
-    } else {
-        file.missing = true;
-    }
-    if (file.bytes != NULL) {
-        file.bias = bias_of(file.bytes, file.size, mapped);
     }
     opened_file *room = ku__growing_push(&image->opened, sizeof *room);
     if (room == NULL) {
-        ku__error_format(error, KU_NO_MEMORY, 0, "no memory to read a core file with");
-        return false;
+        if (file.bytes != NULL) {
+            munmap((void *)(uintptr_t)file.bytes, file.size);
+        }
+        return no_memory(error);
     }
     *room = file;
-    return file.bytes == NULL || add_pages(image, &file);
+    return file.bytes == NULL || add_pages(pages, &file, mapped) || no_memory(error);
 }
 
-bool ku__files_open(ku__image *image, const char *program, const char *root, ku_error *error) {
+/* ---- which files ---- */
+
+static int by_path(const void *left, const void *right) {
+    const ku__mapped_file *a = *(const ku__mapped_file *const *)left, *b = *(const ku__mapped_file *const *)right;
+    int order = strcmp(a->path, b->path);
+    return order != 0 ? order : (a > b) - (a < b);
+}
+
+static int by_first(const void *left, const void *right) {
+    const same_file *a = left, *b = right;
+    return (*a->first > *b->first) - (*a->first < *b->first);
+}
+
+/* The files that were mapped, by the lowest address of each; `sorted` is filled with what they point to. False without
+ * memory. */
+static bool find_files(const ku__image *image, ku__growing *sorted, ku__growing *files) {
     size_t count;
     const ku__mapped_file *all = mappings_of(image, &count);
+    if (count == 0) {
+        return true;
+    }
+    if (!ku__growing_reserve(sorted, count * sizeof(ku__mapped_file *))) {
+        return false;
+    }
+    const ku__mapped_file **by = (const ku__mapped_file **)(void *)sorted->bytes;
     for (size_t i = 0; i < count; i++) {
-        const ku__mapped_file *mapped = &all[i];
+        by[i] = &all[i];
+    }
+    qsort(by, count, sizeof(ku__mapped_file *), by_path);
+    for (size_t i = 0, next; i < count; i = next) {
+        for (next = i + 1; next < count && strcmp(by[next]->path, by[i]->path) == 0; next++) {}
+        same_file *room = ku__growing_push(files, sizeof *room);
+        if (room == NULL) {
+            return false;
+        }
+        *room = (same_file){&by[i], next - i};
+    }
+    qsort(files->bytes, KU__GROWING_COUNT(files, same_file), sizeof(same_file), by_first);
+    return true;
+}
+
+static bool open_files(ku__image *image, const ku__growing *files, const char *program, const char *root,
+                       ku__growing *pages, ku_error *error) {
+    size_t count = KU__GROWING_COUNT(files, same_file);
+    const char *own = program == NULL ? NULL : program_of(image);
+    for (size_t i = 0; i < count; i++) {
+        const same_file *file = KU__GROWING_ITEMS(files, same_file) + i;
+        const ku__mapped_file *mapped = file->first[0];
         char path[PATH_MAX];
-        bool named = program != NULL && is_program(image, mapped->path);
-        if (is_known(image, mapped->path) || (mapped->copied && !named)) {
+        bool named = own != NULL && strcmp(own, mapped->path) == 0;
+        if (mapped->copied && !named) {
             continue;
         }
         snprintf(path, sizeof path, "%s%s", root == NULL || named ? "" : root, named ? program : mapped->path);
-        if (!open_one(image, mapped, path, named, error)) {
+        if (!open_one(image, file, path, named, pages, error)) {
             return false;
         }
     }
-    return true;
+    return ku__image_add(image, KU__GROWING_ITEMS(pages, ku__piece), KU__GROWING_COUNT(pages, ku__piece)) ||
+           no_memory(error);
+}
+
+bool ku__files_open(ku__image *image, const char *program, const char *root, ku_error *error) {
+    ku__growing sorted = {0}, files = {0}, pages = {0};
+    bool opened = (find_files(image, &sorted, &files) || no_memory(error)) &&
+                  open_files(image, &files, program, root, &pages, error);
+    ku__growing_release(&sorted);
+    ku__growing_release(&files);
+    ku__growing_release(&pages);
+    return opened;
 }
 
 void ku__files_close(ku__image *image) {

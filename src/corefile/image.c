@@ -91,23 +91,37 @@ static bool seek(ku__memory *memory, uintptr_t address) {
     return true;
 }
 
-bool ku__image_add(ku__image *image, uintptr_t start, size_t size, const char *bytes) {
-    uintptr_t at = start, end = start + size < start ? UINTPTR_MAX : start + size;
-    size_t known = KU__GROWING_COUNT(&image->regions, ku__piece);
-    for (size_t i = pieces_below(image, start); at < end; i++) {
+/* Adds what of one piece no region holds, from *at on, behind the pieces before it; *next is the first region that may
+ * hold some. */
+static bool add_piece(ku__image *image, const ku__piece *piece, size_t known, size_t *next, uintptr_t *at) {
+    *at = piece->start > *at ? piece->start : *at;
+    while (*at < piece->end) {
         const ku__piece *all = KU__GROWING_ITEMS(&image->regions, ku__piece);
-        uintptr_t covered = i == 0 ? 0 : all[i - 1].end;
-        at = covered > at ? covered : at;
-        uintptr_t next = i < known && all[i].start < end ? all[i].start : end;
-        if (at < next && !push_region(image, (ku__piece){at, next, bytes + (at - start)})) {
+        while (*next < known && all[*next].end <= *at) {
+            ++*next;
+        }
+        const ku__piece held = *next < known ? all[*next] : (ku__piece){UINTPTR_MAX, UINTPTR_MAX, NULL};
+        uintptr_t end = held.start < piece->end ? held.start : piece->end;
+        if (*at < end && !push_region(image, (ku__piece){*at, end, piece->bytes + (*at - piece->start)})) {
             return false;
         }
-        if (next == end) {
-            break;
-        }
+        *at = held.start < piece->end ? held.end : piece->end;
+    }
+    return true;
+}
+
+bool ku__image_add(ku__image *image, ku__piece *pieces, size_t count) {
+    size_t known = KU__GROWING_COUNT(&image->regions, ku__piece), next = 0;
+    uintptr_t at = 0;
+    bool added = true;
+    if (count != 0) {
+        qsort(pieces, count, sizeof *pieces, by_start);
+    }
+    for (size_t i = 0; i < count && added; i++) {
+        added = add_piece(image, &pieces[i], known, &next, &at);
     }
     ku__image_settle(image);
-    return true;
+    return added;
 }
 
 static uintptr_t search_region(const ku__piece *region, uintptr_t from, uintptr_t until, const char *magic,
@@ -130,14 +144,14 @@ uintptr_t ku__image_search(ku__image *image, const char *magic, size_t size, uin
     size_t files = KU__GROWING_COUNT(&image->mapped, ku__mapped_file), count;
     const ku__piece *all = ku__image_regions(image, &count);
     uintptr_t found = 0;
-    for (size_t i = 0; i < files; i++) {
+    for (size_t i = 0; i < files && found == 0; i++) {
         const ku__mapped_file *file = KU__GROWING_ITEMS(&image->mapped, ku__mapped_file) + i;
-        size_t first = pieces_below(image, file->start);
-        for (size_t at = first == 0 ? 0 : first - 1; at < count && all[at].start < file->end; at++) {
-            uintptr_t start = file->start > from ? file->start : from;
-            uintptr_t here = is_in_core(image, &all[at]) ? search_region(&all[at], start, file->end, magic, size) : 0;
-            found = here != 0 && (found == 0 || here < found) ? here : found;
+        from = file->start > from ? file->start : from; /* mappings of a damaged core may overlap */
+        size_t first = pieces_below(image, from);
+        for (size_t at = first == 0 ? 0 : first - 1; at < count && all[at].start < file->end && found == 0; at++) {
+            found = is_in_core(image, &all[at]) ? search_region(&all[at], from, file->end, magic, size) : 0;
         }
+        from = file->end > from ? file->end : from;
     }
     return found;
 }
@@ -150,6 +164,11 @@ static bool push_mapped(ku__image *image, ku__mapped_file file) {
         *room = file;
     }
     return room != NULL;
+}
+
+static int by_begin(const void *left, const void *right) {
+    const ku__mapped_file *a = left, *b = right;
+    return a->start != b->start ? (a->start < b->start ? -1 : 1) : (a->end > b->end) - (a->end < b->end);
 }
 
 /* NT_FILE: two counts (files, bytes of a page), three numbers a file, then as many texts. */
@@ -171,6 +190,10 @@ static bool read_files(ku__image *image, const char *note, size_t size) {
             return false;
         }
         text += strlen(text) + 1;
+    }
+    size_t count = KU__GROWING_COUNT(&image->mapped, ku__mapped_file);
+    if (count != 0) { /* as the system writes them; of a damaged core they may be in any order */
+        qsort(image->mapped.bytes, count, sizeof(ku__mapped_file), by_begin);
     }
     return true;
 }

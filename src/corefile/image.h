@@ -40,7 +40,7 @@ typedef struct ku__image {
     size_t size;
     bool is_mapping;
     ku__growing regions;             /* ku__piece, in order of address, apart */
-    ku__growing mapped;              /* ku__mapped_file, in the order of the note */
+    ku__growing mapped;              /* ku__mapped_file, by address */
     ku__growing opened;              /* files behind the core; see files.c */
     ku__growing texts;               /* names of files, of a living process */
     uint64_t dumped;                 /* bytes of memory in the core */
@@ -60,8 +60,9 @@ void ku__image_close(ku__image *image);
 void ku__image_begin(ku__image *image);
 void ku__image_settle(ku__image *image);
 
-/* Adds what a file has for addresses from `start` on that no piece holds yet. False when memory is refused. */
-bool ku__image_add(ku__image *image, uintptr_t start, size_t size, const char *bytes);
+/* Adds what files have for addresses that no piece holds yet, in time that grows with their number as sorting does; of
+ * two that overlap, the one that begins first is taken. `pieces` are put in order. False when memory is refused. */
+bool ku__image_add(ku__image *image, ku__piece *pieces, size_t count);
 
 /* The first address from `from` on, in what was mapped from a file and is in the core, at which these 16 bytes stand,
  * aligned to 8; 0: none. */
