@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Done, Runner, Start, clean_environment, eventually, starting
 from kucha.heap import Heap
+from kucha.psutil import Process
 
 _corefile = pytest.importorskip("kucha._corefile", reason="this build has no libelf")
 
@@ -206,8 +207,11 @@ if ctypes.PyDLL(None).syscall(clone, vfork | signal.SIGCHLD, 0, 0, 0, 0) == 0:
 
 def states_of(process: subprocess.Popen[str]) -> set[str]:
     """The letters of its threads' states: t is stopped by who traces it, D waits in the kernel."""
-    tasks = Path(f"/proc/{process.pid}/task")
-    return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()}
+    found = set()
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # one that has ended since
+            found.add((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def until_it_is_stopped(process: subprocess.Popen[str], is_asking: Callable[[], bool]) -> None:
@@ -246,7 +250,7 @@ def gated(traced: subprocess.Popen[str], waiting: Start) -> subprocess.Popen[str
     """A program of which one thread waits in the kernel, where it cannot be stopped."""
     del traced
     process = waiting(end=HAS_A_GATE)
-    assert eventually(lambda: "D" in states_of(process))
+    assert eventually(lambda: Process(process.pid).children() and "D" in states_of(process))
     return process
 
 
@@ -257,8 +261,11 @@ def answers(gated: subprocess.Popen[str]) -> bool:
     return gated.stdout.readline() == "here\n"
 
 
-def open_gate(folder: Path) -> None:
-    os.close(os.open(folder / "gate", os.O_RDWR | os.O_NONBLOCK))
+def open_gate(process: subprocess.Popen[str], folder: Path) -> None:
+    """Leaves it open until the thread is through: its child may be on its way to it only now."""
+    gate = os.open(folder / "gate", os.O_RDWR | os.O_NONBLOCK)
+    assert eventually(lambda: "D" not in states_of(process))
+    os.close(gate)
 
 
 @contextlib.contextmanager
@@ -282,7 +289,7 @@ def test_what_cannot_be_stopped_is_let_go_at_once(gated: subprocess.Popen[str], 
     status = [task / "status" for task in Path(f"/proc/{gated.pid}/task").iterdir()]
     assert all("TracerPid:\t0\n" in file.read_text() for file in status)
     assert not (tmp_path / "a.heap").exists()
-    open_gate(tmp_path)
+    open_gate(gated, tmp_path)
     ends_well(gated)
 
 
@@ -292,7 +299,7 @@ def test_what_cannot_be_stopped_is_waited_for_and_goes_on(gated: subprocess.Pope
             assert answers(gated)
             time.sleep(0.01)  # so that who asks has begun to
             assert asker.poll() is None
-        open_gate(tmp_path)
+        open_gate(gated, tmp_path)
         assert asker.wait() == 0
     assert kept_in(tmp_path / "a.heap") == 500
     ends_well(gated)
@@ -302,7 +309,7 @@ def test_a_program_goes_on_while_who_asked_is_stopped(gated: subprocess.Popen[st
     with asking(gated, tmp_path, hold=HELD) as asker:
         until_it_is_stopped(gated, lambda: asker.poll() is None)
         os.killpg(asker.pid, signal.SIGSTOP)
-        open_gate(tmp_path)
+        open_gate(gated, tmp_path)
         assert answers(gated)
         os.waitid(os.P_PID, asker.pid, os.WSTOPPED | os.WNOWAIT)
         assert not (tmp_path / "a.heap").exists()
