@@ -197,6 +197,15 @@ static ku__tracer *enter(ku__house *house) {
     return tracer;
 }
 
+bool ku__many_takes_part(void) {
+    const PyThreadState *thread = ku__fact_thread();
+    if (thread == NULL) {
+        return false;
+    }
+    const ku__house *house = find_house(ku__fact_interpreter_id(thread->interp));
+    return house != NULL && house->era == ku__tracing_era();
+}
+
 KU__COLD static void *counted_malloc(ku__house *house, ku_heap *heap, size_t size) {
     ku__tracer *tracer = enter(house);
     void *block = tracer == NULL                 ? ku__untraced_malloc(heap, size)

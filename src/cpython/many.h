@@ -42,6 +42,10 @@ void ku__many_tracing_lock(void);
 void ku__many_tracing_unlock(void);
 void ku__many_after_fork_in_child(void);
 
+/* Whether the running interpreter has made a traced call since tracing began; under that lock. Before, its code may not
+ * be recorded: the slots of its blocks could not say that they hold recorded code, whose end would not be heard of. */
+bool ku__many_takes_part(void);
+
 /* Whether the entry points for one GIL may trace here; else those for many are used from the start. */
 bool ku__one_can_trace(void);
 

@@ -69,7 +69,8 @@ static int hear(PyObject *value, PyRefTracerEvent event, void *context) {
     ku__tracer *tracer = ku__tracing_state.tracer;
     ku__block_facts facts;
     void *block;
-    if (tracer != NULL && ku__object_block(value, &block, &facts) && facts.site != NULL) {
+    bool heard = tracer != NULL && (!many || ku__many_takes_part());
+    if (heard && ku__object_block(value, &block, &facts) && facts.site != NULL) {
         restamp(tracer, block, &facts);
     }
     if (many) {

@@ -107,7 +107,7 @@ static uint32_t site_of_caller(void) {
         ku__many_tracing_lock();
     }
     ku__tracer *tracer = ku__tracing_state.tracer;
-    if (tracer != NULL) {
+    if (tracer != NULL && (!many || ku__many_takes_part())) {
         site = ku__site_here(tracer);
     }
     if (many) {
