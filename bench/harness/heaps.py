@@ -236,6 +236,52 @@ def core_rows(options: HeapOptions, interpreter: Interpreter) -> list[Row]:
     ]
 
 
+def living_rows(options: HeapOptions, interpreter: Interpreter) -> list[Row]:
+    """A heap file of a program without kucha: how long it stands still."""
+    ours, peer = "living-kucha", "living-gcore"
+    found = runs_of(options, interpreter, (ours, peer))
+    runs, size = found[ours], figure(found[ours], "resident") / MIB
+
+    def told(name: str) -> str:
+        return f"{figure(found[name], 'wall'):.2f} s (CPU {figure(found[name], 'cpu'):.2f} s)"
+
+    return [
+        Row(
+            measure=f"{interpreter.version}: a program without kucha, {millions(figure(runs, 'nodes'))} nodes in "
+            f"{size:.0f} MiB, is read: it stands still, and the whole",
+            peers=f"gcore (a core file) {told(peer)}, all of which it stands still" if peer in found else "",
+            kucha=f"{figure(runs, 'stopped') * 1e3:.0f} ms; {told(ours)}, {figure(runs, 'grown') / MIB:.0f} MiB",
+            ratio=f"stands still {beside(found, ours, peer, 'stopped')}" if peer in found else "",
+            target="",
+            reached=None,
+            n=options.rounds,
+            data=found,
+        )
+    ]
+
+
+def export_rows(options: HeapOptions, interpreter: Interpreter) -> list[Row]:
+    """A heap file in other formats."""
+    runs = runs_of(options, interpreter, ("export",))["export"]
+    endings = ("csv", "json", "heapsnapshot")
+    answers = [
+        f"{ending} {figure(runs, ending, 'cpu'):.1f} s, {figure(runs, ending, 'bytes') / MIB:.0f} MiB"
+        for ending in endings
+    ]
+    return [
+        Row(
+            measure=f"{interpreter.version}: a heap file of {millions(figure(runs, 'nodes'))} nodes is exported, CPU",
+            peers="",
+            kucha="; ".join(answers),
+            ratio="",
+            target="",
+            reached=None,
+            n=options.rounds,
+            data={"runs": runs},
+        )
+    ]
+
+
 def dominators_rows(options: HeapOptions) -> list[Row]:
     """Dominators of a graph without locality, by the library's algorithm and by Lengauer and Tarjan's."""
     program = str(options.top / "build" / "release" / "bench" / "dominators")
@@ -271,6 +317,8 @@ def measures(options: HeapOptions, interpreter: Interpreter) -> list[tuple[str, 
         ("heap file", partial(file_rows, options, interpreter)),
         ("heap guppy", partial(guppy_rows, options, interpreter)),
         ("heap core", partial(core_rows, options, interpreter)),
+        ("heap living", partial(living_rows, options, interpreter)),
+        ("heap export", partial(export_rows, options, interpreter)),
     ]
     if interpreter.name == "host":  # the program in C is built with the library, once
         found.append(("heap dominators", partial(dominators_rows, options)))

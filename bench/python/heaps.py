@@ -10,6 +10,9 @@ WHAT is one of
     heap-kucha, heap-guppy3   guppy's heap(), printed, and the rows by holder of its largest part
     die                       leave a core file in FOLDER
     core                      make a heap file of the core file that is in FOLDER
+    wait                      keep the heap, without kucha, until standard input ends
+    living-kucha, living-gcore    a heap file, and a core file, of a program without kucha that goes on
+    export                    write a heap file in other formats
 
 The heap is of so many objects: instances with slots, each with a string, two numbers and a list of a string. Seconds
 are on the wall clock; those of the processor are of the process, or where it says so of its children. `grown` is by how
@@ -18,14 +21,16 @@ many bytes the largest resident size grew.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 PER_ITEM = 6
@@ -212,6 +217,78 @@ def core(folder: str) -> dict[str, Any]:
     return told
 
 
+def wait(_items: list[Record], _folder: str) -> dict[str, Any]:
+    """Be the program that is looked at."""
+    print("up", flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+
+@contextlib.contextmanager
+def waiting(objects: int, folder: str) -> Iterator[int]:
+    """The process number of such a program."""
+    words = [sys.executable, __file__, "wait", str(objects), folder]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        yield program.pid
+
+
+def resident(process: int) -> int:
+    """Bytes."""
+    with open(f"/proc/{process}/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def living_kucha(objects: int, folder: str) -> dict[str, Any]:
+    """A heap file of a program without kucha; `stopped` is what it stood still."""
+    from kucha import corefile
+
+    path = os.path.join(folder, "living.heap")
+    with waiting(objects, folder) as process:
+        meter, children = Meter(), children_cpu()
+        found = corefile.copy(process, path)
+        told = {**meter.read(), "resident": resident(process)}
+        told["cpu"] += children_cpu() - children  # a process beside this one copies
+    told |= {"stopped": found["stopped"], "nodes": found["nodes"], "bytes": os.path.getsize(path)}
+    os.unlink(path)
+    return told
+
+
+def living_gcore(objects: int, folder: str) -> dict[str, Any]:
+    """A core file by gdb, during all of which the program stands still."""
+    path = os.path.join(folder, "living")
+    with waiting(objects, folder) as process:
+        meter, children = Meter(), children_cpu()
+        subprocess.run(
+            ["gcore", "-o", path, str(process)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+        )
+        told = {**meter.read(), "resident": resident(process)}
+        told["cpu"] += children_cpu() - children
+        path = f"{path}.{process}"
+    told |= {"stopped": told["wall"], "bytes": os.path.getsize(path)}
+    os.unlink(path)
+    return told
+
+
+def export(_items: list[Record], folder: str) -> dict[str, Any]:
+    """Seconds of the processor, and bytes written, by format."""
+    import kucha
+    from kucha.heap import Heap
+
+    path = os.path.join(folder, "bench.heap")
+    kucha.heap_dump(path)
+    told: dict[str, Any] = {"nodes": Heap(path).info["nodes"]}
+    for ending in ("csv", "json", "heapsnapshot"):
+        out = os.path.join(folder, f"bench.{ending}")
+        before = children_cpu()
+        subprocess.run([sys.executable, "-m", "kucha", "heap", "export", path, "-o", out], check=True)
+        told[ending] = {"cpu": children_cpu() - before, "bytes": os.path.getsize(out)}
+        os.unlink(out)
+    os.unlink(path)
+    return told
+
+
 MEASURES: dict[str, Callable[[list[Record], str], dict[str, Any]]] = {
     "census-kucha": census_kucha,
     "census-objgraph": census_objgraph,
@@ -222,14 +299,22 @@ MEASURES: dict[str, Callable[[list[Record], str], dict[str, Any]]] = {
     "heap-kucha": heap_kucha,
     "heap-guppy3": heap_guppy3,
     "die": die,
+    "wait": wait,
+    "export": export,
 }
-OURS = ("census-kucha", "file", "heap-kucha", "die")
+OF_OTHERS: dict[str, Callable[[int, str], dict[str, Any]]] = {
+    "living-kucha": living_kucha,
+    "living-gcore": living_gcore,
+}
+OURS = ("census-kucha", "file", "heap-kucha", "die", "export")
 
 
 def main() -> None:
     what, objects, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     if what == "core":
         told = core(folder)
+    elif what in OF_OTHERS:
+        told = OF_OTHERS[what](objects, folder)
     else:
         if what in OURS:
             import kucha
