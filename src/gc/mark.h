@@ -9,6 +9,10 @@
  * has its turn, what it reaches in its pool has it too, in a queue of its own: the numbers of blocks in one pool come
  * from one multiplication, and nothing of it has to be fetched from far away. What lies in other pools goes to the
  * stack, and from there through the ring, which fetches it (run.h).
+ *
+ * Or one by one. Where references lead anywhere, a pool is set up for one or two objects, and those that are reached in
+ * it have their turn before they can have been fetched. So a round in which an entry gave less than NEAR_LEAST objects
+ * is followed by rounds in which every object goes through the ring, and then by another look.
  */
 #ifndef KU__MARK_H
 #define KU__MARK_H
@@ -16,7 +20,10 @@
 #include "os/clock.h"
 
 enum {
-    MARK_ROUND = 128, /* entries between two looks at the clock, which takes some 25 ns */
+    MARK_ROUND = 128, /* objects between two looks at the clock, which takes some 25 ns */
+    NEAR_LEAST = 4, /* objects to an entry for which a pool is worth being set up: a tree has dozens, a list all of the
+                       pool, objects at random one or two */
+    SINGLY_ROUNDS = 64, /* between two looks at whether that has changed: the look is one round in 65 */
     SECOND_LINE =
         16, /* bytes into an object: one of 32 bytes may begin 48 bytes into a cache line, and half of them do */
 };
@@ -34,17 +41,25 @@ typedef struct marker {
     uint64_t reciprocal; /* of its blocks' size */
     uint64_t first;      /* number of its slot's first block */
     uint16_t *near_end;  /* where the next of its objects goes, by distance from the pool in units of 16 bytes */
+    unsigned singly;     /* rounds in which objects have their turn one by one */
 } marker;
+
+/* An entry's place. A stack that never held one has no entries yet, and C has no sum of NULL and 0; a compiler makes one
+ * addition of it. */
+static inline uint64_t *stack_place(const ku__stack *stack, size_t index) {
+    return index != 0 ? stack->entries + index : stack->entries;
+}
 
 static inline void marker_take(marker *by) {
     const ku__stack *stack = &by->run->stack;
-    by->top = stack->entries + stack->count;
-    by->end = stack->entries + stack->capacity;
+    by->top = stack_place(stack, stack->count);
+    by->end = stack_place(stack, stack->capacity);
     by->ring_first = by->run->ring_first;
     by->ring_end = by->run->ring_end;
 }
 static inline void marker_leave(const marker *by) {
-    by->run->stack.count = (size_t)(by->top - by->run->stack.entries);
+    ku__stack *stack = &by->run->stack;
+    stack->count = by->top != stack->entries ? (size_t)(by->top - stack->entries) : 0;
     by->run->ring_first = by->ring_first;
     by->run->ring_end = by->ring_end;
 }
@@ -59,8 +74,8 @@ static inline marker marker_of(ku__run *run) {
 static __attribute__((noinline)) uint64_t *push_slow(ku__run *run, uint64_t entry, uint64_t **end) {
     run->stack.count = run->stack.capacity;
     ku__stack_push(&run->stack, entry);
-    *end = run->stack.entries + run->stack.capacity;
-    return run->stack.entries + run->stack.count;
+    *end = stack_place(&run->stack, run->stack.capacity);
+    return stack_place(&run->stack, run->stack.count);
 }
 
 __attribute__((always_inline)) static inline void mark_push(marker *by, uint64_t entry) {
@@ -227,29 +242,51 @@ static void ring_empty(marker *by) {
     }
 }
 
+/* An entry of a collection in steps may have lost its object. */
+__attribute__((always_inline)) static inline bool is_gone(const marker *by, uint64_t entry) {
+    return by->run->in_steps && !is_there(by->run, (model_object *)ku__entry_object(by->lens.base, entry));
+}
+
+/* Rounds end after MARK_ROUND objects or pieces, or with the last entry; then they return false. */
+__attribute__((always_inline)) static inline bool round_singly(marker *by) {
+    uint64_t entry;
+    for (unsigned looked = 0; looked < MARK_ROUND; looked++) {
+        if (!mark_next(by, &entry)) {
+            return false;
+        }
+        mark_entry(by, entry);
+    }
+    by->singly--;
+    return true;
+}
+
+__attribute__((always_inline)) static inline bool round_by_pools(marker *by, uint16_t *near) {
+    size_t looked = 0, entries = 0;
+    for (uint64_t entry; looked < MARK_ROUND; entries++) {
+        if (!mark_next(by, &entry)) {
+            return false;
+        }
+        if (KU__UNLIKELY(is_gone(by, entry))) {
+            looked++;
+        } else if (KU__LIKELY(entry >> KU__PIECE_SHIFT == 0)) {
+            looked += mark_pool(by, (model_object *)ku__entry_object(by->lens.base, entry), near);
+        } else {
+            looked++;
+            mark_rest(by, (model_object *)ku__entry_object(by->lens.base, entry), entry >> KU__PIECE_SHIFT);
+        }
+    }
+    by->singly = looked < entries * NEAR_LEAST ? SINGLY_ROUNDS : 0;
+    return true;
+}
+
 /* Marks until nothing is left, or the deadline has come; true when nothing is left. */
 static bool mark_all(ku__run *run) {
     uint16_t near[KU__BLOCKS_MAX];
     marker by = marker_of(run);
-    uint64_t entry;
-    for (size_t looked = 0; mark_next(&by, &entry);) {
-        model_object *object = (model_object *)ku__entry_object(by.lens.base, entry);
-        uint64_t piece = entry >> KU__PIECE_SHIFT;
-        if (run->in_steps && !is_there(run, object)) {
-            continue;
-        }
-        if (KU__LIKELY(piece == 0)) {
-            looked += mark_pool(&by, object, near);
-        } else {
-            looked++;
-            mark_rest(&by, object, piece);
-        }
-        if (KU__UNLIKELY(looked >= MARK_ROUND && run->deadline != 0)) {
-            looked = 0;
-            if (ku__clock_nanoseconds() >= run->deadline) {
-                ring_empty(&by);
-                break;
-            }
+    while (by.singly != 0 ? round_singly(&by) : round_by_pools(&by, near)) {
+        if (KU__UNLIKELY(run->deadline != 0) && ku__clock_nanoseconds() >= run->deadline) {
+            ring_empty(&by);
+            break;
         }
     }
     marker_leave(&by);
