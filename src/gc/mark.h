@@ -13,6 +13,10 @@
  * Or one by one. Where references lead anywhere, a pool is set up for one or two objects, and those that are reached in
  * it have their turn before they can have been fetched. So a round in which an entry gave less than NEAR_LEAST objects
  * is followed by rounds in which every object goes through the ring, and then by another look.
+ *
+ * Where one object leads to the next, as in a list, time is the way from the one to the other: its type, the type's
+ * fields, the field. So a type is taken to be that of the object before, which a processor guesses right, and then
+ * knows the field without waiting for the others.
  */
 #ifndef KU__MARK_H
 #define KU__MARK_H
@@ -41,11 +45,12 @@ typedef struct marker {
     uint64_t reciprocal; /* of its blocks' size */
     uint64_t first;      /* number of its slot's first block */
     uint16_t *near_end;  /* where the next of its objects goes, by distance from the pool in units of 16 bytes */
+    model_shape shape;   /* of the object that had its turn last */
     unsigned singly;     /* rounds in which objects have their turn one by one */
 } marker;
 
-/* An entry's place. A stack that never held one has no entries yet, and C has no sum of NULL and 0; a compiler makes one
- * addition of it. */
+/* An entry's place. A stack that never held one has no entries yet, and C has no sum of NULL and 0; a compiler makes
+ * one addition of it. */
 static inline uint64_t *stack_place(const ku__stack *stack, size_t index) {
     return index != 0 ? stack->entries + index : stack->entries;
 }
@@ -187,8 +192,9 @@ __attribute__((always_inline)) static inline void mark_entry(marker *by, uint64_
         return;
     }
     if (KU__LIKELY(piece == 0)) {
-        model_fields(object, mark_inline, by);
-        if (KU__LIKELY(!model_has_others(object))) {
+        model_shape_of(&by->shape, object);
+        model_fields_by(&by->shape, object, mark_inline, by);
+        if (KU__LIKELY(!by->shape.has_others)) {
             return;
         }
     }
@@ -206,8 +212,9 @@ __attribute__((always_inline)) static inline size_t mark_pool(marker *by, model_
     by->first = (uint64_t)ku__entry_slot(entry) << KU__BLOCK_BITS;
     by->near_end = near;
     for (;;) {
-        model_fields(object, mark_near, by);
-        if (KU__UNLIKELY(model_has_others(object))) {
+        model_shape_of(&by->shape, object);
+        model_fields_by(&by->shape, object, mark_near, by);
+        if (KU__UNLIKELY(by->shape.has_others)) {
             mark_rest(by, object, 0);
         }
         if (next == by->near_end) {

@@ -26,6 +26,13 @@
  *         visited and not counted frees what lives; one counted and not visited keeps what is dead. model_fields() is
  *         always_inline, so that `visit` is inlined.
  *
+ *     typedef ... model_shape;      what objects of one kind have in common; .has_others as model_has_others() says
+ *     void model_shape_of(model_shape *shape, const model_object *object)
+ *     void model_fields_by(const model_shape *shape, model_object *object, ku__model_visit *visit, void *argument)
+ *         The same as above in two parts, for whoever looks at many objects: where `shape`, that of another object or
+ *         all 0, is not this object's, it becomes so, behind a branch; and the fields are visited by it. Both
+ *         always_inline.
+ *
  *     const void *model_array_at(const model_object *object)
  *         Where memory begins that must be read for its array; NULL when there is none. It is prefetched.
  *

@@ -11,6 +11,7 @@ enum {
     POOR_YIELD = 8,         /* fewer than an eighth: they mostly live */
     RICH_YIELD = 4,         /* more than a quarter: they mostly die */
     PROBE = 16,             /* of a full collection that found much, to see whether that is what dies */
+    YOUNG_NANOSECONDS = 35, /* for an object, all of which live: 31 to 34 in a list, on a busy machine */
 };
 static const double outstanding_share = 0.25; /* of what lives, of garbage expected */
 static const double growth_most = 2;          /* heaps that only grew were marked once an object with 1, half with 2 */
@@ -26,6 +27,17 @@ void ku__policy_set_thresholds(ku__policy *policy, const int thresholds[KU__GENE
     }
     policy->is_literal = true;
     policy->distance = thresholds[0] > 0 ? (size_t)thresholds[0] : 0;
+}
+
+/* Not below what a small program may have outstanding: half a millisecond. */
+void ku__policy_set_pause(ku__policy *policy, uint64_t nanoseconds) {
+    size_t piece = (size_t)(nanoseconds / YOUNG_NANOSECONDS);
+    policy->piece = nanoseconds == 0 ? 0 : piece > OBJECTS_LEAST ? piece : OBJECTS_LEAST;
+}
+
+/* Objects that one younger collection may look at. */
+static size_t piece_of(const ku__policy *policy) {
+    return policy->piece == 0 || policy->is_literal ? SIZE_MAX : policy->piece;
 }
 
 int32_t ku__policy_young_most(const ku__policy *policy) {
@@ -67,14 +79,16 @@ int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes) {
     if (policy->thresholds[0] <= 0 || young <= policy->distance) {
         return -1;
     }
-    return is_full_due(policy, policy->pending + young) ? 2 : ku__policy_choose_young(policy, young);
+    return is_full_due(policy, policy->pending + young) ? 2 : ku__policy_choose_young(policy, young, false);
 }
 
-int ku__policy_choose_young(const ku__policy *policy, size_t young) {
-    if (young <= policy->distance) {
+int ku__policy_choose_young(const ku__policy *policy, size_t young, bool by_child) {
+    size_t piece = piece_of(policy), distance = policy->distance;
+    if (young <= (by_child && distance > piece ? piece : distance)) {
         return -1;
     }
-    return policy->counts[1] > policy->thresholds[1] ? 1 : 0;
+    bool fits = piece == SIZE_MAX || policy->aged + young <= piece;
+    return policy->counts[1] > policy->thresholds[1] && fits ? 1 : 0;
 }
 
 /* The distance to the next young collection, if that is not a full one. Those that would come twice before a full one
@@ -88,7 +102,10 @@ static size_t distance_after(const ku__policy *policy, int generation, size_t ca
     } else if (found * RICH_YIELD > candidates) {
         distance /= generation == 2 ? PROBE : RICH_YIELD;
     }
-    return distance < most ? distance : most;
+    if (distance >= most) {
+        return most;
+    }
+    return distance < piece_of(policy) ? distance : piece_of(policy);
 }
 
 static void note_yield(ku__policy *policy, int generation, size_t candidates, size_t found) {
@@ -99,10 +116,10 @@ static void note_yield(ku__policy *policy, int generation, size_t candidates, si
     }
 }
 
-/* What came to A and is not young any more, less what of it was found dead. */
-static size_t pending_after(const ku__policy *policy, size_t young, size_t found) {
-    size_t pending = policy->pending + young;
-    return pending > found ? pending - found : 0;
+/* What `before` becomes by young objects that are not young any more, less what of it was found dead. */
+static size_t grown_by(size_t before, size_t young, size_t found) {
+    size_t after = before + young;
+    return after > found ? after - found : 0;
 }
 
 void ku__policy_note(ku__policy *policy, int generation, const ku__yield *yield, bool automatic) {
@@ -111,7 +128,10 @@ void ku__policy_note(ku__policy *policy, int generation, const ku__yield *yield,
     if (automatic && yield->candidates != 0) {
         policy->share = (policy->share + (double)yield->found / (double)yield->candidates) / 2;
     }
-    policy->pending = generation == 2 ? yield->later : pending_after(policy, yield->young, yield->found);
+    policy->pending = generation == 2 ? yield->later : grown_by(policy->pending, yield->young, yield->found);
+    policy->aged = generation == 2   ? yield->later
+                   : generation == 1 ? 0
+                                     : grown_by(policy->aged, yield->young, yield->found);
     if (generation == 2) {
         policy->lived = yield->candidates > yield->found ? yield->candidates - yield->found : 0;
         policy->bytes_most = yield->bytes + at_least(BYTES_LEAST, (double)yield->bytes * growth(policy));

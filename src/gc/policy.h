@@ -29,6 +29,11 @@
  * Thresholds that were set follow CPython 3.13's rule for a full collection too: a quarter of what lives, after as many
  * collections of generation 1 as the third threshold says.
  *
+ * Short pauses. Where full collections go in steps or by a child (`piece` is set), younger ones are at one go all the
+ * same, so none shall look at more than a piece: a distance above it is cut to it, except `most`, which leaves what
+ * comes to the full one; generation 1 is left to that as well, once it has grown too large. While a child works nobody
+ * knows when the next full one can begin, and `most` is cut too: what is dead must not pile up until then.
+ *
  * When the distance has come to `most`, the collection is a full one; else, after as many young ones as the threshold
  * of generation 1 says, one of generation 1.
  *
@@ -53,6 +58,8 @@ typedef struct ku__policy {
     size_t pending;              /* of A, what is not young any more */
     double share;                /* s */
     size_t distance;             /* of young objects, to the next collection */
+    size_t piece;                /* objects that a collection of generation 0 or 1 may look at; 0: any number */
+    size_t aged;                 /* of generation 1, or more */
     size_t bytes_most;
 } ku__policy;
 
@@ -60,14 +67,18 @@ typedef struct ku__policy {
 void ku__policy_open(ku__policy *policy);
 void ku__policy_set_thresholds(ku__policy *policy, const int thresholds[KU__GENERATIONS]);
 
+/* Younger collections shall take no longer than a pause of so many nanoseconds; 0: as long as they like. */
+void ku__policy_set_pause(ku__policy *policy, uint64_t nanoseconds);
+
 /* Above so many young objects a collection is due; INT32_MAX for never. */
 int32_t ku__policy_young_most(const ku__policy *policy);
 
 /* The generation that is due with so many young objects and bytes of large buffers; -1 for none. */
 int ku__policy_choose(const ku__policy *policy, size_t young, size_t bytes);
 
-/* The same while a full collection is under way in steps: only the younger generations are in question. */
-int ku__policy_choose_young(const ku__policy *policy, size_t young);
+/* The same while a full collection is under way in steps: only the younger generations are in question. `by_child`: it
+ * ends when it ends. */
+int ku__policy_choose_young(const ku__policy *policy, size_t young, bool by_child);
 
 /* Objects that may be outstanding: most(L, s). */
 size_t ku__policy_most(const ku__policy *policy);

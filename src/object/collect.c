@@ -274,7 +274,7 @@ static int generation_due(ku_isolate *isolate) {
 
 /* While a full collection is under way in steps or by a child: it is in no hurry for what is young. */
 static int young_due(const ku_isolate *isolate) {
-    return ku__policy_choose_young(&isolate->gc->policy, (size_t)isolate->young);
+    return ku__policy_choose_young(&isolate->gc->policy, (size_t)isolate->young, isolate->gc->child != 0);
 }
 #endif
 

@@ -46,6 +46,7 @@ bool ku_gc_set_mode(ku_isolate *isolate, ku_gc_mode mode, double seconds) {
     }
     isolate->gc->mode = mode;
     isolate->gc->pause = nanoseconds(seconds);
+    ku__policy_set_pause(&isolate->gc->policy, mode != KU_GC_WHOLE ? isolate->gc->pause : 0);
     ku_heap *heaps[] = {isolate->tracked, isolate->atoms, isolate->buffers};
     for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++) {
         heaps[i]->backing.imaged_from = mode == KU_GC_FORKED ? KU__HUGE_IMAGED : 0;

@@ -87,16 +87,40 @@ static void model_others(ku_object *object, ku__model_visit *visit, void *argume
     }
 }
 
-__attribute__((always_inline)) static inline void model_fields(ku_object *object, ku__model_visit *visit,
-                                                               void *argument) {
-    const ku__type_map *map = ku__map_of(object);
+__attribute__((always_inline)) static inline void visit_words(uint64_t left, ku_object *object, ku__model_visit *visit,
+                                                              void *argument) {
     ku_object **words = (ku_object **)(void *)object;
-    for (uint64_t left = map->words; left != 0; left &= left - 1) {
+    for (; left != 0; left &= left - 1) {
         ku_object **place = &words[__builtin_ctzll(left)];
         if (*place != NULL) {
             visit(place, argument);
         }
     }
+}
+
+__attribute__((always_inline)) static inline void model_fields(ku_object *object, ku__model_visit *visit,
+                                                               void *argument) {
+    visit_words(ku__map_of(object)->words, object, visit, argument);
+}
+
+/* Of a type. No type has the number that a shape of 0 stands for. */
+typedef struct model_shape {
+    uint64_t words;
+    uint32_t after; /* the type's number, and 1 more */
+    bool has_others;
+} model_shape;
+
+__attribute__((always_inline)) static inline void model_shape_of(model_shape *shape, const ku_object *object) {
+    uint32_t after = ku__number_of(object) + 1;
+    if (KU__UNLIKELY(after != shape->after)) {
+        const ku__type_map *map = ku__map_of(object);
+        *shape = (model_shape){map->words, after, (map->flags & KU__MAP_PLAIN) == 0};
+    }
+}
+
+__attribute__((always_inline)) static inline void model_fields_by(const model_shape *shape, ku_object *object,
+                                                                  ku__model_visit *visit, void *argument) {
+    visit_words(shape->words, object, visit, argument);
 }
 
 /* Items behind a pointer; where a type has none, attributes in the shared lay-out. */

@@ -68,6 +68,18 @@ __attribute__((always_inline)) static inline void model_fields(toy *object, ku__
 static inline bool model_has_others(const toy *object) {
     return object->array != NULL || object->twin != NULL;
 }
+/* Toys are all alike, but for what they have beside their fields. */
+typedef struct model_shape {
+    bool has_others;
+} model_shape;
+static inline void model_shape_of(model_shape *shape, const toy *object) {
+    shape->has_others = model_has_others(object);
+}
+__attribute__((always_inline)) static inline void model_fields_by(const model_shape *shape, toy *object,
+                                                                  ku__model_visit *visit, void *argument) {
+    (void)shape;
+    model_fields(object, visit, argument);
+}
 static void model_others(toy *object, ku__model_visit *visit, void *argument) {
     if (object->twin != NULL) {
         visit(&object->twin, argument);

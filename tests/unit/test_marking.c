@@ -1,8 +1,8 @@
 /* test_marking.c: what marking reaches, against a walk of the same graph by the test itself (gc/mark.h).
  *
- * Objects have their turn pool by pool, or one by one, whichever suits the graph. So the graphs here fill many pools: one
- * in which references lead anywhere, one in which they stay near, and one that changes from the one to the other and
- * back. Each is marked at one go, in slices, and with what is reached first being noted. */
+ * Objects have their turn pool by pool, or one by one, whichever suits the graph. So the graphs here fill many pools:
+ * one in which references lead anywhere, one in which they stay near, and one that changes from the one to the other
+ * and back. Each is marked at one go, in slices, and with what is reached first being noted. */
 #include "support.h"
 
 #include "model_toy.h"
