@@ -146,7 +146,8 @@ static bool open_pools(ku__blocks *blocks, const ku__heap_choice *heaps, size_t 
     blocks->site_table = field(blocks, anchor->tables, anchor->table_sites);
     slots = slots < POOLS_MOST / anchor->pools_per_arena ? slots : POOLS_MOST / anchor->pools_per_arena;
     blocks->pool_count = slots * anchor->pools_per_arena;
-    blocks->pools = ku__pages_map((size_t)blocks->pool_count * sizeof *blocks->pools);
+    /* and one more: a damaged heap that says that it has none has not run out of memory */
+    blocks->pools = ku__pages_map(((size_t)blocks->pool_count + 1) * sizeof *blocks->pools);
     if (blocks->pools == NULL) {
         return false;
     }
@@ -234,7 +235,7 @@ bool ku__blocks_open(ku__blocks *blocks, const ku__heap_choice *heaps, size_t co
 }
 
 void ku__blocks_close(ku__blocks *blocks) {
-    ku__pages_unmap(blocks->pools, (size_t)blocks->pool_count * sizeof *blocks->pools);
+    ku__pages_unmap(blocks->pools, ((size_t)blocks->pool_count + 1) * sizeof *blocks->pools);
     ku__pages_unmap(blocks->nodes, ((size_t)blocks->pool_slots + 1) * sizeof *blocks->nodes);
     ku__pages_unmap(blocks->marks, (size_t)blocks->pool_slots + 1);
     ku__pages_unmap(blocks->slacks, (size_t)blocks->pool_slots + 1);
