@@ -20,7 +20,8 @@ enum {
 typedef struct ku__layout {
     PyTypeObject *type; /* NULL: nobody's place */
     uint16_t end;       /* words of references lie from the head to here; 0: left to tp_traverse */
-    uint16_t weak;      /* but for the one here; 0: none */
+    uint16_t weak;      /* but for those from here, the list of weak references, */
+    uint16_t rest;      /* to here; both are the end where there is none */
     bool managed;       /* there is a managed dict */
     bool marked;        /* the type was marked */
 } ku__layout;
@@ -39,8 +40,10 @@ static inline void ku__layout_learn(const ku__layouts *all, ku__layout *place, P
     bool plain = base == &PyBaseObject_Type && type != base && all->traverse != NULL && type->tp_itemsize == 0 &&
                  type->tp_basicsize >= (Py_ssize_t)sizeof(PyObject) && type->tp_basicsize <= KU__LAYOUT_LARGEST;
     if (plain) {
+        bool weak = type->tp_weaklistoffset > 0 && type->tp_weaklistoffset < type->tp_basicsize;
         place->end = (uint16_t)type->tp_basicsize;
-        place->weak = type->tp_weaklistoffset > 0 ? (uint16_t)type->tp_weaklistoffset : 0;
+        place->weak = weak ? (uint16_t)type->tp_weaklistoffset : place->end;
+        place->rest = weak ? (uint16_t)(place->weak + sizeof(PyObject *)) : place->end;
         place->managed = (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0;
     }
 }

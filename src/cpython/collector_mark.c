@@ -4,10 +4,11 @@
  * objects, and the dicts of static types. What is missing here is found out by the interpreter itself.
  *
  * To mark is to take an object's candidate bit, so nothing is written into objects, and a reference that leads to a
- * string or a number costs one look at a bit. Marked objects wait on a stack; on their way from there they pass two
- * rings. An object's header is prefetched when it enters the first one; in the second one are lists and dicts, whose
- * arrays are prefetched. That hides most of the time of memory. (Cher, Hosking and Vitek, "Software prefetching for
- * mark-sweep garbage collection", ASPLOS 2004.) Large arrays are looked at in pieces, so that the stack stays short.
+ * string or a number costs one look at a bit. Marked objects wait on a stack and leave it in handfuls: the headers of one
+ * are fetched while those of the one before are looked at, and lists, dicts and what else has a second part are fetched
+ * and looked at one handful later still. That hides most of the time of memory. (Cher, Hosking and Vitek, "Software
+ * prefetching for mark-sweep garbage collection", ASPLOS 2004, with a ring in place of two handfuls: a handful needs
+ * half of the instructions.) Large arrays are looked at in pieces, so that the stack stays short.
  *
  * Guesses. What a running frame has on its evaluation stack is not known where the interpreter keeps the end of that
  * stack in a register: a list that a comprehension is filling, with the whole heap behind it. So the words that may
@@ -30,7 +31,7 @@
 #if KU__FACTS_SUPPORTED
 
 enum {
-    AHEAD = 16,            /* entries of a ring: about as many fetches as a processor has under way at a time */
+    HANDFUL = 16,          /* objects: about as many fetches as a processor has under way at a time */
     PIECE = 1024,          /* references of an array that are looked at in one go */
     PIECES_MOST = 64,      /* arrays that wait for their next piece; beyond, they are looked at whole */
     STACK_LEAST = 1 << 16, /* entries */
@@ -41,10 +42,19 @@ enum {
     WORTH = 8,             /* one candidate in so many must hang on guesses for all others to be asked about them */
 };
 
-typedef struct ring {
-    PyObject *items[AHEAD];
-    unsigned first, count;
-} ring;
+typedef struct handful {
+    PyObject *items[HANDFUL];
+    unsigned count;
+} handful;
+
+/* What a look at a reference needs. Copied before a row is gone through: the compiler keeps the copy in registers, which
+ * it must not do with the original, since a store to the bits could be one to that. */
+typedef struct lens {
+    uintptr_t base;
+    size_t span;
+    uint64_t *bits;
+    uint64_t guessed; /* a bit for each guess whose references are counted: few references lead to one */
+} lens;
 
 /* What is left of a large array. */
 typedef struct piece {
@@ -62,13 +72,14 @@ typedef struct guesses {
 } guesses;
 
 typedef struct marker {
+    lens see;
+    PyObject **top, **end; /* of the stack: where the next one goes, and where there is no room */
     ku__marks *marks;
     guesses *guesses;     /* NULL; or references to these are counted */
-    uint64_t guessed;     /* a bit for each of them, by its address: few references lead to one */
     const ku__roll *roll; /* NULL: nobody keeps one */
     size_t frozen;        /* objects that were candidates, and cannot be any */
     ku__mark_stack *stack, *doubtful;
-    ring headers, arrays;
+    handful headers[2], seconds[2]; /* on their way from the stack; empty between two calls of mark_all() */
     piece pieces[PIECES_MOST];
     unsigned pieces_count;
     ku__layouts layouts;
@@ -93,10 +104,21 @@ static KU__COLD bool grow(ku__mark_stack *stack) {
     return true;
 }
 
-__attribute__((always_inline)) static inline void push(ku__mark_stack *stack, PyObject *item) {
+static inline void doubt_push(ku__mark_stack *stack, PyObject *item) {
     if (KU__LIKELY(stack->count != stack->capacity) || grow(stack)) {
         stack->items[stack->count++] = item;
     }
+}
+
+/* Where the next object goes; where memory was refused, onto the last one: the marking is worth nothing then. */
+static KU__COLD PyObject **widen(marker *by, PyObject **top) {
+    ku__mark_stack *stack = by->stack;
+    stack->count = (size_t)(top - stack->items);
+    if (!grow(stack)) {
+        return top - 1;
+    }
+    by->end = stack->items + stack->capacity;
+    return stack->items + stack->count;
 }
 
 static uint8_t *guess_place(guesses *all, const PyObject *item) {
@@ -119,20 +141,51 @@ static int count_guess(PyObject *item, void *argument) {
     return 0;
 }
 
-static inline uint64_t guess_bit(const PyObject *item) {
-    return (uint64_t)1 << ((uintptr_t)item >> 4) % 64;
+static inline uint64_t guess_bit(const lens *see, const PyObject *item) {
+    return (uint64_t)1 << (((uintptr_t)item - see->base) >> KU__MARK_UNIT_BITS) % 64;
+}
+
+static __attribute__((noinline)) bool take_elsewhere(marker *by, PyObject *item) {
+    if (KU__UNLIKELY((by->see.guessed & guess_bit(&by->see, item)) != 0)) {
+        count_guess(item, by->guesses);
+    }
+    return ku__marks_take_other(by->marks, item);
+}
+
+/* Whether the object was a candidate; it is none any more. As ku__marks_take(), and counts. */
+__attribute__((always_inline)) static inline bool take(marker *by, const lens *see, PyObject *item) {
+    uintptr_t offset = (uintptr_t)item - see->base;
+    if (KU__UNLIKELY(offset >= see->span)) {
+        return ku__marks_has_page(by->marks, item) && take_elsewhere(by, item); /* a guess has a page, too */
+    }
+    offset >>= KU__MARK_UNIT_BITS;
+    uint64_t *place = &see->bits[offset / 64], word = *place, bit = (uint64_t)1 << (offset % 64);
+    if (KU__UNLIKELY((see->guessed & bit) != 0)) {
+        count_guess(item, by->guesses);
+    }
+    if ((word & bit) == 0) {
+        return false;
+    }
+    *place = word & ~bit;
+    return true;
+}
+
+__attribute__((always_inline)) static inline PyObject **push(marker *by, PyObject **top, PyObject *item) {
+    if (KU__UNLIKELY(top == by->end)) {
+        top = widen(by, top);
+    }
+    *top = item;
+    return top + 1;
 }
 
 /* Whether the object was a candidate. */
-__attribute__((always_inline)) static inline bool mark(marker *by, PyObject *item) {
-    if (KU__UNLIKELY((by->guessed & guess_bit(item)) != 0)) {
-        count_guess(item, by->guesses);
+static inline bool mark(marker *by, PyObject *item) {
+    lens see = by->see;
+    bool taken = take(by, &see, item);
+    if (taken) {
+        by->top = push(by, by->top, item);
     }
-    if (!ku__marks_take(by->marks, item)) {
-        return false;
-    }
-    push(by->stack, item);
-    return true;
+    return taken;
 }
 
 static int mark_visit(PyObject *item, void *argument) {
@@ -140,30 +193,24 @@ static int mark_visit(PyObject *item, void *argument) {
     return 0;
 }
 
-/* ---- rings ---- */
-
-static inline void ring_put(ring *to, PyObject *item) {
-    to->items[(to->first + to->count++) % AHEAD] = item;
-}
-
-static inline PyObject *ring_take(ring *from) {
-    PyObject *item = from->items[from->first];
-    from->first = (from->first + 1) % AHEAD;
-    from->count--;
-    return item;
-}
-
 /* ---- what objects refer to ---- */
 
 __attribute__((always_inline)) static inline bool mark_row(marker *by, PyObject **at, PyObject **end, unsigned step,
                                                            bool keys_too) {
+    const lens see = by->see;
+    PyObject **top = by->top;
     bool any = false;
     for (; at < end; at += step) {
-        if (keys_too) {
-            any |= mark(by, at[-1]);
+        if (keys_too && take(by, &see, at[-1])) {
+            top = push(by, top, at[-1]);
+            any = true;
         }
-        any |= mark(by, at[0]);
+        if (take(by, &see, at[0])) {
+            top = push(by, top, at[0]);
+            any = true;
+        }
     }
+    by->top = top;
     return any;
 }
 
@@ -204,7 +251,7 @@ static bool has_tracked(const marker *by, PyObject **at, Py_ssize_t count, unsig
 /* A tuple or dict in which nothing was a candidate any more: perhaps of atoms. */
 static inline void doubt(marker *by, PyObject *item, PyObject **at, Py_ssize_t count, unsigned step) {
     if (!has_tracked(by, at, count, step)) {
-        push(by->doubtful, item);
+        doubt_push(by->doubtful, item);
     }
 }
 
@@ -215,12 +262,13 @@ static inline void mark_tuple(marker *by, PyObject *item) {
     }
 }
 
-static void mark_instance(marker *by, PyObject *item, ku__layout *layout) {
-    for (uint16_t at = sizeof(PyObject); at < layout->end; at += sizeof(PyObject *)) {
-        if (at != layout->weak) {
-            mark(by, *(PyObject **)(void *)((char *)item + at));
-        }
-    }
+static inline PyObject **field_at(PyObject *item, uint16_t offset) {
+    return (PyObject **)(void *)((char *)item + offset);
+}
+
+static inline void mark_instance(marker *by, PyObject *item, ku__layout *layout) {
+    mark_row(by, field_at(item, sizeof(PyObject)), field_at(item, layout->weak), 1, false);
+    mark_row(by, field_at(item, layout->rest), field_at(item, layout->end), 1, false);
     if (layout->managed) {
         ku__managed managed = ku__fact_managed(item, layout->type);
         mark_row(by, managed.first, managed.first + managed.count, 1, false);
@@ -233,8 +281,7 @@ static void mark_instance(marker *by, PyObject *item, ku__layout *layout) {
 }
 
 /* What is on the roll may be tracked no more, and its type may want it left alone then. */
-static inline void mark_other(marker *by, PyObject *item) {
-    ku__layout *layout = ku__layout_of(&by->layouts, Py_TYPE(item));
+static inline void mark_other(marker *by, PyObject *item, ku__layout *layout) {
     if (by->roll != NULL && ku__gc_node(item)->_gc_next == 0) {
         return;
     }
@@ -270,63 +317,94 @@ static inline void fetch_rest(const PyObject *item) {
     }
 }
 
-static inline void mark_header_of_other(marker *by, PyObject *item, const ku__layout *layout) {
-    if (layout->managed) {
-        __builtin_prefetch(ku__fact_managed_far(item));
-        ring_put(&by->arrays, item);
+static inline void put(handful *to, PyObject *item) {
+    to->items[to->count++] = item;
+}
+
+static inline void mark_header_of_other(marker *by, handful *seconds, PyObject *item, PyTypeObject *type) {
+    ku__layout *layout = ku__layout_of(&by->layouts, type);
+    const void *far = layout->managed ? ku__fact_managed_far(item) : NULL;
+    if (far != NULL) {
+        __builtin_prefetch(far);
+        put(seconds, item);
     } else if (layout->end == 0) {
         fetch_rest(item);
-        ring_put(&by->arrays, item);
+        put(seconds, item);
     } else {
-        mark_other(by, item);
+        mark_other(by, item, layout);
     }
 }
 
 /* An object whose header was fetched: lists, dicts and instances have a second part, which must be fetched too. */
-static inline void mark_header(marker *by, PyObject *item) {
+static inline void mark_header(marker *by, handful *seconds, PyObject *item) {
     PyTypeObject *type = Py_TYPE(item);
     if (type == &PyDict_Type) {
         const char *keys = (const char *)((PyDictObject *)item)->ma_keys;
         __builtin_prefetch(keys);
-        __builtin_prefetch(keys + 64);
-        ring_put(&by->arrays, item);
+        __builtin_prefetch(keys + LINE);
+        put(seconds, item);
     } else if (type == &PyList_Type) {
         __builtin_prefetch(((PyListObject *)item)->ob_item);
-        ring_put(&by->arrays, item);
+        put(seconds, item);
     } else if (type == &PyTuple_Type) {
         mark_tuple(by, item);
     } else {
-        mark_header_of_other(by, item, ku__layout_of(&by->layouts, type));
+        mark_header_of_other(by, seconds, item, type);
     }
 }
 
 static inline void mark_second(marker *by, PyObject *item) {
-    if (Py_IS_TYPE(item, &PyDict_Type)) {
+    PyTypeObject *type = Py_TYPE(item);
+    if (type == &PyDict_Type) {
         mark_dict(by, item);
-    } else if (Py_IS_TYPE(item, &PyList_Type)) {
+    } else if (type == &PyList_Type) {
         mark_array(by, ((PyListObject *)item)->ob_item, Py_SIZE(item), 1, false);
     } else {
-        mark_other(by, item);
+        mark_other(by, item, ku__layout_of(&by->layouts, type));
     }
 }
 
+/* As many as are left, from the stack. */
+static inline void fetch(marker *by, handful *headers) {
+    PyObject **bottom = by->stack->items, **top = by->top;
+    size_t left = (size_t)(top - bottom);
+    unsigned count = left < HANDFUL ? (unsigned)left : HANDFUL;
+    for (unsigned i = 0; i < count; i++) {
+        PyObject *item = *--top;
+        __builtin_prefetch(item);
+        __builtin_prefetch((const char *)item - BEFORE);
+        headers->items[i] = item;
+    }
+    headers->count = count;
+    by->top = top;
+}
+
+static inline void mark_headers(marker *by, handful *headers, handful *seconds) {
+    for (unsigned i = 0; i < headers->count; i++) {
+        mark_header(by, seconds, headers->items[i]);
+    }
+    headers->count = 0;
+}
+
+static inline void mark_seconds(marker *by, handful *seconds) {
+    for (unsigned i = 0; i < seconds->count; i++) {
+        mark_second(by, seconds->items[i]);
+    }
+    seconds->count = 0;
+}
+
+/* What is fetched in one turn is looked at in the next. */
 static void mark_all(marker *by) {
-    ku__mark_stack *stack = by->stack;
-    for (;;) {
-        while (by->headers.count < AHEAD && stack->count != 0) {
-            PyObject *item = stack->items[--stack->count];
-            __builtin_prefetch(item);
-            __builtin_prefetch((const char *)item - BEFORE);
-            ring_put(&by->headers, item);
-        }
-        if (by->arrays.count == AHEAD || (by->headers.count == 0 && by->arrays.count != 0)) {
-            mark_second(by, ring_take(&by->arrays));
-        } else if (by->headers.count != 0) {
-            mark_header(by, ring_take(&by->headers));
-        } else if (by->pieces_count != 0) {
+    for (unsigned turn = 0;; turn ^= 1) {
+        handful *headers = &by->headers[turn], *seconds = &by->seconds[turn];
+        fetch(by, headers);
+        mark_headers(by, &by->headers[turn ^ 1], seconds);
+        mark_seconds(by, &by->seconds[turn ^ 1]);
+        if (headers->count == 0 && seconds->count == 0 && by->top == by->stack->items) {
+            if (by->pieces_count == 0) {
+                return;
+            }
             mark_piece(by);
-        } else {
-            return;
         }
     }
 }
@@ -430,16 +508,16 @@ static void find_guesses(guesses *all, PyInterpreterState *interpreter) {
 static void mark_tentatively(marker *by, guesses *all) {
     by->guesses = all;
     for (size_t i = 0; i < all->count; i++) {
-        by->guessed |= guess_bit(all->items[i]);
+        by->see.guessed |= guess_bit(&by->see, all->items[i]);
     }
     for (size_t i = 0; i < all->count; i++) {
         if (ku__marks_take(by->marks, all->items[i])) { /* the guess itself is no reference */
-            push(by->stack, all->items[i]);
+            by->top = push(by, by->top, all->items[i]);
         }
     }
     mark_all(by);
     by->guesses = NULL;
-    by->guessed = 0;
+    by->see.guessed = 0;
 }
 
 static bool is_root(const guesses *all, size_t number) {
@@ -495,12 +573,29 @@ static size_t mark_guesses(marker *by, ku__collector *collector) {
     return ku__collector_drop_untracked(collector);
 }
 
+/* There is always room for one object, at least: where more is refused, others take its place. */
+static bool open_stacks(marker *by) {
+    by->stack->refused = by->doubtful->refused = false;
+    by->stack->count = by->doubtful->count = 0;
+    if (by->stack->capacity == 0 && !grow(by->stack)) {
+        return false;
+    }
+    by->top = by->stack->items;
+    by->end = by->top + by->stack->capacity;
+    return true;
+}
+
 bool ku__collector_mark(ku__collector *collector) {
-    marker by = {.marks = &collector->marks, .stack = &collector->stack, .doubtful = &collector->doubtful};
-    by.layouts.traverse = collector->traverse;
-    by.roll = collector->rolled ? &collector->heap->roll : NULL;
-    by.stack->refused = by.doubtful->refused = false;
-    by.stack->count = by.doubtful->count = 0;
+    const ku__marks *marks = &collector->marks;
+    marker by = {.see = {marks->base, marks->span, marks->bits, 0},
+                 .marks = &collector->marks,
+                 .stack = &collector->stack,
+                 .doubtful = &collector->doubtful,
+                 .roll = collector->rolled ? &collector->heap->roll : NULL,
+                 .layouts = {.traverse = collector->traverse}};
+    if (!open_stacks(&by)) {
+        return false;
+    }
     mark(&by, PyImport_GetModuleDict());
     mark(&by, PyInterpreterState_GetDict(collector->interpreter));
     mark(&by, collector->theirs);
