@@ -145,18 +145,20 @@ static inline uint64_t guess_bit(const lens *see, const PyObject *item) {
     return (uint64_t)1 << (((uintptr_t)item - see->base) >> KU__MARK_UNIT_BITS) % 64;
 }
 
-static __attribute__((noinline)) bool take_elsewhere(marker *by, PyObject *item) {
+/* A guess is a candidate, or was, so it has a page. */
+static __attribute__((noinline)) bool take_elsewhere(marker *by, ku__mark_page *page, PyObject *item) {
     if (KU__UNLIKELY((by->see.guessed & guess_bit(&by->see, item)) != 0)) {
         count_guess(item, by->guesses);
     }
-    return ku__marks_take_other(by->marks, item);
+    return ku__mark_page_take(page, item);
 }
 
 /* Whether the object was a candidate; it is none any more. As ku__marks_take(), and counts. */
 __attribute__((always_inline)) static inline bool take(marker *by, const lens *see, PyObject *item) {
     uintptr_t offset = (uintptr_t)item - see->base;
     if (KU__UNLIKELY(offset >= see->span)) {
-        return ku__marks_has_page(by->marks, item) && take_elsewhere(by, item); /* a guess has a page, too */
+        ku__mark_page *page = ku__marks_page(by->marks, item);
+        return KU__UNLIKELY(page != NULL) && take_elsewhere(by, page, item);
     }
     offset >>= KU__MARK_UNIT_BITS;
     uint64_t *place = &see->bits[offset / 64], word = *place, bit = (uint64_t)1 << (offset % 64);

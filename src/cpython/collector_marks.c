@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    OTHERS_LEAST = 1 << 14, /* places: a starting interpreter has some 10,000 tracked objects */
-    TAKEN = 1,              /* in an address's lowest bit */
+    PAGES_LEAST = 1 << 11,                   /* a starting interpreter has some 13,000 tracked objects on 700 pages */
+    PLACES_PER_PAGE = 4,                     /* so that few pages share one */
+    ALIGNED = (1 << KU__MARK_UNIT_BITS) - 1, /* the bits of an address that must be 0 */
 };
 
 /* ---- the bits ---- */
@@ -33,20 +34,56 @@ static bool open_bits(ku__marks *marks, size_t span) {
     return true;
 }
 
-static bool open_others(ku__marks *marks, size_t places) {
-    uintptr_t *table = ku__pages_map(places * sizeof *table);
-    if (table == NULL) {
+/* Room for so many pages, and no fewer places than that makes; nobody is there. */
+static bool map_pages(ku__marks *to, size_t capacity) {
+    *to = (ku__marks){.pages_capacity = capacity, .places_mask = capacity * PLACES_PER_PAGE - 1};
+    to->pages_bytes = (capacity + 1) * sizeof *to->pages;
+    to->places_bytes = capacity * PLACES_PER_PAGE * sizeof *to->places;
+    to->pages = ku__pages_map(to->pages_bytes);
+    to->places = ku__pages_map(to->places_bytes);
+    return to->pages != NULL && to->places != NULL;
+}
+
+static void unmap_pages(ku__marks *marks) {
+    ku__pages_unmap(marks->pages, marks->pages_bytes);
+    ku__pages_unmap(marks->places, marks->places_bytes);
+}
+
+/* Appends a page that is not there. */
+static ku__mark_page *append_page(ku__marks *marks, uintptr_t number) {
+    uint32_t *place = &marks->places[number & marks->places_mask];
+    ku__mark_page *page = &marks->pages[++marks->pages_count];
+    *page = (ku__mark_page){.number = number, .next = *place};
+    *place = (uint32_t)marks->pages_count;
+    return page;
+}
+
+/* Room for twice as many pages, or the first. False when the system refuses memory: nothing changes. */
+static bool widen_pages(ku__marks *marks) {
+    ku__marks wider = {0};
+    size_t capacity = marks->pages_capacity != 0 ? marks->pages_capacity * 2 : PAGES_LEAST;
+    if (capacity >= UINT32_MAX || !map_pages(&wider, capacity)) {
+        unmap_pages(&wider);
         return false;
     }
-    marks->others = table;
-    marks->others_bytes = places * sizeof *table;
-    marks->others_mask = places - 1;
+    for (size_t i = 1; i <= marks->pages_count; i++) {
+        ku__mark_page *page = append_page(&wider, marks->pages[i].number);
+        memcpy(page->members, marks->pages[i].members, sizeof page->members);
+        memcpy(page->left, marks->pages[i].left, sizeof page->left);
+    }
+    unmap_pages(marks);
+    marks->pages = wider.pages;
+    marks->pages_capacity = wider.pages_capacity;
+    marks->pages_bytes = wider.pages_bytes;
+    marks->places = wider.places;
+    marks->places_mask = wider.places_mask;
+    marks->places_bytes = wider.places_bytes;
     return true;
 }
 
 bool ku__marks_open(ku__marks *marks, uintptr_t base, size_t span) {
     marks->base = base;
-    return open_bits(marks, span) && (marks->others != NULL || open_others(marks, OTHERS_LEAST));
+    return open_bits(marks, span) && (marks->pages != NULL || widen_pages(marks));
 }
 
 void ku__marks_copy(ku__marks *marks, const uint64_t *bits) {
@@ -55,12 +92,16 @@ void ku__marks_copy(ku__marks *marks, const uint64_t *bits) {
     }
 }
 
-static size_t count_bits(const ku__marks *marks) {
-    size_t count = 0;
-    for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
-        count += (size_t)__builtin_popcountll(marks->bits[i]);
+static size_t count_words(const uint64_t *words, size_t count) {
+    size_t bits = 0;
+    for (size_t i = 0; i < count; i++) {
+        bits += words[i] != 0 ? (size_t)__builtin_popcountll(words[i]) : 0; /* after marking most are empty */
     }
-    return count;
+    return bits;
+}
+
+static size_t count_bits(const ku__marks *marks) {
+    return count_words(marks->bits, bytes_for(marks->span) / sizeof(uint64_t));
 }
 
 size_t ku__marks_count(const ku__marks *marks) {
@@ -69,8 +110,8 @@ size_t ku__marks_count(const ku__marks *marks) {
 
 size_t ku__marks_left(const ku__marks *marks) {
     size_t count = count_bits(marks);
-    for (size_t i = 0; marks->others_count != 0 && i <= marks->others_mask; i++) {
-        count += marks->others[i] != 0 && (marks->others[i] & TAKEN) == 0;
+    for (size_t i = 1; i <= marks->pages_count; i++) {
+        count += count_words(marks->pages[i].left, KU__MARK_PAGE_WORDS);
     }
     return count;
 }
@@ -79,80 +120,64 @@ void ku__marks_clear(ku__marks *marks) {
     if (marks->bits != NULL) {
         memset(marks->bits, 0, bytes_for(marks->span));
     }
-    if (marks->others_count != 0) {
-        memset(marks->others, 0, marks->others_bytes);
-        memset(marks->pages, 0, sizeof marks->pages);
-        marks->others_count = 0;
+    for (size_t i = 1; i <= marks->pages_count; i++) {
+        marks->places[marks->pages[i].number & marks->places_mask] = 0;
     }
+    marks->pages_count = marks->others_count = 0;
 }
 
 void ku__marks_close(ku__marks *marks) {
     ku__pages_unmap(marks->bits, marks->bits_bytes);
-    ku__pages_unmap(marks->others, marks->others_bytes);
+    unmap_pages(marks);
     *marks = (ku__marks){0};
 }
 
-/* ---- the table ---- */
-
-/* The object's place, or the empty one where it would lie. Fibonacci hashing (Knuth, volume 3, 6.4): the low bits of
- * an address say little. */
-static uintptr_t *place_of(const ku__marks *marks, uintptr_t item) {
-    size_t at = (size_t)((item * UINT64_C(0x9E3779B97F4A7C15)) >> 20);
-    for (;; at++) {
-        uintptr_t *place = &marks->others[at & marks->others_mask];
-        if (*place == 0 || (*place & ~(uintptr_t)TAKEN) == item) {
-            return place;
-        }
-    }
-}
-
-static bool grow_others(ku__marks *marks) {
-    uintptr_t *old = marks->others;
-    size_t bytes = marks->others_bytes;
-    if (!open_others(marks, (marks->others_mask + 1) * 2)) {
-        return false;
-    }
-    for (size_t i = 0; i < bytes / sizeof *old; i++) {
-        if (old[i] != 0) {
-            *place_of(marks, old[i] & ~(uintptr_t)TAKEN) = old[i];
-        }
-    }
-    ku__pages_unmap(old, bytes);
-    return true;
-}
+/* ---- pages ---- */
 
 bool ku__marks_add_other(ku__marks *marks, const void *item) {
-    if (marks->others_count * 2 > marks->others_mask && !grow_others(marks)) {
+    if (((uintptr_t)item & ALIGNED) != 0) {
         return false;
     }
-    uintptr_t *place = place_of(marks, (uintptr_t)item);
-    marks->others_count += *place == 0;
-    *place = (uintptr_t)item;
-    uintptr_t page = (uintptr_t)item >> KU__MARK_PAGE_BITS;
-    marks->pages[page % KU__MARK_PAGES / 64] |= (uint64_t)1 << (page % 64);
+    ku__mark_page *page = ku__marks_page(marks, item);
+    if (page == NULL) {
+        if (marks->pages_count == marks->pages_capacity && !widen_pages(marks)) {
+            return false;
+        }
+        page = append_page(marks, (uintptr_t)item >> KU__MARK_PAGE_BITS);
+    }
+    uintptr_t unit = (uintptr_t)item >> KU__MARK_UNIT_BITS;
+    size_t word = unit / 64 % KU__MARK_PAGE_WORDS;
+    uint64_t bit = (uint64_t)1 << (unit % 64);
+    marks->others_count += (page->members[word] & bit) == 0;
+    page->members[word] |= bit;
+    page->left[word] |= bit;
     return true;
 }
 
-bool ku__marks_take_other(ku__marks *marks, const void *item) {
-    if (item == NULL) {
+static bool page_has(const ku__mark_page *page, const void *item) {
+    uintptr_t unit = (uintptr_t)item >> KU__MARK_UNIT_BITS;
+    return (page->left[unit / 64 % KU__MARK_PAGE_WORDS] >> (unit % 64) & 1) != 0;
+}
+
+bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *page, unsigned *before) {
+    const ku__mark_page *on = ku__marks_page(marks, item);
+    if (on == NULL || !page_has(on, item)) {
         return false;
     }
-    uintptr_t *place = place_of(marks, (uintptr_t)item);
-    if (*place == 0 || (*place & TAKEN) != 0) {
-        return false;
-    }
-    *place |= TAKEN;
+    uintptr_t unit = (uintptr_t)item >> KU__MARK_UNIT_BITS;
+    size_t word = unit / 64 % KU__MARK_PAGE_WORDS;
+    uint64_t front = on->left[word] & (((uint64_t)1 << (unit % 64)) - 1);
+    *page = (size_t)(on - marks->pages);
+    *before = (unsigned)(count_words(on->left, word) + count_words(&front, 1));
     return true;
 }
 
-bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *place) {
-    const uintptr_t *entry = place_of(marks, (uintptr_t)item);
-    *place = (size_t)(entry - marks->others);
-    return *entry != 0 && (*entry & TAKEN) == 0;
+static size_t pages_used(const ku__marks *marks) {
+    return ku__marks_pages(marks) * sizeof *marks->pages;
 }
 
 bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved) {
-    size_t bits = bytes_for(marks->span), bytes = bits + marks->others_bytes;
+    size_t bits = bytes_for(marks->span), bytes = bits + pages_used(marks);
     if (bytes > saved->bytes) {
         ku__pages_unmap(saved->copy, saved->bytes);
         saved->copy = ku__pages_map(bytes);
@@ -164,7 +189,7 @@ bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved) {
     if (bits != 0) {
         memcpy(saved->copy, marks->bits, bits);
     }
-    memcpy(saved->copy + bits, marks->others, marks->others_bytes);
+    memcpy(saved->copy + bits, marks->pages, pages_used(marks));
     return true;
 }
 
@@ -173,44 +198,57 @@ void ku__marks_restore(ku__marks *marks, const ku__saved_marks *saved) {
     if (bits != 0) {
         memcpy(marks->bits, saved->copy, bits);
     }
-    memcpy(marks->others, saved->copy + bits, marks->others_bytes);
+    memcpy(marks->pages, saved->copy + bits, pages_used(marks));
 }
 
 bool ku__marks_has(const ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;
+    if (((uintptr_t)item & ALIGNED) != 0) {
+        return false;
+    }
     if (offset >= marks->span) {
-        uintptr_t entry = *place_of(marks, (uintptr_t)item);
-        return entry != 0 && (entry & TAKEN) == 0;
+        const ku__mark_page *page = ku__marks_page(marks, item);
+        return page != NULL && page_has(page, item);
     }
     offset >>= KU__MARK_UNIT_BITS;
     return (marks->bits[offset / 64] >> (offset % 64) & 1) != 0;
 }
 
+/* Calls found() for each bit of a word, the first of which is that of an address. */
+static inline void each_bit(uint64_t word, uintptr_t first, ku__marks_visitor *found, void *argument) {
+    for (; word != 0; word &= word - 1) {
+        found((void *)(first + ((uintptr_t)__builtin_ctzll(word) << KU__MARK_UNIT_BITS)), argument);
+    }
+}
+
+/* The address of the first bit of a word of the bits, or of a page's. */
+static uintptr_t address_of(uintptr_t base, size_t word) {
+    return base + (word << (KU__MARK_UNIT_BITS + 6));
+}
+
+/* Calls found() for each on a page that was taken, or that was not. */
+static void each_on_page(const ku__mark_page *page, bool taken, ku__marks_visitor *found, void *argument) {
+    for (size_t i = 0; i < KU__MARK_PAGE_WORDS; i++) {
+        uint64_t word = taken ? page->members[i] & ~page->left[i] : page->left[i];
+        each_bit(word, address_of(page->number << KU__MARK_PAGE_BITS, i), found, argument);
+    }
+}
+
 void ku__marks_each(const ku__marks *marks, ku__marks_visitor *found, void *argument) {
     for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
-        for (uint64_t word = marks->bits[i]; word != 0; word &= word - 1) {
-            size_t unit = i * 64 + (size_t)__builtin_ctzll(word);
-            found((void *)(marks->base + (unit << KU__MARK_UNIT_BITS)), argument);
-        }
+        each_bit(marks->bits[i], address_of(marks->base, i), found, argument);
     }
-    for (size_t i = 0; i <= marks->others_mask; i++) {
-        if (marks->others[i] != 0 && (marks->others[i] & TAKEN) == 0) {
-            found((void *)marks->others[i], argument);
-        }
+    for (size_t i = 1; i <= marks->pages_count; i++) {
+        each_on_page(&marks->pages[i], false, found, argument);
     }
 }
 
 void ku__marks_each_taken(const ku__marks *marks, const uint64_t *bits, ku__marks_visitor *found, void *argument) {
-    for (size_t i = 0; marks->others_count != 0 && i <= marks->others_mask; i++) {
-        if ((marks->others[i] & TAKEN) != 0) {
-            found((void *)(marks->others[i] & ~(uintptr_t)TAKEN), argument);
-        }
+    for (size_t i = 1; i <= marks->pages_count; i++) {
+        each_on_page(&marks->pages[i], true, found, argument);
     }
     for (size_t i = 0; i < bytes_for(marks->span) / sizeof(uint64_t); i++) {
-        for (uint64_t word = bits[i] & ~marks->bits[i]; word != 0; word &= word - 1) {
-            size_t unit = i * 64 + (size_t)__builtin_ctzll(word);
-            found((void *)(marks->base + (unit << KU__MARK_UNIT_BITS)), argument);
-        }
+        each_bit(bits[i] & ~marks->bits[i], address_of(marks->base, i), found, argument);
     }
 }
 

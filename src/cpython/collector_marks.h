@@ -1,10 +1,11 @@
 /* collector_marks.h: which objects are candidates of a collection: one bit for every 16 bytes of the heap's addresses,
- * and a hash table for objects that lie elsewhere (large ones, and those born before kucha came).
+ * and as many for each page on which objects lie elsewhere (large ones, and those born before kucha came). These pages
+ * are found by their number, modulo; so a look at a reference that leads to neither, as to None, is one at a word.
  *
  * An object is a candidate because a generation's list led to it, never because of what its memory looks like. So a
  * reference is safe to look up whatever it is, and nothing is read from an object that has no bit.
  *
- * Invariant: outside of a collection no bit is set, and the table is empty.
+ * Invariant: outside of a collection no bit is set, and there are no pages.
  *
  * Lock: the GIL of the interpreter whose collector this is.
  */
@@ -18,10 +19,18 @@
 #include <stdint.h>
 
 enum {
-    KU__MARK_UNIT_BITS = 4,   /* blocks lie at multiples of 16 bytes */
-    KU__MARK_PAGE_BITS = 12,  /* of the pages that objects elsewhere lie on */
-    KU__MARK_PAGES = 1 << 15, /* that are told from each other: 4 KiB of bits, a tenth of the first cache */
+    KU__MARK_UNIT_BITS = 4,  /* blocks lie at multiples of 16 bytes */
+    KU__MARK_PAGE_BITS = 12, /* of the pages that objects elsewhere lie on */
+    KU__MARK_PAGE_WORDS = 1 << (KU__MARK_PAGE_BITS - KU__MARK_UNIT_BITS - 6), /* of bits for a page */
 };
+
+/* A page with objects outside of the bits. */
+typedef struct ku__mark_page {
+    uintptr_t number;                      /* its address, shifted */
+    uint32_t next;                         /* of those that begin at the same place; 0: none */
+    uint64_t members[KU__MARK_PAGE_WORDS]; /* who was made a candidate, */
+    uint64_t left[KU__MARK_PAGE_WORDS];    /* and is one still */
+} ku__mark_page;
 
 typedef struct ku__marks {
     uintptr_t base; /* of the addresses that have bits */
@@ -29,12 +38,11 @@ typedef struct ku__marks {
     uint64_t *bits;
     size_t bits_bytes; /* mapped */
 
-    uintptr_t *others; /* open addressing; 0 is empty; bit 0 set: no candidate any more */
-    size_t others_mask;
-    size_t others_count;
-    size_t others_bytes;
-    uint64_t
-        pages[KU__MARK_PAGES / 64]; /* those of objects in the table, by number modulo: most words lead to others */
+    ku__mark_page *pages; /* from 1 on */
+    size_t pages_count, pages_capacity, pages_bytes;
+    uint32_t *places; /* by a page's number modulo: the first page there; 0: none */
+    size_t places_mask, places_bytes;
+    size_t others_count; /* objects on pages, also those that were taken */
 } ku__marks;
 
 /* What a ku__marks was like. */
@@ -50,7 +58,7 @@ bool ku__marks_open(ku__marks *marks, uintptr_t base, size_t span);
 /* Makes candidates of what has a bit in a map of the same window, and of nothing else in it. */
 void ku__marks_copy(ku__marks *marks, const uint64_t *bits);
 
-/* The candidates; those in the table also when they were taken. */
+/* The candidates; those on pages also when they were taken. */
 size_t ku__marks_count(const ku__marks *marks);
 
 /* The candidates that were not taken. */
@@ -62,17 +70,35 @@ void ku__marks_clear(ku__marks *marks);
 /* Gives back all memory. */
 void ku__marks_close(ku__marks *marks);
 
-/* Of an object outside of the bits. ku__marks_add_other: false when the system refuses memory. */
+/* Makes an object outside of the bits a candidate. False when the system refuses memory, or where the object lies at no
+ * multiple of 16, which no allocator of the interpreter's does: then the collection must be left to the interpreter. */
 bool ku__marks_add_other(ku__marks *marks, const void *item);
-bool ku__marks_take_other(ku__marks *marks, const void *item);
 
-/* Whether an object that is not in the bits is a candidate; then `place` is its place in the table. */
-bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *place);
+/* Whether an object that is not in the bits is a candidate; then `page` is the number of its page, below
+ * ku__marks_pages(), and `before` how many candidates lie in front of it there. */
+bool ku__marks_other_place(const ku__marks *marks, const void *item, size_t *page, unsigned *before);
 
-/* Whether the table may have something at this address. */
-static inline bool ku__marks_has_page(const ku__marks *marks, const void *item) {
-    uintptr_t page = (uintptr_t)item >> KU__MARK_PAGE_BITS;
-    return (marks->pages[page % KU__MARK_PAGES / 64] >> (page % 64) & 1) != 0;
+static inline size_t ku__marks_pages(const ku__marks *marks) {
+    return marks->pages_count + 1;
+}
+
+/* The page on which an address lies outside of the bits; NULL: there is none. */
+static inline ku__mark_page *ku__marks_page(const ku__marks *marks, const void *item) {
+    uintptr_t number = (uintptr_t)item >> KU__MARK_PAGE_BITS;
+    uint32_t at = marks->places[number & marks->places_mask];
+    while (at != 0 && marks->pages[at].number != number) {
+        at = marks->pages[at].next;
+    }
+    return at != 0 ? &marks->pages[at] : NULL;
+}
+
+/* True, once, if the object on a page is a candidate. */
+static inline bool ku__mark_page_take(ku__mark_page *page, const void *item) {
+    uintptr_t unit = (uintptr_t)item >> KU__MARK_UNIT_BITS;
+    uint64_t *word = &page->left[unit / 64 % KU__MARK_PAGE_WORDS], bit = (uint64_t)1 << (unit % 64);
+    bool found = (*word & bit) != 0;
+    *word &= ~bit;
+    return found;
 }
 
 /* Makes an object a candidate. */
@@ -90,7 +116,8 @@ static inline bool ku__marks_add(ku__marks *marks, const void *item) {
 static inline bool ku__marks_take(ku__marks *marks, const void *item) {
     uintptr_t offset = (uintptr_t)item - marks->base;
     if (KU__UNLIKELY(offset >= marks->span)) {
-        return KU__UNLIKELY(ku__marks_has_page(marks, item)) && ku__marks_take_other(marks, item);
+        ku__mark_page *page = ku__marks_page(marks, item);
+        return page != NULL && ku__mark_page_take(page, item);
     }
     offset >>= KU__MARK_UNIT_BITS;
     uint64_t word = marks->bits[offset / 64], bit = (uint64_t)1 << (offset % 64);
@@ -106,7 +133,7 @@ static inline bool ku__marks_take(ku__marks *marks, const void *item) {
 bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved);
 void ku__marks_restore(ku__marks *marks, const ku__saved_marks *saved);
 
-/* Whether the object is a candidate. */
+/* Whether an object lies at this address that is a candidate; any word can be asked about. */
 bool ku__marks_has(const ku__marks *marks, const void *item);
 
 typedef void ku__marks_visitor(void *item, void *argument);
@@ -114,7 +141,7 @@ typedef void ku__marks_visitor(void *item, void *argument);
 /* Calls found() for each candidate. */
 void ku__marks_each(const ku__marks *marks, ku__marks_visitor *found, void *argument);
 
-/* Calls found() for each that is a candidate no more, of those in the table and then of those that a map of the same
+/* Calls found() for each that is a candidate no more, of those on pages and then of those that a map of the same
  * window has. */
 void ku__marks_each_taken(const ku__marks *marks, const uint64_t *bits, ku__marks_visitor *found, void *argument);
 

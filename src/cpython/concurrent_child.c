@@ -30,7 +30,7 @@ enum { WORD = 64 };
 typedef struct finder {
     const ku__marks *marks;
     uint32_t *ranks;  /* by word of the bits: candidates before it */
-    uint32_t *others; /* by place of the table: number */
+    uint32_t *others; /* by page outside of the bits: number of its first candidate */
     uintptr_t *items; /* by number */
     size_t count;
     bool failed; /* memory was refused */
@@ -63,8 +63,9 @@ static uint32_t number_of(const finder *in, const void *item) {
     const ku__marks *marks = in->marks;
     uintptr_t offset = (uintptr_t)item - marks->base;
     if (offset >= marks->span) {
-        size_t place;
-        return ku__marks_other_place(marks, item, &place) ? in->others[place] : NOBODY;
+        size_t page;
+        unsigned before;
+        return ku__marks_other_place(marks, item, &page, &before) ? in->others[page] + before : NOBODY;
     }
     offset >>= KU__MARK_UNIT_BITS;
     uint64_t word = marks->bits[offset / WORD], bit = (uint64_t)1 << (offset % WORD);
@@ -79,19 +80,21 @@ static void *table(finder *in, size_t count, size_t size) {
 
 static void note_item(void *item, void *argument) {
     finder *in = argument;
-    size_t place;
-    if ((uintptr_t)item - in->marks->base >= in->marks->span && ku__marks_other_place(in->marks, item, &place)) {
-        in->others[place] = (uint32_t)in->count;
+    size_t page;
+    unsigned before;
+    if ((uintptr_t)item - in->marks->base >= in->marks->span &&
+        ku__marks_other_place(in->marks, item, &page, &before) && before == 0) {
+        in->others[page] = (uint32_t)in->count;
     }
     in->items[in->count++] = (uintptr_t)item;
 }
 
-/* Those with bits are numbered by address, all others behind them. */
+/* Those with bits are numbered by address, all others behind them, by page and address. */
 static bool number_all(finder *in) {
     const ku__marks *marks = in->marks;
     size_t words = marks->span >> (KU__MARK_UNIT_BITS + 6), count = 0;
     in->ranks = table(in, words, sizeof *in->ranks);
-    in->others = table(in, marks->others_mask, sizeof *in->others);
+    in->others = table(in, ku__marks_pages(marks), sizeof *in->others);
     for (size_t i = 0; !in->failed && i < words; i++) {
         in->ranks[i] = (uint32_t)count;
         count += (size_t)__builtin_popcountll(marks->bits[i]);
