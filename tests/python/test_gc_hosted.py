@@ -431,6 +431,37 @@ assert gc.collect() >= 2 * count - 2
     )
 
 
+def test_what_was_born_before_may_lie_on_any_number_of_pages() -> None:
+    """Five thousand of 4 KiB each, where the collector begins with room for two thousand."""
+    passes(
+        """
+import gc, weakref
+gc.disable()
+class Wide:
+    __slots__ = (*(f"slot{number}" for number in range(40)), "me", "held", "__weakref__")
+    def __init__(self): self.me = self; self.held = [self]
+old = [Wide() for _ in range(50000)]
+def call(*held): return gc.collect(), held
+gc.collect()
+install()
+_core.gc_install()
+assert gc.collect() < 1000
+refs = [weakref.ref(one) for one in old]
+del old[::2]
+assert 50000 <= gc.collect() < 51000
+assert all(ref() is None for ref in refs[::2])
+assert all(ref() is one and one.me is one and one.held[0] is one for ref, one in zip(refs[1::2], old, strict=True))
+one = old.pop()
+collected, held = call(*(one, 1.5), None)    # only an evaluation stack holds it
+assert collected < 100 and held[0] is one and one.held == [one]
+del one, held
+large = [Wide() for _ in range(1000)]
+old.clear()
+assert 50000 <= gc.collect() < 51000 and all(one.held == [one] for one in large)
+"""
+    )
+
+
 def test_printing_collections_are_left_to_the_interpreter() -> None:
     done = run_child(
         BEGIN
