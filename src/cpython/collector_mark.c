@@ -4,11 +4,11 @@
  * objects, and the dicts of static types. What is missing here is found out by the interpreter itself.
  *
  * To mark is to take an object's candidate bit, so nothing is written into objects, and a reference that leads to a
- * string or a number costs one look at a bit. Marked objects wait on a stack and leave it in handfuls: the headers of one
- * are fetched while those of the one before are looked at, and lists, dicts and what else has a second part are fetched
- * and looked at one handful later still. That hides most of the time of memory. (Cher, Hosking and Vitek, "Software
- * prefetching for mark-sweep garbage collection", ASPLOS 2004, with a ring in place of two handfuls: a handful needs
- * half of the instructions.) Large arrays are looked at in pieces, so that the stack stays short.
+ * string or a number costs one look at a bit. Marked objects wait on a stack and leave it in handfuls: the headers of
+ * one are fetched while those of the one before are looked at; lists, dicts and what else has a second part are fetched
+ * then, and looked at with the next handful. That hides most of the time of memory. (Cher, Hosking and Vitek, "Software
+ * prefetching for mark-sweep garbage collection", ASPLOS 2004; a ring, as there, needs more instructions.) Large arrays
+ * are looked at in pieces, so that the stack stays short.
  *
  * Guesses. What a running frame has on its evaluation stack is not known where the interpreter keeps the end of that
  * stack in a register: a list that a comprehension is filling, with the whole heap behind it. So the words that may
@@ -47,8 +47,8 @@ typedef struct handful {
     unsigned count;
 } handful;
 
-/* What a look at a reference needs. Copied before a row is gone through: the compiler keeps the copy in registers, which
- * it must not do with the original, since a store to the bits could be one to that. */
+/* What a look at a reference needs. Copied before a row is gone through: the compiler keeps the copy in registers,
+ * which it must not do with the original, since a store to the bits could be one to that. */
 typedef struct lens {
     uintptr_t base;
     size_t span;
