@@ -287,6 +287,7 @@ static void prepare(void) {
     pthread_cond_init(&state.wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    Py_AtExit(thread_join); /* the interpreter gives its locks back next, those of 3.11 and 3.12 with their memory */
 }
 
 /* ---- the calls ---- */
