@@ -608,6 +608,7 @@ bool ku__sites_enable(ku_heap *heap) {
         return false;
     }
     heap->sites_lost = false;
+    atomic_store_explicit(&heap->sites_old, false, memory_order_relaxed); /* perhaps of a heap that had none yet */
     each_arena(heap, take_sites);
     heap->sites_on = !heap->sites_lost;
     if (heap->sites_lost) {

@@ -133,6 +133,25 @@ assert _core.status()["heaps"] == heaps, _core.status()
     )
 
 
+def test_the_first_traced_call_may_be_made_in_the_second_tracing() -> None:
+    """Blocks that a slow path takes are counted then, too, and resized with all that is in them."""
+    passes(
+        HELPERS
+        + """
+install()
+i = create()
+run(i, "pass")
+_core.trace_start(frames=1)
+_core.trace_stop()
+_core.trace_start(frames=1)
+run(i, "keep = [bytes(5000) for _ in range(100)]")
+blocks = sum(row[5] for row in _core.statistics("lineno") if row[0] in ("<string>", "<script>"))
+assert blocks > 100, _core.statistics("lineno")[:9]
+_core.trace_stop()
+"""
+    )
+
+
 def test_houses_are_used_again() -> None:
     passes(
         HELPERS
