@@ -5,6 +5,7 @@
  */
 #include "native.h"
 
+#include "alloc/tables.h"
 #include "core_writer.h"
 #include "corefile/corefile.h"
 
@@ -251,30 +252,49 @@ static void test_a_damaged_core_is_read_or_refused(void **state) {
     munmap(bytes, size);
 }
 
+/* Where the core has what lies at an address of this program. */
+static char *place_in(char *bytes, const void *address) {
+    const Elf64_Ehdr *head = (const Elf64_Ehdr *)(const void *)bytes;
+    const Elf64_Phdr *part = (const Elf64_Phdr *)(const void *)(bytes + head->e_phoff);
+    const Elf64_Phdr *end = part + head->e_phnum;
+    while (part != end && (part->p_type != PT_LOAD || (uintptr_t)address - part->p_vaddr >= part->p_filesz)) {
+        part++;
+    }
+    assert_true(part != end);
+    return bytes + part->p_offset + ((uintptr_t)address - part->p_vaddr);
+}
+
 /* Words of objects and of the library's own structures, each in turn. */
 static void test_damage_where_it_matters(void **state) {
     const world *of = *state;
     static const unsigned long values[] = {~0ul, 0, 0x10, 1ul << 47};
     size_t size, isolate_words = 64;
     char *bytes = read_core(of->path, &size);
-    Elf64_Ehdr *head = (Elf64_Ehdr *)(void *)bytes;
-    Elf64_Phdr *table = (Elf64_Phdr *)(void *)(bytes + head->e_phoff);
-    const uintptr_t places[] = {(uintptr_t)of->isolate, (uintptr_t)of->all, (uintptr_t)ku_type_of(of->all)};
+    const void *const places[] = {of->isolate, of->all, ku_type_of(of->all)};
     for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
-        for (int s = 0; s < head->e_phnum; s++) {
-            if (table[s].p_type != PT_LOAD || places[p] - table[s].p_vaddr >= table[s].p_filesz) {
-                continue;
-            }
-            char *words = bytes + table[s].p_offset + (places[p] - table[s].p_vaddr);
-            for (size_t i = 0; i < (p == 0 ? isolate_words : 4); i++) {
-                unsigned long kept;
-                memcpy(&kept, words + i * 8, 8);
-                memcpy(words + i * 8, &values[i % 4], 8);
-                read_damaged(bytes, size);
-                memcpy(words + i * 8, &kept, 8);
-            }
+        char *words = place_in(bytes, places[p]);
+        for (size_t i = 0; i < (p == 0 ? isolate_words : 4); i++) {
+            unsigned long kept;
+            memcpy(&kept, words + i * 8, 8);
+            memcpy(words + i * 8, &values[i % 4], 8);
+            read_damaged(bytes, size);
+            memcpy(words + i * 8, &kept, 8);
         }
     }
+    munmap(bytes, size);
+}
+
+/* It was told of as a lack of memory. */
+static void test_a_heap_that_says_it_has_no_pools_is_read(void **state) {
+    const world *of = *state;
+    size_t size;
+    char *bytes = read_core(of->path, &size);
+    memset(place_in(bytes, &ku__process_tables.arena_slots), 0, sizeof ku__process_tables.arena_slots);
+    ku__core_outcome outcome;
+    ku_error error = {.code = KU_OK};
+    ku_graph *graph = ku__core_graph(&(ku__core_order){.bytes = bytes, .size = size}, &outcome, &error);
+    assert_true(graph != NULL || error.code != KU_NO_MEMORY);
+    ku_graph_close(graph);
     munmap(bytes, size);
 }
 
@@ -292,6 +312,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(test_a_core_has_all_isolates_and_their_frames),
         cmocka_unit_test(test_a_damaged_core_is_read_or_refused),
         cmocka_unit_test(test_damage_where_it_matters),
+        cmocka_unit_test(test_a_heap_that_says_it_has_no_pools_is_read),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
