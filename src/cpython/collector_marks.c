@@ -66,7 +66,8 @@ static bool widen_pages(ku__marks *marks) {
         unmap_pages(&wider);
         return false;
     }
-    for (size_t i = 1; i <= marks->pages_count; i++) {
+    size_t count = marks->pages != NULL ? marks->pages_count : 0;
+    for (size_t i = 1; i <= count; i++) {
         ku__mark_page *page = append_page(&wider, marks->pages[i].number);
         memcpy(page->members, marks->pages[i].members, sizeof page->members);
         memcpy(page->left, marks->pages[i].left, sizeof page->left);
