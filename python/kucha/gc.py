@@ -110,11 +110,13 @@ def pauses(*, everywhere: bool = False) -> Pauses:
     return Pauses(facts, since, tuple(Pauses([one], since, ()) for one in facts))
 
 
-def producers() -> Producers:
+def producers(*, everywhere: bool = False) -> Producers:
     """Tells what makes the garbage that collections find, from ``start()`` to ``stop()`` or in a ``with`` block.
 
-    Works with CPython's collector and with kucha's, on kucha's allocator or without it. See docs/gc-cycles.md.
+    Of the interpreter that asks; with ``everywhere``, of all others that have kucha's collector, too, together, those
+    that end meanwhile among them. Works in the main interpreter with CPython's collector and with kucha's, on kucha's
+    allocator or without it; in others with kucha's collector. See docs/gc-cycles.md.
     """
     from kucha.producers import Producers
 
-    return Producers()
+    return Producers(everywhere=everywhere)

@@ -94,29 +94,34 @@ class Producers:
     ``collections`` found something, ``dead`` objects in all, ``looked`` of which were looked at and died: of more than
     200,000 at a time a sample is looked at. ``count`` is the number of cycles among them, of which ``unnamed`` were too
     many to be told one by one. ``refused`` collections could not be looked at.
+
+    They are those of the interpreter that asks; with ``everywhere``, also those of all others that have kucha's
+    collector, together, of those that have ended, too.
     """
 
-    __slots__ = ("_before", "_now", "_watches")
+    __slots__ = ("_before", "_everywhere", "_now", "_watches")
 
-    def __init__(self) -> None:
+    def __init__(self, *, everywhere: bool = False) -> None:
+        self._everywhere = everywhere
         self._watches = False
         self._before: dict[str, Any] = {}
         self._now: dict[str, Any] = {}
 
     def start(self) -> None:
         """Counts from now on, from nothing. Raises ``Refused`` where the interpreter's collector is not known."""
-        older = _core.gc_producers()  # None where nobody else watches; then nothing of ours is made meanwhile
-        if not self._watches:
-            _core.gc_producers_start()
+        if self._watches:
+            older = _core.gc_producers(self._everywhere)
+        else:
+            older = _core.gc_producers_start(self._everywhere)
             self._watches = True
         self._before, self._now = older or {}, {}
 
     def stop(self) -> None:
         """Counts no more. What was counted stays."""
         if self._watches:
-            self._now = _core.gc_producers() or {}
+            self._now = _core.gc_producers(self._everywhere) or {}
             self._watches = False
-            _core.gc_producers_stop()
+            _core.gc_producers_stop(self._everywhere)
 
     def __enter__(self) -> Producers:
         self.start()
@@ -131,7 +136,7 @@ class Producers:
         self.stop()
 
     def _told(self) -> dict[str, Any]:
-        return (_core.gc_producers() or {}) if self._watches else self._now
+        return (_core.gc_producers(self._everywhere) or {}) if self._watches else self._now
 
     def _total(self, name: str) -> int:
         value: int = self._told().get(name, 0) - self._before.get(name, 0)

@@ -253,7 +253,7 @@ class Session:
         from kucha.producers import Producers  # now, so that importing it is not traced
 
         self.collect = gc.collect
-        self.producers = Producers()
+        self.producers = Producers(everywhere=True)
 
     def _watch_cycles(self, producers: Producers) -> None:
         try:

@@ -250,6 +250,7 @@ static void give_back(ku__collector *collector) {
     ku__fact_gc(collector->interpreter)->callbacks = collector->theirs;
     collector->theirs = NULL;
     ku__everywhere_remove(collector);
+    ku__producers_collector(false);
     Py_DECREF(list);
 }
 
@@ -288,19 +289,15 @@ static size_t found_of(PyObject *info) {
 static void on_start(ku__collector *collector, PyObject *const *arguments, int generation) {
     collector->began = ku__clock_nanoseconds();
     call_theirs(collector, arguments);
-    if (collector->is_main) {
-        ku__producers_begin();
-    }
+    ku__producers_begin();
     collection_begins(collector, generation);
-    if (collector->is_main && collector->sentinel.node._gc_next == 0 && !collector->put_by) {
+    if (collector->sentinel.node._gc_next == 0 && !collector->put_by) {
         ku__producers_join(generation);
     }
 }
 
 static void on_stop(ku__collector *collector, PyObject *const *arguments, int generation) {
-    if (collector->is_main) {
-        ku__producers_end(generation, collected_of(arguments[1]));
-    }
+    ku__producers_end(generation, collected_of(arguments[1]));
     collection_ends(collector, found_of(arguments[1]));
     call_theirs(collector, arguments);
 }
@@ -335,9 +332,7 @@ static PyObject *on_found(PyObject *self, PyObject *weak) {
         return NULL;
     }
     ku__collector_show(collector);
-    if (collector->is_main) {
-        ku__producers_found(&collector->sentinel.node);
-    }
+    ku__producers_found(&collector->sentinel.node);
     Py_RETURN_NONE;
 }
 
@@ -448,9 +443,7 @@ int ku__collector_install(const ku__wish *wish) {
     ku__gc_state *state = ku__fact_gc(collector->interpreter);
     collector->theirs = state->callbacks; /* with the interpreter's reference */
     collector->ours = list;
-    if (collector->is_main) {
-        ku__producers_collector(true);
-    }
+    ku__producers_collector(true);
     state->callbacks = list;
     ku__everywhere_add(collector);
     return 0;
@@ -467,7 +460,6 @@ bool ku__collector_uninstall(void) {
     bool is_main = collector->is_main;
     give_back(collector);
     if (is_main) {
-        ku__producers_collector(false);
         ku__everywhere_close();
         ku__bridge_roll(false);
     }

@@ -2,6 +2,7 @@
 #include "cpython/collector.h"
 
 #include "cpython/module.h"
+#include "cpython/producers.h"
 #include "cpython/selfcheck.h"
 
 #if KU__FACTS_SUPPORTED
@@ -10,7 +11,7 @@ enum { SENTENCE = 256 };
 static const double nanoseconds = 1e9; /* in a second */
 
 static bool prepare(PyObject *module) {
-    static int ready; /* 1: the sentinel's type is */
+    static int ready; /* 1: the types are */
     char reason[SENTENCE];
     if (!ku__bridge_state.installed) {
         ku__refuse(module, "kucha's collector needs kucha's allocator: call install() first");
@@ -20,7 +21,7 @@ static bool prepare(PyObject *module) {
         ku__refuse(module, reason);
         return false;
     }
-    if (ready == 0 && ku__sentinel_ready() != 0) {
+    if (ready == 0 && (ku__sentinel_ready() != 0 || ku__finder_ready() != 0)) {
         return false;
     }
     ready = 1;

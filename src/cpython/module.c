@@ -118,15 +118,18 @@ static void before_fork(void) {
     ku__many_tracing_lock();
     ku__raw_lock();
     ku__everywhere_before_fork();
+    ku__producers_before_fork();
 }
 
 static void after_fork_in_parent(void) {
+    ku__producers_after_fork();
     ku__everywhere_after_fork();
     ku__raw_unlock();
     ku__many_tracing_unlock();
 }
 
 static void after_fork_in_child(void) {
+    ku__producers_after_fork();
     ku__everywhere_after_fork();
     ku__pending_after_fork_in_child();
     ku__raw_after_fork_in_child();
@@ -313,12 +316,16 @@ PyDoc_STRVAR(
     "ended too: since (seconds that collectors were in charge) and generations: count, total and longest in\n"
     "seconds, histogram by powers of two of a microsecond.");
 
-PyDoc_STRVAR(gc_producers_start_doc,
-             "gc_producers_start() -> None\n\nWatch what collections find dead, for one more who asks. Raises Refused\n"
-             "where this interpreter's collector is not known.");
-PyDoc_STRVAR(gc_producers_stop_doc, "gc_producers_stop() -> None\n\nOne fewer; with the last one all is forgotten.");
+PyDoc_STRVAR(
+    gc_producers_start_doc,
+    "gc_producers_start(everywhere=False, /) -> dict | None\n\nWatch what collections of this interpreter find\n"
+    "dead, for one more who asks; everywhere: also those of all others that have kucha's collector. What was\n"
+    "counted before, as gc_producers(). Raises Refused where this interpreter's collector is not known.");
+PyDoc_STRVAR(gc_producers_stop_doc,
+             "gc_producers_stop(everywhere=False, /) -> None\n\nOne fewer; with the last one all is forgotten.");
 PyDoc_STRVAR(gc_producers_doc,
-             "gc_producers() -> dict | None\n\ncollections, dead, looked, cycles, unnamed, refused, and records:\n"
+             "gc_producers(everywhere=False, /) -> dict | None\n\ncollections, dead, looked, cycles, unnamed, refused, "
+             "and records:\n"
              "(number, kind, source, place, closing, name, example, cycles, objects, bytes, collections); kind is ''\n"
              "for objects by type and birthplace. None while nobody watches.");
 
@@ -353,9 +360,9 @@ static PyMethodDef methods[] = {
     {"gc_settle", ku__gc_settle_call, METH_NOARGS, gc_settle_doc},
     {"gc_status", ku__gc_status_call, METH_NOARGS, gc_status_doc},
     {"gc_pauses", ku__gc_pauses_call, METH_VARARGS, gc_pauses_doc},
-    {"gc_producers", ku__gc_producers_call, METH_NOARGS, gc_producers_doc},
-    {"gc_producers_start", ku__gc_producers_start_call, METH_NOARGS, gc_producers_start_doc},
-    {"gc_producers_stop", ku__gc_producers_stop_call, METH_NOARGS, gc_producers_stop_doc},
+    {"gc_producers", ku__gc_producers_call, METH_VARARGS, gc_producers_doc},
+    {"gc_producers_start", ku__gc_producers_start_call, METH_VARARGS, gc_producers_start_doc},
+    {"gc_producers_stop", ku__gc_producers_stop_call, METH_VARARGS, gc_producers_stop_doc},
     {"resident", ku__resident_call, METH_NOARGS, resident_doc},
     {"line_callbacks", ku__line_callbacks_call, METH_O, line_callbacks_doc},
     {"gil_start", WITH_KEYWORDS(ku__gil_start_call), METH_VARARGS | METH_KEYWORDS, gil_start_doc},

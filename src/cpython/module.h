@@ -69,10 +69,12 @@ PyObject *ku__gc_pauses_call(PyObject *module, PyObject *arguments);
 
 void ku__everywhere_before_fork(void); /* collector_everywhere.c: nobody is in the list of collectors meanwhile */
 void ku__everywhere_after_fork(void);
+void ku__producers_before_fork(void); /* producers_everywhere.c: nor in that of watchers */
+void ku__producers_after_fork(void);
 
-PyObject *ku__gc_producers_start_call(PyObject *module, PyObject *ignored); /* producers_records.c */
-PyObject *ku__gc_producers_stop_call(PyObject *module, PyObject *ignored);
-PyObject *ku__gc_producers_call(PyObject *module, PyObject *ignored);
+PyObject *ku__gc_producers_start_call(PyObject *module, PyObject *arguments); /* producers_records.c */
+PyObject *ku__gc_producers_stop_call(PyObject *module, PyObject *arguments);
+PyObject *ku__gc_producers_call(PyObject *module, PyObject *arguments);
 
 PyObject *ku__call_program_call(PyObject *module, PyObject *arguments); /* program.c */
 

@@ -18,9 +18,8 @@
 
 #include <dlfcn.h>
 
-bool ku__object_block(PyObject *value, void **block, ku__block_facts *facts) {
+bool ku__object_block(ku_heap *heap, PyObject *value, void **block, ku__block_facts *facts) {
     enum { WORDS_IN_FRONT_MOST = 4 };
-    ku_heap *heap = ku__bridge_state.main_house->objects;
     char *start = (char *)value;
     if (ku__block_find(heap, start, facts) && !facts->is_large) {
         uintptr_t offset = (uintptr_t)start - heap->base;
@@ -70,7 +69,8 @@ static int hear(PyObject *value, PyRefTracerEvent event, void *context) {
     ku__block_facts facts;
     void *block;
     bool heard = tracer != NULL && (!many || ku__many_takes_part());
-    if (heard && ku__object_block(value, &block, &facts) && facts.site != NULL) {
+    ku_heap *heap = ku__bridge_state.main_house->objects; /* inside the lock any will do */
+    if (heard && ku__object_block(heap, value, &block, &facts) && facts.site != NULL) {
         restamp(tracer, block, &facts);
     }
     if (many) {

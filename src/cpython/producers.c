@@ -2,7 +2,8 @@
 #include "cpython/collector.h"
 
 #include "cpython/module.h"
-#include "cpython/producers.h"
+#include "cpython/producers_watcher.h"
+#include "os/pages.h"
 #include "os/stack.h"
 
 #include <stdio.h>
@@ -14,83 +15,56 @@ enum {
     LATE_MOST = 4096, /* objects that may have come behind what was revived */
 };
 
-/* An object that only refers to itself. Its memory is static: it is never freed by its count. */
-typedef struct sentinel {
-    PyGC_Head node;
-    PyObject item;
-    PyObject *weak_references;
-} sentinel;
+/* ---- the finder ---- */
 
-/* Under the GIL of the main interpreter. */
-static struct {
-    unsigned users;
-    ku__producers all;
-    ku__words words;
-    ku__growing beginnings;  /* PyGC_Head *, where windows of the dead begin; of one collection */
-    PyObject *begins, *ends; /* the functions in gc.callbacks; NULL under kucha's collector */
-    PyObject *finder;        /* the sentinel's weak reference calls it */
-    PyObject *weak;          /* while a collection runs */
-    sentinel sentinel;
-} watching;
-
-const ku__producers *ku__producers_now(void) {
-    return watching.users != 0 ? &watching.all : NULL;
+static bool is_placed(const ku__watcher *watcher) {
+    return watcher->finder.node._gc_next != 0;
 }
 
-static PyInterpreterState *interpreter(void) {
-    return PyInterpreterState_Main();
-}
-
-/* ---- the sentinel ---- */
-
-static bool is_placed(void) {
-    return watching.sentinel.node._gc_next != 0;
-}
-
-static void take_out(void) {
-    if (is_placed()) {
-        ku__gc_unlink(&watching.sentinel.node);
-        watching.sentinel.node = (PyGC_Head){0};
+static void take_out(ku__watcher *watcher) {
+    if (is_placed(watcher)) {
+        ku__gc_unlink(&watcher->finder.node);
+        watcher->finder.node = (PyGC_Head){0};
     }
 }
 
-static int sentinel_traverse(PyObject *self, visitproc visit, void *argument) {
+static int finder_traverse(PyObject *self, visitproc visit, void *argument) {
     return visit(self, argument);
 }
 
-static int sentinel_clear(PyObject *self) {
+static int finder_clear(PyObject *self) {
     (void)self;
     return 0;
 }
 
-static void sentinel_finalize(PyObject *self) {
-    (void)self;
-    take_out();
-    if (watching.weak != NULL) {
-        PyObject_GC_UnTrack(watching.weak);
+static void finder_finalize(PyObject *self) {
+    ku__watcher *watcher = (ku__watcher *)(void *)((char *)self - offsetof(ku__watcher, finder.item));
+    take_out(watcher);
+    if (watcher->weak != NULL) {
+        PyObject_GC_UnTrack(watcher->weak);
     }
 }
 
 /* Never called: the count is 1 from the beginning to the end. */
-static void sentinel_dealloc(PyObject *self) {
+static void finder_dealloc(PyObject *self) {
     (void)self;
 }
 
-static PyTypeObject sentinel_type = {
+static PyTypeObject finder_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "kucha._core.Finder",
-    .tp_basicsize = sizeof(sentinel) - offsetof(sentinel, item),
+    .tp_basicsize = sizeof(ku__finder) - offsetof(ku__finder, item),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_weaklistoffset = offsetof(sentinel, weak_references) - offsetof(sentinel, item),
-    .tp_traverse = sentinel_traverse,
-    .tp_clear = sentinel_clear,
-    .tp_finalize = sentinel_finalize,
-    .tp_dealloc = sentinel_dealloc,
+    .tp_weaklistoffset = offsetof(ku__finder, weak_references) - offsetof(ku__finder, item),
+    .tp_traverse = finder_traverse,
+    .tp_clear = finder_clear,
+    .tp_finalize = finder_finalize,
+    .tp_dealloc = finder_dealloc,
     .tp_doc = PyDoc_STR("What kucha knows by that a collection has found the dead."),
 };
 
 /* The first of the list that is about to be looked at. */
-static void place(int generation) {
-    PyGC_Head *node = &watching.sentinel.node, *list = ku__gc_list(ku__fact_gc(interpreter()), generation);
+static void place(ku__watcher *watcher, int generation) {
+    PyGC_Head *node = &watcher->finder.node, *list = ku__gc_list(ku__fact_gc(watcher->interpreter), generation);
     PyGC_Head *first = ku__gc_next(list);
     *node = (PyGC_Head){0}; /* not finalized */
     node->_gc_next = (uintptr_t)first;
@@ -108,7 +82,8 @@ static bool is_in_stack(const PyGC_Head *head) {
 }
 
 /* Looks for where windows begin, and counts. */
-static bool walk(PyGC_Head *first, const PyGC_Head *head, ku__growing *beginnings) {
+static bool walk(ku__watcher *watcher, PyGC_Head *first, const PyGC_Head *head) {
+    ku__growing *beginnings = &watcher->beginnings;
     size_t count = 0;
     for (PyGC_Head *at = first; at != head; at = ku__gc_next(at), count++) {
         PyGC_Head **beginning = count % KU__WINDOW != 0 ? NULL : ku__growing_push(beginnings, sizeof *beginning);
@@ -118,17 +93,18 @@ static bool walk(PyGC_Head *first, const PyGC_Head *head, ku__growing *beginning
             return false;
         }
     }
-    watching.all.met = count;
+    watcher->all.met = count;
     return true;
 }
 
 /* All of them, or as many windows as may be looked at, evenly. */
-static bool take_windows(const ku__growing *beginnings, const PyGC_Head *head) {
+static bool take_windows(ku__watcher *watcher, const PyGC_Head *head) {
+    const ku__growing *beginnings = &watcher->beginnings;
     size_t there = KU__GROWING_COUNT(beginnings, PyGC_Head *), wanted = there < KU__WINDOWS ? there : KU__WINDOWS;
     for (size_t i = 0; i < wanted; i++) {
         PyGC_Head *at = KU__GROWING_ITEMS(beginnings, PyGC_Head *)[i * there / wanted];
         for (int left = KU__WINDOW; left > 0 && at != head; left--, at = ku__gc_next(at)) {
-            if (!ku__producers_add(&watching.all, (uintptr_t)(at + 1))) {
+            if (!ku__producers_add(&watcher->all, (uintptr_t)(at + 1))) {
                 return false;
             }
         }
@@ -136,27 +112,33 @@ static bool take_windows(const ku__growing *beginnings, const PyGC_Head *head) {
     return true;
 }
 
-static bool collect(PyGC_Head *sentinel_node, const PyGC_Head *head) {
-    ku__growing *beginnings = &watching.beginnings;
-    beginnings->used = 0;
-    return walk(ku__gc_next(sentinel_node), head, beginnings) && take_windows(beginnings, head);
+static bool collect(ku__watcher *watcher, PyGC_Head *finder_node, const PyGC_Head *head) {
+    watcher->beginnings.used = 0;
+    return walk(watcher, ku__gc_next(finder_node), head) && take_windows(watcher, head);
 }
 
-void ku__producers_found(void *first_node) {
-    PyGC_Head *node = first_node, *head = ku__gc_prev(node);
-    ku__producers *all = &watching.all;
-    if (watching.users == 0 || all->looked || node->_gc_next == 0 || ku__gc_next(node) == head) {
+static void look(ku__watcher *watcher, PyGC_Head *node) {
+    PyGC_Head *head = ku__gc_prev(node);
+    ku__producers *all = &watcher->all;
+    if (all->looked || node->_gc_next == 0 || ku__gc_next(node) == head) {
         return; /* nothing else is dead */
     }
     if (!is_in_stack(head) || ku__gc_next(head) != node) {
         all->refused++;
         return;
     }
-    ku__words_begin(&watching.words);
-    all->looked = collect(node, head) && ku__producers_look(all);
+    ku__words_begin(&watcher->words);
+    all->looked = collect(watcher, node, head) && ku__producers_look(all);
     if (!all->looked) {
         ku__producers_drop(all);
         all->refused++;
+    }
+}
+
+void ku__producers_found(void *first_node) {
+    ku__watcher *watcher = ku__watcher_here();
+    if (watcher != NULL) {
+        look(watcher, first_node);
     }
 }
 
@@ -164,8 +146,9 @@ void ku__producers_found(void *first_node) {
 static PyObject *on_found(PyObject *ignored, PyObject *weak) {
     (void)ignored;
     (void)weak;
-    if (is_placed()) {
-        ku__producers_found(&watching.sentinel.node);
+    ku__watcher *watcher = ku__watcher_here();
+    if (watcher != NULL && is_placed(watcher)) {
+        look(watcher, &watcher->finder.node);
     }
     Py_RETURN_NONE;
 }
@@ -173,34 +156,53 @@ static PyObject *on_found(PyObject *ignored, PyObject *weak) {
 /* ---- beginning and end of a collection ---- */
 
 /* What is made here counts as an allocation, and its end as the opposite: neither is the program's. */
-static void let_weak_go(void) {
-    ku__gc_state *state = ku__fact_gc(interpreter());
+static void let_weak_go(ku__watcher *watcher) {
+    ku__gc_state *state = ku__fact_gc(watcher->interpreter);
     int count = state->generations[0].count;
-    Py_CLEAR(watching.weak);
+    Py_CLEAR(watcher->weak);
     state->generations[0].count = count;
 }
 
+static ku__watcher *watcher_new(void);
+
+/* The running interpreter's watcher at the beginning of a collection: it comes where it is wanted, and goes where it is
+ * not. NULL. */
+static ku__watcher *wanted_here(void) {
+    ku__watcher *watcher = ku__watchers_any() ? ku__watcher_here() : NULL;
+    bool wide = ku__everyone_wanted();
+    if (watcher == NULL && wide && (watcher = watcher_new()) == NULL) {
+        ku__everyone_missed();
+    }
+    if (watcher != NULL && watcher->users == 0 && !wide) {
+        ku__watcher_dismiss(watcher);
+        watcher = NULL;
+    }
+    return watcher;
+}
+
 void ku__producers_begin(void) {
-    if (watching.users == 0) {
+    ku__watcher *watcher = wanted_here();
+    if (watcher == NULL) {
         return;
     }
-    take_out(); /* an end was not heard of */
-    ku__producers_drop(&watching.all);
-    let_weak_go();
-    const ku__gc_state *state = ku__fact_gc(interpreter());
-    if ((state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0 || ku__fact_is_ending(interpreter())) {
+    take_out(watcher); /* an end was not heard of */
+    ku__producers_drop(&watcher->all);
+    let_weak_go(watcher);
+    ku__everyone_add(watcher); /* what was counted before there was a sum is none of it */
+    const ku__gc_state *state = ku__fact_gc(watcher->interpreter);
+    if ((state->debug & (KU__DEBUG_STATS | KU__DEBUG_COLLECTABLE)) != 0 || ku__fact_is_ending(watcher->interpreter)) {
         return;
     }
-    watching.weak = PyWeakref_NewRef(&watching.sentinel.item, watching.finder);
-    if (watching.weak == NULL) {
+    watcher->weak = PyWeakref_NewRef(&watcher->finder.item, watcher->found);
+    if (watcher->weak == NULL) {
         PyErr_Clear();
-        watching.all.refused++;
+        watcher->all.refused++;
     }
 }
 
-static bool has_any(int generation) {
+static bool has_any(const ku__watcher *watcher, int generation) {
     for (; generation >= 0; generation--) {
-        if (!ku__gc_list_empty(ku__gc_list(ku__fact_gc(interpreter()), generation))) {
+        if (!ku__gc_list_empty(ku__gc_list(ku__fact_gc(watcher->interpreter), generation))) {
             return true;
         }
     }
@@ -208,17 +210,18 @@ static bool has_any(int generation) {
 }
 
 void ku__producers_join(int generation) {
-    if (watching.users != 0 && watching.weak != NULL && generation >= 0 && has_any(generation)) {
-        place(generation);
+    ku__watcher *watcher = ku__watcher_here();
+    if (watcher != NULL && watcher->weak != NULL && generation >= 0 && has_any(watcher, generation)) {
+        place(watcher, generation);
     }
 }
 
 /* What was looked at and lives on stands at the end of the list that survivors come to: since then only what could not
  * be collected has followed. */
-static void spare_revived(int generation) {
-    ku__producers *all = &watching.all;
+static void spare_revived(ku__watcher *watcher, int generation) {
+    ku__producers *all = &watcher->all;
     int older = generation < KU__GENERATION_FULL ? generation + 1 : KU__GENERATION_FULL;
-    PyGC_Head *list = ku__gc_list(ku__fact_gc(interpreter()), older);
+    PyGC_Head *list = ku__gc_list(ku__fact_gc(watcher->interpreter), older);
     size_t left = 2 * all->met + LATE_MOST;
     for (PyGC_Head *at = ku__gc_prev(list); at != list && left > 0; at = ku__gc_prev(at), left--) {
         ku__producers_spare(all, (uintptr_t)ku__gc_object(at));
@@ -226,20 +229,22 @@ static void spare_revived(int generation) {
 }
 
 void ku__producers_end(int generation, size_t found) {
-    if (watching.users == 0) {
+    ku__watcher *watcher = ku__watcher_here();
+    if (watcher == NULL) {
         return;
     }
-    ku__producers *all = &watching.all;
-    take_out(); /* it was not found dead: somebody holds it */
-    let_weak_go();
+    ku__producers *all = &watcher->all;
+    take_out(watcher); /* it was not found dead: somebody holds it */
+    let_weak_go(watcher);
     if (all->looked) {
-        bool keeps = (ku__fact_gc(interpreter())->debug & KU__DEBUG_SAVEALL) != 0;
+        bool keeps = (ku__fact_gc(watcher->interpreter)->debug & KU__DEBUG_SAVEALL) != 0;
         if (found != all->met && !keeps) {
-            spare_revived(generation);
+            spare_revived(watcher, generation);
         }
         ku__producers_count(all);
     }
     ku__producers_drop(all);
+    ku__everyone_add(watcher);
 }
 
 /* ---- the functions in gc.callbacks ---- */
@@ -255,7 +260,7 @@ static long number_in(PyObject *facts, const char *name) {
 
 static bool is_call(PyObject *const *arguments, Py_ssize_t count, const char *phase, int *generation) {
     if (count != 2 || !PyUnicode_Check(arguments[0]) || PyUnicode_CompareWithASCIIString(arguments[0], phase) != 0 ||
-        !ku__fact_gc(interpreter())->collecting) {
+        !ku__fact_gc(PyInterpreterState_Get())->collecting) {
         return false;
     }
     long number = number_in(arguments[1], "generation");
@@ -300,8 +305,8 @@ static PyObject *hidden(PyMethodDef *method) {
     return function;
 }
 
-static PyObject *callbacks(void) {
-    PyObject *list = ku__fact_gc(interpreter())->callbacks;
+static PyObject *callbacks(const ku__watcher *watcher) {
+    PyObject *list = ku__fact_gc(watcher->interpreter)->callbacks;
     return list != NULL && PyList_Check(list) ? list : NULL;
 }
 
@@ -313,103 +318,159 @@ static void take_from(PyObject *list, PyObject *function) {
     }
 }
 
-static void unhook(void) {
-    take_from(callbacks(), watching.begins);
-    take_from(callbacks(), watching.ends);
-    Py_CLEAR(watching.begins);
-    Py_CLEAR(watching.ends);
+static void unhook(ku__watcher *watcher) {
+    take_from(callbacks(watcher), watcher->begins);
+    take_from(callbacks(watcher), watcher->ends);
+    Py_CLEAR(watcher->begins);
+    Py_CLEAR(watcher->ends);
 }
 
 /* At "start" all others are to have been called; at "stop" none. */
-static int hook(void) {
-    PyObject *list = callbacks();
-    watching.begins = hidden(&methods[0]);
-    watching.ends = hidden(&methods[1]);
-    if (list == NULL || watching.begins == NULL || watching.ends == NULL || PyList_Append(list, watching.begins) != 0 ||
-        PyList_Insert(list, 0, watching.ends) != 0) {
+static bool hook(ku__watcher *watcher) {
+    PyObject *list = callbacks(watcher);
+    watcher->begins = hidden(&methods[0]);
+    watcher->ends = hidden(&methods[1]);
+    if (list == NULL || watcher->begins == NULL || watcher->ends == NULL || PyList_Append(list, watcher->begins) != 0 ||
+        PyList_Insert(list, 0, watcher->ends) != 0) {
+        unhook(watcher);
         PyErr_Clear();
-        unhook();
-        PyErr_NoMemory();
-        return -1;
+        return false;
     }
-    return 0;
+    return true;
 }
 
 void ku__producers_collector(bool there) {
-    if (watching.users == 0) {
+    ku__watcher *watcher = ku__watcher_here();
+    if (watcher == NULL) {
         return;
     }
-    unhook();
-    if (!there && hook() != 0) {
-        PyErr_Clear(); /* nothing is counted any more */
+    unhook(watcher);
+    if (!there && watcher->users == 0) {
+        ku__watcher_dismiss(watcher);
+    } else if (!there) {
+        hook(watcher); /* refused: nothing is counted any more */
     }
 }
 
 /* ---- starting and stopping ---- */
 
-static bool prepare(PyObject *module) {
+int ku__finder_ready(void) {
     static bool ready;
+    ready = ready || PyType_Ready(&finder_type) == 0;
+    return ready ? 0 : -1;
+}
+
+static bool prepare(PyObject *module) {
     char reason[SENTENCE];
+    if (ku__collector_here() != NULL) {
+        return true; /* whoever put it there has looked */
+    }
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        ku__refuse(module,
+                   "another interpreter than the main one can be watched where kucha's collector is in charge of "
+                   "it: install(gc=\"kucha\") in the main one puts it there");
+        return false;
+    }
     if (!ku__collector_selfcheck(reason, sizeof reason)) {
         ku__refuse(module, reason);
         return false;
     }
-    if (!ready && PyType_Ready(&sentinel_type) != 0) {
-        return false;
+    return ku__finder_ready() == 0;
+}
+
+void ku__watcher_free(ku__watcher *watcher) {
+    unhook(watcher);
+    take_out(watcher);
+    let_weak_go(watcher);
+    Py_CLEAR(watcher->found);
+    ku__producers_close(&watcher->all);
+    ku__words_close(&watcher->words);
+    ku__growing_release(&watcher->beginnings);
+    ku__growing_release(&watcher->summed.records);
+    ku__pages_unmap(watcher, sizeof *watcher);
+}
+
+static bool fill(ku__watcher *watcher) {
+    watcher->interpreter = PyInterpreterState_Get();
+    watcher->id = PyInterpreterState_GetID(watcher->interpreter);
+    watcher->words = (ku__words){.all = &watcher->all,
+                                 .heap = ku__bridge_state.installed ? ku__collector_find_heap() : NULL,
+                                 .is_main = watcher->interpreter == PyInterpreterState_Main()};
+    watcher->finder.item.ob_type = &finder_type;
+    Py_SET_REFCNT(&watcher->finder.item, 1);
+    watcher->found = hidden(&methods[2]);
+    return watcher->found != NULL && ku__producers_open(&watcher->all, &ku__python_words, &watcher->words) &&
+           (ku__collector_here() != NULL || hook(watcher));
+}
+
+/* NULL, and no exception, when memory is refused. */
+static ku__watcher *watcher_new(void) {
+    ku__watcher *watcher = ku__pages_map(sizeof *watcher);
+    if (watcher == NULL) {
+        return NULL;
     }
-    ready = true;
-    watching.sentinel = (sentinel){0};
-    watching.sentinel.item.ob_type = &sentinel_type;
-    Py_SET_REFCNT(&watching.sentinel.item, 1);
-    return true;
-}
-
-static void forget(void) {
-    unhook();
-    take_out();
-    let_weak_go();
-    Py_CLEAR(watching.finder);
-    ku__producers_close(&watching.all);
-    ku__words_close(&watching.words);
-    ku__growing_release(&watching.beginnings);
-}
-
-int ku__producers_start(PyObject *module) {
-    if (watching.users == 0) {
-        if (!prepare(module)) {
-            return -1;
-        }
-        watching.words = (ku__words){.all = &watching.all};
-        watching.finder = hidden(&methods[2]);
-        if (watching.finder == NULL || !ku__producers_open(&watching.all, &ku__python_words, &watching.words) ||
-            (ku__collector_here() == NULL && hook() != 0)) {
-            forget();
-            PyErr_Clear();
-            PyErr_NoMemory();
-            return -1;
-        }
+    if (!fill(watcher) || !ku__watcher_enlist(watcher)) {
+        ku__watcher_free(watcher);
+        PyErr_Clear();
+        return NULL;
     }
-    watching.users++;
-    return 0;
+    return watcher;
 }
 
-void ku__producers_stop(void) {
-    if (watching.users > 0 && --watching.users == 0) {
-        forget();
+/* An interpreter that is only watched because others ask for all goes on with what it has counted. */
+static int begin(ku__watcher *watcher, bool is_new, bool everywhere, ku__producers *before) {
+    int there = everywhere                                  ? ku__everyone_begin(before)
+                : is_new                                    ? 0
+                : ku__producers_copy(&watcher->all, before) ? 1
+                                                            : -1;
+    if (there < 0) {
+        return there;
+    }
+    watcher->users++;
+    watcher->wide += everywhere;
+    ku__everyone_add(watcher);
+    return there;
+}
+
+int ku__producers_start(PyObject *module, bool everywhere, ku__producers *before) {
+    if (!prepare(module)) {
+        return -1;
+    }
+    ku__watcher *watcher = ku__watcher_here();
+    bool is_new = watcher == NULL;
+    watcher = is_new ? watcher_new() : watcher;
+    int there = watcher == NULL ? -1 : begin(watcher, is_new, everywhere, before);
+    if (there < 0) {
+        PyErr_NoMemory();
+    }
+    return there;
+}
+
+void ku__producers_stop(bool everywhere) {
+    ku__watcher *watcher = ku__watcher_here();
+    if (watcher == NULL || watcher->users == 0 || (everywhere && watcher->wide == 0)) {
+        return;
+    }
+    if (everywhere) {
+        watcher->wide--;
+        ku__everyone_end();
+    }
+    if (--watcher->users == 0 && (ku__collector_here() == NULL || !ku__everyone_wanted())) {
+        ku__watcher_dismiss(watcher);
     }
 }
 
 #else
 
-const ku__producers *ku__producers_now(void) {
-    return NULL;
-}
-
-int ku__producers_start(PyObject *module) {
+int ku__producers_start(PyObject *module, bool everywhere, ku__producers *before) {
+    (void)everywhere;
+    (void)before;
     ku__refuse(module, "kucha does not know this interpreter's collector, so what it finds cannot be told");
     return -1;
 }
 
-void ku__producers_stop(void) {}
+void ku__producers_stop(bool everywhere) {
+    (void)everywhere;
+}
 
 #endif

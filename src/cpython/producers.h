@@ -26,8 +26,10 @@
  * What is told of a collection of many dead is a sample: the list is gone along once, and of windows that lie evenly in
  * it the objects are looked at (`looked` against `dead`).
  *
- * Lock: everything belongs to the GIL of the main interpreter. While nobody watches there is nothing of it but a
- * compared word in kucha's own collector.
+ * Interpreters. Each has a watcher of its own; what all of them have counted is added up (producers_watcher.h).
+ *
+ * Lock: everything belongs to the GIL of the interpreter. While nobody watches there is nothing of it but a compared
+ * word in kucha's own collector.
  *
  * Source of the order of things: gc_collect_main() in Modules/gcmodule.c and Python/gc.c, v3.11.7 to v3.15.2.
  */
@@ -37,11 +39,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "alloc/fast.h"
 #include "inspect/producers.h"
 
 /* How names are found; producers_words.c. */
 typedef struct ku__words {
     ku__producers *all;
+    ku_heap *heap;          /* of most objects of the interpreter; NULL */
+    bool is_main;           /* they are the main interpreter's */
     ku__growing expected;   /* see graph_read.h */
     ku__pointer_map places; /* texts of birthplaces, by site and tracer */
     struct {
@@ -52,24 +57,33 @@ typedef struct ku__words {
 
 /* ---- producers.c: being there when the dead are found ---- */
 
-/* Watches from now on, for one more who asks. 0, or -1 with an exception: Refused from `module`. */
-int ku__producers_start(PyObject *module);
+/* Makes the finder's type ready, once, in the main interpreter. -1 with an exception set. */
+int ku__finder_ready(void);
 
-/* One fewer. With the last one everything that was counted is forgotten. */
-void ku__producers_stop(void);
+/* Watches the running interpreter from now on, for one more who asks; with `everywhere`, all others that have kucha's
+ * collector too. 1, and what had been counted before, to be closed; 0: nobody watched; -1 with an exception: Refused
+ * from `module`. */
+int ku__producers_start(PyObject *module, bool everywhere, ku__producers *before);
 
-/* What was counted; NULL while nobody watches. */
-const ku__producers *ku__producers_now(void);
+/* One fewer of these. With the last one everything that was counted is forgotten. */
+void ku__producers_stop(bool everywhere);
 
-/* From kucha's collector: "start", before its own work and after it, unless a sentinel of its own is in the list;
- * the dead begin behind this node; "stop". Nothing while nobody watches. */
+/* From kucha's collector of the running interpreter: "start", before its own work and after it, unless a sentinel of
+ * its own is in the list; the dead begin behind this node; "stop". Nothing while nobody watches. */
 void ku__producers_begin(void);
 void ku__producers_join(int generation);
 void ku__producers_found(void *first_node);
 void ku__producers_end(int generation, size_t found);
 
-/* kucha's collector has come or gone: the functions in gc.callbacks are wanted only without it. */
+/* kucha's collector has come to the running interpreter, or gone: the functions in gc.callbacks are wanted only without
+ * it. */
 void ku__producers_collector(bool there);
+
+/* ---- producers_everywhere.c ---- */
+
+/* What the running interpreter's watcher has counted, or all of them, to be closed. 1; 0: nobody watches; -1 with an
+ * exception set. */
+int ku__producers_read(bool everywhere, ku__producers *copy);
 
 /* ---- producers_words.c ---- */
 

@@ -15,6 +15,7 @@
 #if KU__FACTS_SUPPORTED
 
 #include "cpython/graph_read.h"
+#include "cpython/many.h"
 #include "cpython/producers.h"
 #include "cpython/tracing.h"
 #include "cpython/types.h"
@@ -353,13 +354,11 @@ static uint32_t text_of_site(ku__words *words, const ku__tracer *tracer, uint32_
     return keep(words, &text);
 }
 
-static uint32_t text_of_place(void *context, uintptr_t item) {
+static uint32_t place_of(ku__words *words, const ku__tracer *tracer, uintptr_t item) {
     enum { ERA = 32 }; /* sites have 27 bits */
-    ku__words *words = context;
-    const ku__tracer *tracer = ku__tracing_state.kept;
     ku__block_facts facts;
     void *block;
-    if (tracer == NULL || !ku__bridge_state.installed || !ku__object_block(object_of(item), &block, &facts) ||
+    if (tracer == NULL || words->heap == NULL || !ku__object_block(words->heap, object_of(item), &block, &facts) ||
         facts.site == NULL || KU__SLOT_SITE(*facts.site) == 0) {
         return KU_GRAPH_NONE;
     }
@@ -371,6 +370,19 @@ static uint32_t text_of_place(void *context, uintptr_t item) {
         ku__pointer_add(&words->places, key, found); /* refused: it is found again the next time */
     }
     return found;
+}
+
+/* The main interpreter starts and stops tracing: to it alone what was traced is there until then. To others it is while
+ * it goes on. */
+static uint32_t text_of_place(void *context, uintptr_t item) {
+    ku__words *words = context;
+    if (!ku__bridge_state.many) {
+        return place_of(words, ku__tracing_state.kept, item);
+    }
+    ku__many_tracing_lock();
+    uint32_t text = place_of(words, words->is_main ? ku__tracing_state.kept : ku__tracing_now(), item);
+    ku__many_tracing_unlock();
+    return text;
 }
 
 /* ---- all of it ---- */

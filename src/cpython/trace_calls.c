@@ -348,8 +348,8 @@ PyObject *ku__object_site_call(PyObject *module, PyObject *object) {
     const ku__tracer *tracer = ku__tracing_state.kept;
     ku__block_facts facts;
     void *block;
-    if (tracer == NULL || !ku__object_block(object, &block, &facts) || facts.site == NULL ||
-        KU__SLOT_SITE(*facts.site) == 0) {
+    if (tracer == NULL || !ku__object_block(ku__bridge_state.main_house->objects, object, &block, &facts) ||
+        facts.site == NULL || KU__SLOT_SITE(*facts.site) == 0) {
         Py_RETURN_NONE;
     }
     ku__frame frames[KU__FRAMES_MAX];

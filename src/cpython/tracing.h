@@ -76,8 +76,9 @@ bool ku__code_retire(ku__tracer *tracer, ku_heap *heap, void *block, size_t size
 void ku__codes_release(ku__tracer *tracer);
 
 /* The block that holds `value`, which may begin behind a collector's header and a dict's: its facts, and its address in
- * `block`. False where the object does not lie in a block of ours. */
-bool ku__object_block(PyObject *value, void **block, ku__block_facts *facts);
+ * `block`. `heap` is that of the running interpreter's objects. False where the object does not lie in a block of ours.
+ */
+bool ku__object_block(ku_heap *heap, PyObject *value, void **block, ku__block_facts *facts);
 
 /* ---- objects from free lists (objects.c) ---- */
 

@@ -155,6 +155,22 @@ static inline size_t ku__record_count(const ku__producers *all) {
 /* The bytes of a text, ended by a zero, with their number; NULL for KU_GRAPH_NONE. Good until the next one is made. */
 const char *ku__producers_text(const ku__producers *all, uint32_t number, size_t *size);
 
+/* ---- producers_sum.c ---- */
+
+/* How much of what one counts has been added to a sum. Zeroed: nothing. */
+typedef struct ku__summed {
+    ku__growing records; /* ku__summed_record, by number */
+    uint64_t collections, dead_count, looked_count, cycle_count, unnamed, refused;
+} ku__summed;
+
+/* Adds to `sum`, whose numbers of texts and records are its own, what `one` has counted beyond `done`; where `sum` is
+ * NULL, only counts it as done. What memory is refused for is added the next time. */
+void ku__producers_add_up(const ku__producers *one, ku__summed *done, ku__producers *sum);
+
+/* What can be read: counts, records and texts, and nothing that could be added to. False when memory is refused. To be
+ * closed as any. */
+bool ku__producers_copy(const ku__producers *all, ku__producers *copy);
+
 /* ---- producers_words.c ---- */
 
 /* The number of a text, the same for the same bytes; KU_GRAPH_NONE when memory is refused. */

@@ -554,8 +554,9 @@ def test_a_test_with_the_marker_fails_if_it_leaves_cycles(python: Runner, write:
 @pytest.mark.usefixtures("entry_points")
 def test_examples_of_the_document_run(python: Runner, write: Callable[[str, str], Path]) -> None:
     text = (TOP / "docs" / "gc-cycles.md").read_text()
-    program, tests = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    program, tests, everywhere = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     passes(program)
+    passes(everywhere)
     write("test_document.py", tests)
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--strict-markers", "test_document.py")
     assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
