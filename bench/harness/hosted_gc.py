@@ -1,7 +1,8 @@
 """The rows of kucha's collector under CPython: full collections of what lives and of what is dead, and its share.
 
 Each measurement is a process of bench/python/hosted_gc.py, the stock collector and kucha's in turn; ratios are of two
-processes of one round, in CPU time of the thread that collects. A row is reached when every kind of heap in it is.
+processes of one round, on the clock, since kucha marks with several threads; beside them stands what one thread takes,
+in its CPU time. A row is reached when every kind of heap in it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from harness.numbers import median, paired_ratios
 from harness.scripts import run_script
 from harness.table import Row
 
-MODES = ("stock", "kucha")
+MODES = ("stock", "kucha", "alone")
 KINDS = ("mixed", "dicts", "instances", "slots")
 DEAD_KINDS = ("mixed", "slots")
 ORDERS = {
@@ -92,9 +93,9 @@ def milliseconds(mode: str, key: str) -> Callable[[dict[str, list[Any]]], str]:
     return lambda runs: f"{median(medians_of(runs, mode, key)) * 1e3:.0f}"
 
 
-def shorter(runs: dict[str, list[Any]]) -> float:
+def shorter(runs: dict[str, list[Any]], mode: str = "kucha", key: str = "wall") -> float:
     """How many times shorter kucha's collections are, of pairs the median."""
-    return median(paired_ratios(medians_of(runs, "stock", "seconds"), medians_of(runs, "kucha", "seconds")))
+    return median(paired_ratios(medians_of(runs, "stock", key), medians_of(runs, mode, key)))
 
 
 def collection_row(
@@ -102,11 +103,14 @@ def collection_row(
 ) -> Row:
     """How many times shorter collections are; `also` is said of kucha's."""
     ratios = {kind: shorter(runs) for kind, runs in found.items()}
+    alone = joined(found, lambda runs: f"{shorter(runs, 'alone', 'seconds'):.1f}")
     return Row(
         measure=label,
-        peers=f"stock ms: {joined(found, milliseconds('stock', 'seconds'))}",
-        kucha=f"ms: {joined(found, milliseconds('kucha', 'seconds'))}{also}",
-        ratio="times shorter: " + ", ".join(f"{kind} {value:.1f}" for kind, value in ratios.items()),
+        peers=f"stock ms: {joined(found, milliseconds('stock', 'wall'))}",
+        kucha=f"ms: {joined(found, milliseconds('kucha', 'wall'))}{also}",
+        ratio="times shorter: "
+        + ", ".join(f"{kind} {value:.1f}" for kind, value in ratios.items())
+        + f"; one thread, CPU time: {alone}",
         target=f">= {target:.0f} times shorter" if target else "",
         reached=min(ratios.values()) >= target if target else None,
         n=options.rounds,
@@ -119,7 +123,7 @@ def live_rows(options: GcOptions, interpreter: Interpreter, size: int, order: st
     kinds = options.kinds if size < FULL_SIZE else options.kinds[:1]
     found = runs_of(options, interpreter, "live", kinds, str(size), order)
     label = f"{interpreter.version}: full collection, {size / 1e6:g} M live containers, {ORDERS[order]}"
-    first = f"; the first: {joined(found, milliseconds('kucha', 'first'))}"
+    first = f"; the first: {joined(found, milliseconds('kucha', 'first wall'))}"
     return [collection_row(options, label, LIVE_TARGETS[order], found, first)]
 
 
@@ -134,24 +138,22 @@ def dead_rows(options: GcOptions, interpreter: Interpreter, size: int) -> list[R
 
 
 def processor_time(runs: dict[str, list[Any]], mode: str) -> list[float]:
-    """Of building it all, the children included."""
-    return [run["built"] + run["child"] for run in runs[mode]]
+    """Of building it all, other threads and the children included."""
+    return [run["built process"] + run["child"] for run in runs[mode]]
 
 
 def share_row(options: GcOptions, label: str, mode: str, found: dict[str, dict[str, list[Any]]]) -> Row:
     """Share of one way to collect, beside the stock collector's."""
-    shares = {kind: median(medians_of(runs, mode, "share")) for kind, runs in found.items()}
+    shares = {kind: median(medians_of(runs, mode, "share wall")) for kind, runs in found.items()}
 
     def whole(time_of: Callable[[dict[str, list[Any]], str], list[float]]) -> str:
         return joined(found, lambda runs: f"{median(paired_ratios(time_of(runs, mode), time_of(runs, 'stock'))):.2f}")
 
-    ratio = "building it all: " + whole(lambda runs, one: medians_of(runs, one, "built"))
-    if mode == "concurrent":
-        ratio += "; with the children's time: " + whole(processor_time)
-        ratio += "; by the clock: " + whole(lambda runs, one: medians_of(runs, one, "built wall"))
+    ratio = "building it all: " + whole(lambda runs, one: medians_of(runs, one, "built wall"))
+    ratio += "; in CPU time of all threads and children: " + whole(processor_time)
     return Row(
         measure=label,
-        peers="stock: " + joined(found, lambda runs: f"{median(medians_of(runs, 'stock', 'share')):.0%}"),
+        peers="stock: " + joined(found, lambda runs: f"{median(medians_of(runs, 'stock', 'share wall')):.0%}"),
         kucha=", ".join(f"{kind} {share:.0%}" for kind, share in shares.items()),
         ratio=ratio,
         target=f"<= {SHARE_TARGET:.0%}",
@@ -167,6 +169,7 @@ def share_rows(options: GcOptions, interpreter: Interpreter) -> list[Row]:
     label = f"{interpreter.version}: share of collections in building {BUILD_SIZE / 1e6:g} M containers"
     return [
         share_row(options, label, "kucha", found),
+        share_row(options, f"{label}, one thread", "alone", found),
         share_row(options, f"{label}, concurrent collections", "concurrent", found),
     ]
 

@@ -1,8 +1,10 @@
 """What collections of CPython's objects cost, by its own collector and by kucha's; prints JSON.
 
-    python hosted_gc.py live  stock|kucha KIND CONTAINERS [ORDER = created|references|shuffled]
-    python hosted_gc.py dead  stock|kucha KIND CONTAINERS
-    python hosted_gc.py build stock|kucha|concurrent KIND CONTAINERS
+    python hosted_gc.py live  stock|kucha|alone KIND CONTAINERS [ORDER = created|references|shuffled]
+    python hosted_gc.py dead  stock|kucha|alone KIND CONTAINERS
+    python hosted_gc.py build stock|kucha|alone|concurrent KIND CONTAINERS
+
+`alone` is kucha's collector with one thread, where `kucha` marks with as many as there are processors.
 
 `live`: full collections of a heap in which everything lives. In `created` order what refers to the containers, the
 collector's list of them and memory all have the order in which they were made; in `references` what refers to them has
@@ -34,7 +36,7 @@ class Clock:
     """Seconds of CPU time and on the wall since it was made."""
 
     def __init__(self) -> None:
-        self.cpu, self.wall = time.thread_time(), time.perf_counter()
+        self.cpu, self.wall, self.process = time.thread_time(), time.perf_counter(), time.process_time()
 
     def read(self) -> tuple[float, float]:
         """Both."""
@@ -138,12 +140,14 @@ def build(kind: str, containers: int) -> dict[str, object]:
     clock = Clock()
     items = make_items(MAKERS, kind, containers)
     cpu, wall = clock.read()
+    process = time.process_time() - clock.process
     gc.disable()
     gc.callbacks.remove(found.note)
     gc.collect()  # a child that still works is ended, and counted
     assert items
     return {
         "built": cpu,
+        "built process": process,
         "child": children_time() - before,
         "built wall": wall,
         "collections": len(found.cpu),
@@ -158,7 +162,8 @@ def main() -> None:
     if mode != "stock":
         import kucha
 
-        kucha.install(gc="kucha", concurrent=mode == "concurrent")
+        kucha.install()
+        kucha.gc.install(concurrent=mode == "concurrent", threads=mode == "alone")
     measure: dict[str, Callable[..., dict[str, object]]] = {"live": live, "dead": dead, "build": build}
     if what == "live" and not rest:
         rest = ["created"]

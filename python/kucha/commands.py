@@ -7,6 +7,7 @@ from kucha.options import Command, Option, byte_count, choice, count
 
 FRAMES_DEFAULT = 10  # deep enough to tell callers apart; costs about what one frame does (docs/benchmarks.md)
 FRAMES_MAX = 255  # what the engine keeps at most
+GC_THREADS_MAX = 4  # KU__TEAM_MOST
 TOP_SUMMARY = 5  # lines of each table at the end of a run: all of it fits on a screen
 TOP_REPORT = 25
 TREE_DEPTH = 12
@@ -68,6 +69,14 @@ RUN = Command(
             "and a child of the process makes full collections of large heaps. stock: CPython's own. Default: stock.",
             "stock",
             choice("stock", "kucha", "concurrent"),
+        ),
+        Option(
+            "--gc-threads",
+            "N",
+            "Threads with which kucha's collector marks a large heap, 1 to 4, while the program stands still. Default: "
+            "as many as there are processors for the program.",
+            0,
+            count(1, GC_THREADS_MAX),
         ),
         Option("--follow-fork", None, "Also trace children made by fork, each with a capture of its own, FILE.PID."),
         Option(

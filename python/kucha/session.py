@@ -45,6 +45,7 @@ class Wishes:
         "force",
         "frames",
         "gc",
+        "gc_threads",
         "gil",
         "heap_dump",
         "heap_only",
@@ -71,6 +72,7 @@ class Wishes:
         self.quiet: bool = values["quiet"]
         self.frames: int = values["frames"]
         self.gc: Literal["stock", "kucha", "concurrent"] = values["gc"]
+        self.gc_threads: int = values["gc_threads"]
         self.sample: int = values["sample"]
         self.mode: Literal["blocks", "objects"] = values["mode"]
         self.allocator_only: bool = values["allocator_only"]
@@ -101,6 +103,8 @@ class Wishes:
             raise UsageError("--timeline draws what a capture holds, which --no-trace leaves out; drop one of them")
         if not self.lines_of.replace(",", " ").strip():
             raise UsageError("--lines-of names no code; say own, all, a module or a file")
+        if self.gc_threads and self.gc == "stock":
+            raise UsageError("--gc-threads says how kucha's collector is to mark; add --gc=kucha")
         if self.lines is None and (self.lines_of != "own" or self.resident != "moved"):
             raise UsageError("--lines-of and --resident say how --lines is to look; add it")
 
@@ -110,6 +114,7 @@ class Wishes:
         words += ["--frames", str(self.frames), "--mode", self.mode]
         words += ["--sample", str(self.sample)] if self.sample else []
         words += ["--gc", self.gc] if self.gc != "stock" else []
+        words += ["--gc-threads", str(self.gc_threads)] if self.gc_threads else []
         words += ["--follow-fork"] if self.follow_fork else []
         words += ["--drop-in"] if self.drop_in else []
         words += ["--tracemalloc"] if self.tracemalloc else []
@@ -267,7 +272,7 @@ class Session:
 
         self.collector = gc
         try:
-            gc.install(concurrent=self.wishes.gc == "concurrent")
+            gc.install(concurrent=self.wishes.gc == "concurrent", threads=self.wishes.gc_threads)
         except self.core.Refused as refusal:
             raise UsageError(str(refusal)) from None
 

@@ -9,6 +9,7 @@
  */
 #include "cpython/collector.h"
 
+#include "cpython/collector_team.h"
 #include "cpython/producers.h"
 #include "os/clock.h"
 #include "os/pages.h"
@@ -349,8 +350,9 @@ static void collector_free(ku__collector *collector) {
     Py_CLEAR(collector->theirs);
     ku__marks_close(&collector->marks);
     ku__probe_close(&collector->probe);
-    ku__pages_unmap(collector->stack.items, collector->stack.bytes);
-    ku__pages_unmap(collector->doubtful.items, collector->doubtful.bytes);
+    ku__stack_close(&collector->stack);
+    ku__stack_close(&collector->doubtful);
+    ku__team_free(collector->team);
     ku__pages_unmap(collector->head.items, collector->head.bytes);
     ku__pages_unmap(collector->saved.copy, collector->saved.bytes);
     ku__pages_unmap(collector->statics, STATICS_MOST * sizeof(PyTypeObject *));
@@ -398,6 +400,8 @@ static ku__collector *collector_new(const ku__wish *wish) {
     collector->generation = -1;
     collector->era = wish->era;
     collector->eager = wish->eager;
+    collector->threads_asked = wish->threads;
+    collector->together = wish->together;
     collector->installed = ku__clock_nanoseconds();
     ku__sentinel_open(&collector->sentinel, collector);
     ku__pacer_open(&collector->pacer);

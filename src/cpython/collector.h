@@ -41,6 +41,7 @@
 #include "cpython/collector_marks.h"
 #include "cpython/collector_probe.h"
 #include "cpython/collector_roll.h"
+#include "cpython/collector_stack.h"
 #include "cpython/collector_when.h"
 #include "cpython/concurrent.h"
 #include "gc/pauses.h"
@@ -48,6 +49,7 @@
 #if KU__FACTS_SUPPORTED
 
 typedef struct ku__collector ku__collector;
+struct ku__team;
 
 /* An object that only refers to itself. Its memory is the collector's: it is never freed by its count. */
 typedef struct ku__sentinel {
@@ -56,13 +58,6 @@ typedef struct ku__sentinel {
     PyObject *weak_references;
     ku__collector *collector;
 } ku__sentinel;
-
-/* Objects that were marked and whose references were not. */
-typedef struct ku__mark_stack {
-    PyObject **items;
-    size_t count, capacity, bytes;
-    bool refused; /* memory could not be had: the marking is worth nothing */
-} ku__mark_stack;
 
 /* Nodes in the order of a list, as long as it was walked; compared with nothing and never followed. */
 typedef struct ku__gc_nodes {
@@ -82,9 +77,14 @@ struct ku__collector {
     PyObject *shower; /* the sentinel's weak reference calls it */
 
     ku__marks marks;
-    ku__mark_stack stack;
+    ku__mark_stack stack;    /* objects that were marked and whose references were not */
     ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
     ku__saved_marks saved;   /* candidates before what is marked from guesses */
+    struct ku__team *team;   /* the memory of the threads that mark together; NULL: there never were any */
+    unsigned threads_asked;  /* by the program, for marking; 0: as many as there are processors, up to */
+    unsigned threads_quota;  /* so many; 0: not asked for yet */
+    unsigned threads_used;   /* by the last full collection */
+    size_t together;         /* objects from which on there is more than one */
 
     bool rolled;          /* a roll is kept of the heap's tracked objects */
     bool entered_by_roll; /* so were the candidates of the collection that runs */
@@ -169,8 +169,9 @@ size_t ku__collector_drop_untracked(ku__collector *collector);
 
 /* ---- collector_mark.c ---- */
 
-/* Takes the candidates that can be reached from known roots. False when memory was refused. */
-bool ku__collector_mark(ku__collector *collector);
+/* Takes the candidates that can be reached from known roots, with so many threads at the most. False when memory was
+ * refused. */
+bool ku__collector_mark(ku__collector *collector, unsigned threads);
 
 /* ---- collector_full.c ---- */
 

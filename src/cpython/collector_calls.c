@@ -1,6 +1,7 @@
 /* collector_calls.c: the collector as functions of kucha._core: gc_install, gc_uninstall, gc_status, gc_pauses. */
 #include "cpython/collector.h"
 
+#include "cpython/collector_team.h"
 #include "cpython/module.h"
 #include "cpython/producers.h"
 #include "cpython/selfcheck.h"
@@ -29,11 +30,11 @@ static bool prepare(PyObject *module) {
 }
 
 /* Here now, and in every other interpreter before it next runs a function. False with an exception set. */
-static bool install_everywhere(bool eager) {
+static bool install_everywhere(const ku__wish *wanted) {
     if (ku__collector_here() != NULL) {
         return true;
     }
-    ku__everywhere_open(eager);
+    ku__everywhere_open(wanted);
     ku__wish wish = ku__everywhere_wish();
     if (ku__collector_install(&wish) != 0) {
         ku__everywhere_close();
@@ -43,12 +44,19 @@ static bool install_everywhere(bool eager) {
 }
 
 PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
-    static const char *const names[] = {"eager", "concurrent", "least", NULL};
-    int eager = 0, concurrent = 0;
-    Py_ssize_t least = -1; /* not said */
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$ppn:gc_install", KU__KEYWORDS(names), &eager, &concurrent,
-                                     &least) ||
-        !ku__require_main(module) || !prepare(module) || !install_everywhere(eager != 0)) {
+    static const char *const names[] = {"eager", "concurrent", "least", "threads", "together", NULL};
+    int eager = 0, concurrent = 0, threads = 0;
+    Py_ssize_t least = -1, together = KU__TEAM_LEAST; /* -1: not said */
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$ppnin:gc_install", KU__KEYWORDS(names), &eager,
+                                     &concurrent, &least, &threads, &together)) {
+        return NULL;
+    }
+    if (threads < 0 || together < 0) {
+        PyErr_SetString(PyExc_ValueError, "threads must be 0 (one for each processor), 1 (no others), or more");
+        return NULL;
+    }
+    ku__wish wanted = {.eager = eager != 0, .threads = (unsigned)threads, .together = (size_t)together};
+    if (!ku__require_main(module) || !prepare(module) || !install_everywhere(&wanted)) {
         return NULL;
     }
     if (concurrent) {
@@ -89,9 +97,9 @@ PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
     if (collector == NULL) {
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("{s:n,s:n,s:n,s:N}", "full", (Py_ssize_t)collector->taken_count, "marked",
-                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates, "concurrent",
-                         describe_concurrent(&collector->concurrent));
+    return Py_BuildValue("{s:n,s:n,s:n,s:I,s:N}", "full", (Py_ssize_t)collector->taken_count, "marked",
+                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates, "threads",
+                         collector->threads_used, "concurrent", describe_concurrent(&collector->concurrent));
 }
 
 PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored) {

@@ -27,6 +27,8 @@ static struct {
     uint64_t eras; /* under the main interpreter's lock */
     atomic_uint_fast64_t era;
     atomic_bool eager;
+    atomic_uint threads;
+    atomic_size_t together;
 } wish;
 
 /* ---- the list ---- */
@@ -100,7 +102,10 @@ bool ku__everywhere_wants(uint64_t era) {
 
 ku__wish ku__everywhere_wish(void) {
     uint64_t era = atomic_load_explicit(&wish.era, memory_order_acquire);
-    return (ku__wish){era, atomic_load_explicit(&wish.eager, memory_order_relaxed)};
+    return (ku__wish){.era = era,
+                      .eager = atomic_load_explicit(&wish.eager, memory_order_relaxed),
+                      .threads = atomic_load_explicit(&wish.threads, memory_order_relaxed),
+                      .together = atomic_load_explicit(&wish.together, memory_order_relaxed)};
 }
 
 /* ---- getting into an interpreter ---- */
@@ -197,11 +202,13 @@ void ku__everywhere_begun(PyInterpreterState *interpreter) {
     }
 }
 
-void ku__everywhere_open(bool eager) {
+void ku__everywhere_open(const ku__wish *wanted) {
     pthread_mutex_lock(&list_lock);
     past = (ku__pauses_sum){0};
     pthread_mutex_unlock(&list_lock);
-    atomic_store_explicit(&wish.eager, eager, memory_order_relaxed);
+    atomic_store_explicit(&wish.eager, wanted->eager, memory_order_relaxed);
+    atomic_store_explicit(&wish.threads, wanted->threads, memory_order_relaxed);
+    atomic_store_explicit(&wish.together, wanted->together, memory_order_relaxed);
     atomic_store_explicit(&wish.era, ++wish.eras, memory_order_release);
     ku__interpreters_lock();
     for (PyInterpreterState *at = PyInterpreterState_Head(); at != NULL; at = PyInterpreterState_Next(at)) {

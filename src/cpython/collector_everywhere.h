@@ -61,6 +61,8 @@ struct ku__collector;
 typedef struct ku__wish {
     uint64_t era; /* never twice the same; 0: nothing is wanted */
     bool eager;
+    unsigned threads; /* that mark; 0: as many as there are processors for */
+    size_t together;  /* objects, below which one thread marks them */
 } ku__wish;
 
 /* The pauses of some collectors, added up. */
@@ -69,8 +71,9 @@ typedef struct ku__pauses_sum {
     uint64_t in_charge; /* nanoseconds that the collectors were, together */
 } ku__pauses_sum;
 
-/* From now on all interpreters are taken in; by the main one. And no longer: those that were go by themselves. */
-void ku__everywhere_open(bool eager);
+/* From now on all interpreters are taken in, with what is wanted of them but the era; by the main one. And no longer:
+ * those that were go by themselves. */
+void ku__everywhere_open(const ku__wish *wanted);
 void ku__everywhere_close(void);
 
 /* Whether a collector that came in `era` is still wanted; and what is wanted now. Any thread may ask. */

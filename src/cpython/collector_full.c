@@ -19,6 +19,9 @@
  */
 #include "cpython/collector.h"
 
+#include "cpython/collector_team.h"
+#include "os/machine.h"
+
 #if KU__FACTS_SUPPORTED
 
 enum {
@@ -166,6 +169,21 @@ static size_t splice(ku__collector *collector, size_t objects, int generation) {
     return to.count;
 }
 
+/* Threads to mark so many objects. */
+static unsigned threads_for(ku__collector *collector, size_t objects) {
+    if (objects < collector->together) {
+        return 1;
+    }
+    if (collector->threads_asked != 0) {
+        return collector->threads_asked;
+    }
+    if (collector->threads_quota == 0) {
+        collector->threads_quota = ku__team_quota();
+    }
+    long here = ku__processors_here();
+    return here < (long)collector->threads_quota ? (unsigned)here : collector->threads_quota;
+}
+
 void ku__collector_take(ku__collector *collector, int generation) {
     collector->weak = PyWeakref_NewRef(&collector->sentinel.item, collector->shower);
     if (collector->weak == NULL) {
@@ -176,7 +194,8 @@ void ku__collector_take(ku__collector *collector, int generation) {
     if (objects == SIZE_MAX) {
         return;
     }
-    if (!ku__collector_mark(collector)) {
+    collector->threads_used = threads_for(collector, objects);
+    if (!ku__collector_mark(collector, collector->threads_used)) {
         ku__marks_clear(&collector->marks);
         return;
     }

@@ -10,6 +10,8 @@
 
 #include "cpython/facts_instance.h"
 
+#include "alloc/fast.h"
+
 #if KU__FACTS_SUPPORTED
 
 enum {

@@ -92,13 +92,25 @@ static inline ku__mark_page *ku__marks_page(const ku__marks *marks, const void *
     return at != 0 ? &marks->pages[at] : NULL;
 }
 
+/* Words of bits, where several mark at once: what one loses of another's change is no mistake (collector_marker.h). */
+static inline uint64_t ku__marks_load(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline void ku__marks_store(uint64_t *word, uint64_t bits) {
+    __atomic_store_n(word, bits, __ATOMIC_RELAXED);
+}
+
 /* True, once, if the object on a page is a candidate. */
 static inline bool ku__mark_page_take(ku__mark_page *page, const void *item) {
     uintptr_t unit = (uintptr_t)item >> KU__MARK_UNIT_BITS;
-    uint64_t *word = &page->left[unit / 64 % KU__MARK_PAGE_WORDS], bit = (uint64_t)1 << (unit % 64);
-    bool found = (*word & bit) != 0;
-    *word &= ~bit;
-    return found;
+    uint64_t *place = &page->left[unit / 64 % KU__MARK_PAGE_WORDS], bit = (uint64_t)1 << (unit % 64);
+    uint64_t word = ku__marks_load(place);
+    if ((word & bit) == 0) {
+        return false;
+    }
+    ku__marks_store(place, word & ~bit);
+    return true;
 }
 
 /* Makes an object a candidate. */

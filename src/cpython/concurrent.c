@@ -26,15 +26,17 @@ enum {
     MISSED_MOST = 10000,     /* objects of an answer that could not be held: such garbage may be outstanding, */
     MISSED_SHARE = 4,        /* or a quarter of what was; with more, the next collection is made at one go */
     ELSEWHERE_MOST = 100000, /* objects born before kucha came: an interpreter starts with some ten thousand */
+    LOOK_EVERY = 8,          /* chances to collect, whether a child that has not answered has been lost */
     BIG_ROW = 16,            /* references in a list that are freed in the time of one object */
 
     IMAGED_FROM = 128 << 20, /* bytes of arenas: small pages up to here are cloned in 4 ms */
 
     /* What decides, unless the caller does, whether a child is made (docs/benchmarks.md has the figures). */
-    LEAST = 50000, /* objects: below, the looks at one go together take a few milliseconds */
-    LOOK = 20,     /* nanoseconds an object that a look at one go takes, */
-    CLONE = 30,    /* and for a KiB of small pages that the clone takes: of huge ones nearly nothing */
-    WORTH = 2,     /* times as long the look must take as the clone */
+    LEAST = 15000,  /* objects: below, there is mostly what the interpreter brings */
+    COLD = 1500000, /* nanoseconds that a look at one go takes for that, which lies scattered, */
+    LOOK = 20,      /* and for each object; */
+    CLONE = 30,     /* and for a KiB of small pages that the clone takes: of huge ones nearly nothing */
+    WORTH = 2,      /* times as long the look must take as the clone */
 };
 
 /* ---- the collector's own view ---- */
@@ -220,7 +222,7 @@ static bool prepare(ku__collector *collector, size_t objects) {
         return false;
     }
     ku__roll_window(heap, &base, &span);
-    return !ku__fact_shares_lock(collector->interpreter) && ku__concurrent_has_room() &&
+    return !ku__fact_shares_lock(collector->interpreter) && ku__concurrent_has_room(&collector->concurrent.room) &&
            open_answer(&collector->concurrent, objects) && ku__watch_begin(base, span);
 }
 
@@ -252,6 +254,7 @@ static bool begin(ku__collector *collector) {
     }
     on->frozen = last_frozen(collector);
     on->phase = KU__PHASE_CHILD;
+    on->looks = 1;
     on->begun++;
     age_all(collector, objects);
     return true;
@@ -279,6 +282,9 @@ static bool is_of_use(ku__answer *answer) {
 /* False: nothing will come of it. */
 static bool poll_child(ku__collector *collector) {
     ku__concurrent *on = &collector->concurrent;
+    if (atomic_load_explicit(&on->answer->is_whole, memory_order_relaxed) == 0 && on->looks++ % LOOK_EVERY != 0) {
+        return true;
+    }
     ku__image_state state = ku__image_poll(on->child);
     if (state == KU__IMAGE_WORKS) {
         return true;
@@ -488,7 +494,7 @@ static bool is_worth_a_child(const ku__concurrent *on, size_t objects) {
     if (!on->weighs) {
         return objects >= on->least;
     }
-    return objects >= LEAST && (uint64_t)objects * LOOK > WORTH * (ku__process_resident() / 1024) * CLONE;
+    return objects >= LEAST && COLD + (uint64_t)objects * LOOK > WORTH * (ku__process_resident() / 1024) * CLONE;
 }
 
 static ku__turn start(ku__collector *collector) {

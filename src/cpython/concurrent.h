@@ -72,6 +72,11 @@ typedef struct ku__answer {
 
 typedef enum ku__phase { KU__PHASE_IDLE, KU__PHASE_CHILD, KU__PHASE_HOLD, KU__PHASE_DECIDE } ku__phase;
 
+/* Memory that could be had, and when. */
+typedef struct ku__room {
+    uint64_t bytes, seen; /* nanoseconds */
+} ku__room;
+
 typedef struct ku__concurrent {
     bool on;
     bool weighs;  /* whether a child is made is decided by what that and a look at one go would take; else: */
@@ -82,6 +87,8 @@ typedef struct ku__concurrent {
     pid_t owner; /* the process whose child it is */
     ku__answer *answer;
     size_t answer_bytes;
+    unsigned looks; /* since the child began, for its answer */
+    ku__room room;
     uintptr_t frozen; /* the last node of the permanent list, by which gc.freeze() is noticed */
 
     uintptr_t *held; /* objects with a reference of ours, and bit 0 as in the answer */
@@ -149,8 +156,9 @@ void ku__concurrent_find(struct ku__collector *collector, ku__answer *answer);
 
 /* ---- concurrent_room.c ---- */
 
-/* Whether copies of all pages of this process would fit into the memory that it may use. */
-bool ku__concurrent_has_room(void);
+/* Whether copies of all pages of this process would fit into the memory that it may use. `known` is what was found the
+ * last time. */
+bool ku__concurrent_has_room(ku__room *known);
 
 #endif
 #endif

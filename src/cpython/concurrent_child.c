@@ -279,7 +279,8 @@ void ku__concurrent_find(ku__collector *collector, ku__answer *answer) {
     finder in = {.marks = &collector->marks};
     answer->seen = ku__collector_enter(collector);
     answer->elsewhere = in.marks->others_count;
-    if (answer->seen != SIZE_MAX && ku__collector_mark(collector) && number_all(&in) && find_dead(&in) && order(&in)) {
+    if (answer->seen != SIZE_MAX && ku__collector_mark(collector, 1) && number_all(&in) && find_dead(&in) &&
+        order(&in)) {
         tell(&in, answer);
     }
 }

@@ -5,10 +5,13 @@
  * (RLIMIT_AS, RLIMIT_DATA) are not touched by copies: where they refuse the tables that we or the child need, that is
  * a failure like others.
  *
+ * To ask takes as long as a clone of a small process. So where there is plenty, the answer holds for a moment.
+ *
  * Sources: cgroups(7); proc_meminfo(5), MemAvailable.
  */
 #include "cpython/concurrent.h"
 
+#include "os/clock.h"
 #include "os/process.h"
 
 #include <kucha/limits.h>
@@ -16,7 +19,11 @@
 
 #if KU__FACTS_SUPPORTED
 
-enum { TABLES_SHARE = 8 }; /* the child's tables come to less than an eighth of a heap that is half dead */
+enum {
+    TABLES_SHARE = 8,      /* the child's tables come to less than an eighth of a heap that is half dead */
+    KNOWN_FOR = 500000000, /* nanoseconds for which room that was found is taken to be there, */
+    KNOWN_SHARE = 8,       /* if no more than an eighth of it is asked for */
+};
 
 static uint64_t machine_has(void) {
     ku_system_memory memory;
@@ -40,9 +47,19 @@ static uint64_t group_has(void) {
     return most > used ? most - used : 0;
 }
 
-bool ku__concurrent_has_room(void) {
+/* The least of what the machine and the group have. */
+static uint64_t room_now(void) {
+    uint64_t machine = machine_has(), group = group_has();
+    return machine < group ? machine : group;
+}
+
+bool ku__concurrent_has_room(ku__room *known) {
     uint64_t resident = ku__process_resident(), needed = resident + resident / TABLES_SHARE;
-    return resident != 0 && machine_has() >= needed && group_has() >= needed;
+    uint64_t now = ku__clock_nanoseconds();
+    if (known->bytes / KNOWN_SHARE < needed || now - known->seen > KNOWN_FOR) {
+        *known = (ku__room){.bytes = room_now(), .seen = now};
+    }
+    return resident != 0 && known->bytes >= needed;
 }
 
 #endif

@@ -300,15 +300,16 @@ PyDoc_STRVAR(call_program_doc,
              "returned; 1: an exception came out and was printed; 130: it was KeyboardInterrupt.");
 
 PyDoc_STRVAR(gc_install_doc,
-             "gc_install(*, eager=False, concurrent=False, least=...) -> None\n\n"
+             "gc_install(*, eager=False, concurrent=False, least=..., threads=0, together=...) -> None\n\n"
              "Put kucha's collector in charge of this interpreter and all others, those to come too. concurrent: full\n"
-             "collections of at least that many objects are made by a child. Raises Refused, with the reason, where\n"
-             "that would not be safe.");
+             "collections of at least `least` objects are made by a child. threads: so many mark heaps of at least\n"
+             "`together` objects; 0: one for each processor, up to four. Raises Refused, with the reason, where that\n"
+             "would not be safe.");
 PyDoc_STRVAR(gc_uninstall_doc, "gc_uninstall() -> None\n\nGive the interpreter back to its own collector.");
 PyDoc_STRVAR(gc_settle_doc, "gc_settle() -> None\n\nEnd a concurrent collection, if one is under way.");
 PyDoc_STRVAR(gc_status_doc,
-             "gc_status() -> dict | None\n\nfull (collections), and of the last of them marked and\n"
-             "candidates, and concurrent (None, or what became of them); None where kucha's collector\n"
+             "gc_status() -> dict | None\n\nfull (collections), and of the last of them marked,\n"
+             "candidates and threads, and concurrent (None, or what became of them); None where kucha's collector\n"
              "is not in charge.");
 PyDoc_STRVAR(
     gc_pauses_doc,

@@ -1,4 +1,4 @@
-/* producers_watcher.h: those who watch what collections find dead: one for each interpreter, and what all of them count.
+/* producers_watcher.h: those who watch what collections find dead: one for each interpreter, and what all count.
  *
  * An interpreter has a watcher while somebody there asks for what it counts; and, while anybody asks for what is
  * counted everywhere, from its next collection on, where kucha's collector is in charge. All of a watcher is its
@@ -69,7 +69,8 @@ void ku__everyone_end(void);
 /* Whether anybody does. */
 bool ku__everyone_wanted(void);
 
-/* Adds what the watcher has counted since there is this sum, or, the first time, since now. Nothing while nobody asks. */
+/* Adds what the watcher has counted since there is this sum, or, the first time, since now. Nothing while nobody asks.
+ */
 void ku__everyone_add(ku__watcher *watcher);
 
 /* A collection could not be looked at, as memory for a watcher was refused. */

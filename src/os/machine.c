@@ -1,7 +1,9 @@
 /* machine.c: see machine.h. */
+#define _GNU_SOURCE
 #include "machine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -21,6 +23,13 @@ long ku__clock_ticks(void) {
 
 long ku__processors(void) {
     return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* A machine with more processors than the set has room for is said to have all of them. */
+long ku__processors_here(void) {
+    cpu_set_t set;
+    long count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : ku__processors();
+    return count < 1 ? 1 : count;
 }
 
 int ku__limit(int pid, int resource, const struct rlimit *new, struct rlimit *old) {

@@ -16,6 +16,9 @@ uint64_t ku__page_bytes(void);
 long ku__clock_ticks(void);
 long ku__processors(void);
 
+/* Processors that this process may run on, by its affinity; at least 1. Source: sched_setaffinity(2). */
+long ku__processors_here(void);
+
 /* Reads the old limit, if `old` is not NULL, and sets the new one, if `new` is not NULL. 0, or -1 with errno set. */
 int ku__limit(int pid, int resource, const struct rlimit *new, struct rlimit *old);
 

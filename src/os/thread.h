@@ -26,6 +26,15 @@ typedef struct ku__thread {
  * 0, or an errno value where the system refused it. `thread` must stay where it is until ku__thread_end(). */
 int ku__thread_start(ku__thread *thread, void *(*run)(void *argument), void *argument, size_t stack);
 
+/* In a loop that waits for another processor: leaves this one's resources to who shares them. */
+static inline void ku__thread_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Waits until the thread has ended and no count of the process's threads has it any more. */
 void ku__thread_end(ku__thread *thread);
 

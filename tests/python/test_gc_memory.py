@@ -309,10 +309,11 @@ assert {"refused", "lost"} <= set(outcomes) and outcomes[-5:] == ["done"] * 5, o
     )
 
 
-def test_each_request_of_a_collection_at_one_go_is_refused_in_turn() -> None:
+@pytest.mark.parametrize("way", ["", "threads=3, together=0"])
+def test_each_request_of_a_collection_at_one_go_is_refused_in_turn(way: str) -> None:
     passes_in_checking(
         """
-_core.gc_install()
+_core.gc_install(WAY)
 def collect(): return gc.collect()
 last = 0
 for number in range(1, 40):
@@ -322,7 +323,7 @@ for number in range(1, 40):
     assert gone(refs) and right() and found >= 1000, (number, found)
     last = number if came else last
 assert last > 0
-"""
+""".replace("WAY", way)
     )
 
 
