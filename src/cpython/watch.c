@@ -158,11 +158,14 @@ static bool bit_of(uintptr_t offset) {
     return (watch.bits[offset / WORD] >> (offset % WORD) & 1) != 0;
 }
 
-static bool large_lives(uintptr_t block) {
+static bool is_noted(uintptr_t block) {
+    return *place_of(block) != 0;
+}
+
+static bool is_large(uintptr_t block) {
     ku__large_entry entry;
     uint32_t *site;
-    return ku__large_find(ku__bridge_state.main_house->objects, (const void *)block, &entry, &site) &&
-           *place_of(block) == 0;
+    return ku__large_find(ku__bridge_state.main_house->objects, (const void *)block, &entry, &site);
 }
 
 bool ku__watch_freed(const void *item) {
@@ -173,5 +176,7 @@ bool ku__watch_freed(const void *item) {
     if (offset < watch.span) {
         return bit_of(offset) || (offset >= HEADER && bit_of(offset - HEADER));
     }
-    return watch.others_blind || !(large_lives(block) || large_lives(block - HEADER));
+    /* Where one of the two began and was freed, the other may begin by now. */
+    bool noted = watch.others_blind || is_noted(block) || is_noted(block - HEADER);
+    return noted || !(is_large(block) || is_large(block - HEADER));
 }
