@@ -442,6 +442,6 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-PyObject *ku__objects_type_new(PyObject *module) {
+KU__AT_IMPORT PyObject *ku__objects_type_new(PyObject *module) {
     return PyType_FromModuleAndSpec(module, &spec, NULL);
 }

@@ -29,7 +29,7 @@ enum { FIELDS = sizeof fields / sizeof fields[0] - 1 };
 
 static PyStructSequence_Desc description = {"kucha._core.Capture", "A capture that has been read.", fields, FIELDS};
 
-PyObject *ku__capture_type_new(PyObject *module) {
+KU__AT_IMPORT PyObject *ku__capture_type_new(PyObject *module) {
     (void)module;
     return (PyObject *)PyStructSequence_NewType(&description);
 }

@@ -197,7 +197,7 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-PyObject *ku__graph_type_new(PyObject *module) {
+KU__AT_IMPORT PyObject *ku__graph_type_new(PyObject *module) {
     return PyType_FromModuleAndSpec(module, &spec, NULL);
 }
 

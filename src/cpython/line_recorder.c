@@ -309,6 +309,6 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-PyObject *ku__line_recorder_type_new(PyObject *module) {
+KU__AT_IMPORT PyObject *ku__line_recorder_type_new(PyObject *module) {
     return PyType_FromModuleAndSpec(module, &spec, NULL);
 }

@@ -8,6 +8,10 @@
 #include <kucha/error.h>
 #include <stdbool.h>
 
+/* Runs whenever the module is imported, also where nothing else of its file will: kept together with what is rare, so
+ * that the pages of the rest stay out of memory. */
+#define KU__AT_IMPORT __attribute__((cold))
+
 typedef struct ku__module_state {
     PyObject *refused;       /* kucha._core.Refused */
     PyObject *capture_error; /* kucha._core.CaptureError */

@@ -464,6 +464,6 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-PyObject *ku__snapshot_type_new(PyObject *module) {
+KU__AT_IMPORT PyObject *ku__snapshot_type_new(PyObject *module) {
     return PyType_FromModuleAndSpec(module, &spec, NULL);
 }

@@ -60,7 +60,10 @@ int32_t ku__line_seek(ku__line_cursor *cursor, uint32_t instruction) {
     return cursor->line;
 }
 
-int32_t ku_line_of(const uint8_t *line_table, size_t size, int32_t first_line, uint32_t instruction) {
+/* Cold, so that it lies with what is rare: under CPython the check at start asks for a line, in programs that need none
+ * of the code around. */
+__attribute__((cold)) int32_t ku_line_of(const uint8_t *line_table, size_t size, int32_t first_line,
+                                         uint32_t instruction) {
     ku__line_cursor cursor;
     ku__line_start(&cursor, line_table, size, first_line);
     return ku__line_seek(&cursor, instruction);
