@@ -22,6 +22,7 @@ enum {
     STATICS_MOST = 4096,  /* an interpreter with many extensions has some 600 */
     STATICS_WORTH = 2000, /* candidates: so many that looking for new static types may be worth it */
     STATICS_EVERY = 16,   /* full collections between two such looks, which take 0.2 ms each */
+    REST = 16, /* times the length of a full collection: after a longer time without one its tables go back */
 };
 
 static const char CAPSULE[] = "kucha._core.collector";
@@ -181,6 +182,34 @@ static void look_for_statics(ku__collector *collector) {
     }
 }
 
+/* ---- tables of full collections ---- */
+
+static void close_tables(ku__collector *collector) {
+    ku__marks_close(&collector->marks);
+    ku__probe_rest(&collector->probe);
+    ku__stack_close(&collector->stack);
+    ku__stack_close(&collector->doubtful);
+    ku__team_free(collector->team);
+    collector->team = NULL;
+    ku__pages_unmap(collector->head.items, collector->head.bytes);
+    collector->head = (ku__gc_nodes){0};
+}
+
+size_t ku__collector_tables(const ku__collector *collector) {
+    return ku__marks_bytes(&collector->marks) + collector->stack.bytes + collector->doubtful.bytes +
+           collector->head.bytes;
+}
+
+/* A program that collects seldom does not keep what only collecting needs, which is one part in fifty of a heap, and
+ * more of a small one; one that collects often would take the pages anew each time. */
+static void rest(ku__collector *collector) {
+    uint64_t now = ku__clock_nanoseconds();
+    if (collector->began - collector->rested > (now - collector->began) * REST) {
+        close_tables(collector);
+    }
+    collector->rested = now;
+}
+
 static void note_part(ku__collector *collector, size_t found) {
     ku__concurrent_taken(collector, found);
     collector->concurrently = false;
@@ -208,6 +237,9 @@ static void collection_ends(ku__collector *collector, size_t found) {
     } else if (collector->generation >= 0) {
         take_note(collector, found);
         look_for_statics(collector);
+    }
+    if (collector->full) {
+        rest(collector);
     }
     collector->put_by = false;
     collector->generation = -1;
@@ -348,13 +380,8 @@ static void collector_free(ku__collector *collector) {
     Py_CLEAR(collector->weak);
     Py_CLEAR(collector->shower);
     Py_CLEAR(collector->theirs);
-    ku__marks_close(&collector->marks);
+    close_tables(collector);
     ku__probe_close(&collector->probe);
-    ku__stack_close(&collector->stack);
-    ku__stack_close(&collector->doubtful);
-    ku__team_free(collector->team);
-    ku__pages_unmap(collector->head.items, collector->head.bytes);
-    ku__pages_unmap(collector->saved.copy, collector->saved.bytes);
     ku__pages_unmap(collector->statics, STATICS_MOST * sizeof(PyTypeObject *));
     ku__pages_unmap(collector, sizeof *collector);
 }
@@ -402,7 +429,7 @@ static ku__collector *collector_new(const ku__wish *wish) {
     collector->eager = wish->eager;
     collector->threads_asked = wish->threads;
     collector->together = wish->together;
-    collector->installed = ku__clock_nanoseconds();
+    collector->installed = collector->rested = ku__clock_nanoseconds();
     ku__sentinel_open(&collector->sentinel, collector);
     ku__pacer_open(&collector->pacer);
     collector->statics = ku__pages_map(STATICS_MOST * sizeof(PyTypeObject *));

@@ -79,7 +79,6 @@ struct ku__collector {
     ku__marks marks;
     ku__mark_stack stack;    /* objects that were marked and whose references were not */
     ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
-    ku__saved_marks saved;   /* candidates before what is marked from guesses */
     struct ku__team *team;   /* the memory of the threads that mark together; NULL: there never were any */
     unsigned threads_asked;  /* by the program, for marking; 0: as many as there are processors, up to */
     unsigned threads_quota;  /* so many; 0: not asked for yet */
@@ -120,6 +119,7 @@ struct ku__collector {
     uint64_t installed;        /* nanoseconds: when it came */
     size_t candidates, marked; /* of the last full collection that was taken */
     size_t taken_count;        /* full collections that were */
+    uint64_t rested;           /* nanoseconds: when the last of them was over, or when it came */
 
     ku__collector *next; /* list of all, under a lock of its own */
 };
@@ -135,6 +135,9 @@ int ku__collector_install(const ku__wish *wish);
 
 /* Gives the running interpreter back to its own. False, and no change, while a collection runs. */
 bool ku__collector_uninstall(void);
+
+/* Bytes of tables that are needed in a full collection only. */
+size_t ku__collector_tables(const ku__collector *collector);
 
 /* Bytes of large blocks of the interpreter's. */
 size_t ku__collector_large_bytes(const ku__collector *collector);

@@ -97,9 +97,10 @@ PyObject *ku__gc_status_call(PyObject *module, PyObject *ignored) {
     if (collector == NULL) {
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("{s:n,s:n,s:n,s:I,s:N}", "full", (Py_ssize_t)collector->taken_count, "marked",
-                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates, "threads",
-                         collector->threads_used, "concurrent", describe_concurrent(&collector->concurrent));
+    return Py_BuildValue("{s:n,s:n,s:n,s:n,s:I,s:N}", "full", (Py_ssize_t)collector->taken_count, "marked",
+                         (Py_ssize_t)collector->marked, "candidates", (Py_ssize_t)collector->candidates, "tables",
+                         (Py_ssize_t)ku__collector_tables(collector), "threads", collector->threads_used, "concurrent",
+                         describe_concurrent(&collector->concurrent));
 }
 
 PyObject *ku__gc_settle_call(PyObject *module, PyObject *ignored) {

@@ -114,29 +114,37 @@ static void mark_anew(ku__marker *by, const ku__guesses *all) {
     ku__team_run(by);
 }
 
-/* Afterwards every candidate's references were counted once: those of what was marked on the way, those of the rest by
- * looking at it. Where little hangs on the guesses, that is left to the interpreter. The number of candidates that
- * turned out to be tracked no more. */
-size_t ku__guesses_mark(ku__marker *by, ku__collector *collector) {
-    ku__guesses all = {.marks = by->marks};
-    find_guesses(&all, collector->interpreter);
-    if (all.count == 0 || !ku__marks_save(by->marks, &collector->saved)) {
-        return ku__collector_drop_untracked(collector);
-    }
+/* What is marked tentatively stays so where all guesses turn out to be roots. The number of candidates that turned out
+ * to be tracked no more. */
+static size_t mark_and_judge(ku__marker *by, ku__collector *collector, ku__guesses *all, const ku__saved_marks *saved) {
     size_t before = ku__marks_left(by->marks), doubtful = by->doubtful->count;
-    mark_tentatively(by, &all);
+    mark_tentatively(by, all);
     if (ku__marks_left(by->marks) > before - before / WORTH) {
-        take_back(by, &collector->saved, doubtful);
+        take_back(by, saved, doubtful);
         return ku__collector_drop_untracked(collector);
     }
     size_t gone = ku__collector_drop_untracked(collector);
-    ku__marks_each(by->marks, count_from, &all);
-    if (are_roots(&all)) {
+    ku__marks_each(by->marks, count_from, all);
+    if (are_roots(all)) {
         return gone;
     }
-    take_back(by, &collector->saved, doubtful);
-    mark_anew(by, &all);
+    take_back(by, saved, doubtful);
+    mark_anew(by, all);
     return ku__collector_drop_untracked(collector);
+}
+
+/* Afterwards every candidate's references were counted once: those of what was marked on the way, those of the rest by
+ * looking at it. Where little hangs on the guesses, that is left to the interpreter. */
+size_t ku__guesses_mark(ku__marker *by, ku__collector *collector) {
+    ku__guesses all = {.marks = by->marks};
+    ku__saved_marks saved;
+    find_guesses(&all, collector->interpreter);
+    if (all.count == 0 || !ku__marks_save(by->marks, &saved)) {
+        return ku__collector_drop_untracked(collector);
+    }
+    size_t gone = mark_and_judge(by, collector, &all, &saved);
+    ku__saved_marks_close(&saved);
+    return gone;
 }
 
 #endif

@@ -13,6 +13,19 @@ enum {
 
 /* ---- the bits ---- */
 
+/* Copies words to where all are 0, and touches no page there for words that are 0 too: tables are as long as the window
+ * of addresses, and much of that is of no object, or was marked. */
+static void copy_to_zeros(void *to, const void *from, size_t bytes) {
+    enum { PIECE = 1 << 12 };
+    static const char zeros[PIECE];
+    for (size_t at = 0; at < bytes; at += PIECE) {
+        size_t piece = bytes - at < PIECE ? bytes - at : PIECE;
+        if (memcmp((const char *)from + at, zeros, piece) != 0) {
+            memcpy((char *)to + at, (const char *)from + at, piece);
+        }
+    }
+}
+
 static size_t bytes_for(size_t span) {
     return span >> (KU__MARK_UNIT_BITS + 3);
 }
@@ -89,7 +102,7 @@ bool ku__marks_open(ku__marks *marks, uintptr_t base, size_t span) {
 
 void ku__marks_copy(ku__marks *marks, const uint64_t *bits) {
     if (marks->span != 0) {
-        memcpy(marks->bits, bits, bytes_for(marks->span));
+        copy_to_zeros(marks->bits, bits, bytes_for(marks->span));
     }
 }
 
@@ -179,17 +192,11 @@ static size_t pages_used(const ku__marks *marks) {
 
 bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved) {
     size_t bits = bytes_for(marks->span), bytes = bits + pages_used(marks);
-    if (bytes > saved->bytes) {
-        ku__pages_unmap(saved->copy, saved->bytes);
-        saved->copy = ku__pages_map(bytes);
-        saved->bytes = saved->copy != NULL ? bytes : 0;
-    }
+    *saved = (ku__saved_marks){.copy = ku__pages_map(bytes), .bytes = bytes};
     if (saved->copy == NULL) {
         return false;
     }
-    if (bits != 0) {
-        memcpy(saved->copy, marks->bits, bits);
-    }
+    copy_to_zeros(saved->copy, marks->bits, bits);
     memcpy(saved->copy + bits, marks->pages, pages_used(marks));
     return true;
 }
@@ -200,6 +207,15 @@ void ku__marks_restore(ku__marks *marks, const ku__saved_marks *saved) {
         memcpy(marks->bits, saved->copy, bits);
     }
     memcpy(marks->pages, saved->copy + bits, pages_used(marks));
+}
+
+void ku__saved_marks_close(ku__saved_marks *saved) {
+    ku__pages_unmap(saved->copy, saved->bytes);
+    *saved = (ku__saved_marks){0};
+}
+
+size_t ku__marks_bytes(const ku__marks *marks) {
+    return marks->bits_bytes + marks->pages_bytes + marks->places_bytes;
 }
 
 bool ku__marks_has(const ku__marks *marks, const void *item) {

@@ -55,7 +55,7 @@ typedef struct ku__saved_marks {
  * refuses memory. */
 bool ku__marks_open(ku__marks *marks, uintptr_t base, size_t span);
 
-/* Makes candidates of what has a bit in a map of the same window, and of nothing else in it. */
+/* Makes candidates of what has a bit in a map of the same window, where there were none. */
 void ku__marks_copy(ku__marks *marks, const uint64_t *bits);
 
 /* The candidates; those on pages also when they were taken. */
@@ -67,8 +67,9 @@ size_t ku__marks_left(const ku__marks *marks);
 /* Takes every mark back. */
 void ku__marks_clear(ku__marks *marks);
 
-/* Gives back all memory. */
+/* Gives back all memory; it can be opened again. And the bytes that are mapped. */
 void ku__marks_close(ku__marks *marks);
+size_t ku__marks_bytes(const ku__marks *marks);
 
 /* Makes an object outside of the bits a candidate. False when the system refuses memory, or where the object lies at no
  * multiple of 16, which no allocator of the interpreter's does: then the collection must be left to the interpreter. */
@@ -141,9 +142,10 @@ static inline bool ku__marks_take(ku__marks *marks, const void *item) {
 }
 
 /* Remembers which objects are candidates; false when the system refuses memory. And makes those candidates again that
- * were, if none has been added since. */
+ * were, if none has been added since. Then what was remembered is to be closed. */
 bool ku__marks_save(const ku__marks *marks, ku__saved_marks *saved);
 void ku__marks_restore(ku__marks *marks, const ku__saved_marks *saved);
+void ku__saved_marks_close(ku__saved_marks *saved);
 
 /* Whether an object lies at this address that is a candidate; any word can be asked about. */
 bool ku__marks_has(const ku__marks *marks, const void *item);

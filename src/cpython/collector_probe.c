@@ -40,6 +40,14 @@ static bool open_set(ku__probe *probe, size_t limit, const ku_heap *heap) {
     return probe->set != NULL && probe->places != NULL && probe->queue != NULL && probe->known != NULL;
 }
 
+void ku__probe_rest(ku__probe *probe) {
+    if (probe->set != NULL) {
+        ku__pages_discard(probe->set, SET_BYTES);
+        ku__pages_discard(probe->places, PLACES_BYTES);
+        ku__pages_discard(probe->queue, QUEUE_BYTES);
+    }
+}
+
 void ku__probe_close(ku__probe *probe) {
     ku__pages_unmap(probe->set, SET_BYTES);
     ku__pages_unmap(probe->places, PLACES_BYTES);

@@ -75,7 +75,8 @@ ku__found ku__probe_young(ku__probe *probe, const PyGC_Head *young, ku_heap *hea
 /* Asks about those that are known, and are still there. What is tracked is on the roll now. */
 ku__found ku__probe_known(ku__probe *probe, const ku_heap *heap);
 
-/* Gives memory back. */
+/* Gives back the memory that only a question needs; nothing is forgotten. And all memory. */
+void ku__probe_rest(ku__probe *probe);
 void ku__probe_close(ku__probe *probe);
 
 #endif

@@ -309,8 +309,8 @@ PyDoc_STRVAR(gc_uninstall_doc, "gc_uninstall() -> None\n\nGive the interpreter b
 PyDoc_STRVAR(gc_settle_doc, "gc_settle() -> None\n\nEnd a concurrent collection, if one is under way.");
 PyDoc_STRVAR(gc_status_doc,
              "gc_status() -> dict | None\n\nfull (collections), and of the last of them marked,\n"
-             "candidates and threads, and concurrent (None, or what became of them); None where kucha's collector\n"
-             "is not in charge.");
+             "candidates and threads, tables (bytes mapped for collections) and concurrent (None, or what became\n"
+             "of them); None where kucha's collector is not in charge.");
 PyDoc_STRVAR(
     gc_pauses_doc,
     "gc_pauses(everywhere=False, /) -> dict\n\nOf this interpreter, or of all of them added up, those that have\n"

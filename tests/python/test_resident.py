@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from core_child import passes
 
 # Functions that a program of that kind runs: as it starts, as it allocates, as it collects.
 USED = (
@@ -42,3 +43,34 @@ def test_code_that_every_program_runs_lies_together() -> None:
         pytest.skip("the module has no symbols")
     whole = max(found)[0] - min(found)[0]
     assert max(places) - min(places) < whole * 0.4
+
+
+def test_tables_of_a_collection_go_back_where_collections_are_rare() -> None:
+    """They are as long as the heap, and a program that collects once a minute has no use for them in between."""
+    passes("""
+import gc, time
+install()
+_core.gc_install()
+for _ in range(20):
+    time.sleep(0.5)
+    gc.collect()
+    if _core.gc_status()["tables"] == 0: break
+else:
+    raise AssertionError(_core.gc_status())
+kept = [[i] for i in range(1000)]
+cycle = []; cycle.append(cycle); del cycle
+assert gc.collect() == 1 and len(kept) == 1000
+""")
+
+
+def test_tables_stay_where_collections_follow_each_other() -> None:
+    passes("""
+import gc
+install()
+_core.gc_install()
+for _ in range(20):
+    gc.collect()
+    if _core.gc_status()["tables"] != 0: break
+else:
+    raise AssertionError(_core.gc_status())
+""")
