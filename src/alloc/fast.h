@@ -108,9 +108,11 @@ struct ku_heap {
     bool shared;            /* the registry is used under its lock */
     ku_domain domain;
     char name[32];
-    ku__fences *fences;          /* NULL without KU_HEAP_FENCES */
-    struct ku__watcher *watcher; /* is told of every block (watch.h); NULL: nobody is */
-    const void *caller;          /* return address of the public call that took a slow path, for fences and watchers */
+    ku__fences *fences;                   /* NULL without KU_HEAP_FENCES */
+    struct ku__watcher *watcher;          /* is told of every block (watch.h); NULL: nobody is */
+    void (*on_return)(const void *block); /* is told of blocks that others have freed, before their memory is used
+                                             again; NULL: nobody is */
+    const void *caller;   /* return address of the public call that took a slow path, for fences and watchers */
     const void *frame;    /* the frame record of that call, for watchers that walk frame pointers; NULL: not known */
     struct ku_heap *next; /* list of all heaps, under the process's lock */
     void *mapping;        /* the pages that hold this structure and the magazines' items */

@@ -253,6 +253,9 @@ void ku__returns_drain(ku_heap *heap) {
     while (block != NULL) {
         void *next;
         memcpy(&next, return_link(heap, block), sizeof next);
+        if (heap->on_return != NULL) {
+            heap->on_return(block);
+        }
         if (heap->fences != NULL) {
             ku__fence_take_return(heap, block);
         } else if (heap->watcher != NULL || !ku__in_range(block)) {
@@ -368,6 +371,9 @@ static bool free_large_elsewhere(const ku_heap *heap, void *block) {
         }
         if (is_plain(other)) {
             freed = ku__large_free(other, block);
+            if (freed && other->on_return != NULL) {
+                other->on_return(block);
+            }
         } else if (other->watcher != NULL ? ku__watched_owns_large(other, block) : ku__fence_owns_large(other, block)) {
             push_return(other, block); /* its guards, or the watcher, are its owner's to look at */
             freed = true;

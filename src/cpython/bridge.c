@@ -52,14 +52,21 @@ static void put_in_place(PyMemAllocatorDomain domain, ku_heap *heap, const ku__e
     PyMem_SetAllocator(domain, &allocator);
 }
 
+/* Blocks that other interpreters free come home by the list of returns, but for large ones. */
+static void tell_of_frees(bool watched) {
+    ku__house *house = ku__bridge_state.main_house;
+    house->watched = watched;
+    house->objects->on_return = house->buffers->on_return = watched ? ku__watch_note : NULL;
+}
+
 static void apply(ku__entry_kind kind, bool many) {
     ku__bridge *bridge = &ku__bridge_state;
     bridge->kind = kind;
     bridge->many = many;
     bridge->behind = entry_set(kind, many);
-    if (many && bridge->watched) {
+    if (many && bridge->watched) { /* this thread holds the only GIL */
         bridge->watched = false;
-        ku__watch_blind();
+        tell_of_frees(true);
     }
     const ku__entry_set *set = bridge->counted ? &ku__entries_counted : bridge->behind;
     set = bridge->watched ? &ku__entries_watched : set;
@@ -106,11 +113,18 @@ bool ku__bridge_roll(bool rolled) {
 
 bool ku__bridge_watch(bool watched) {
     ku__bridge *bridge = &ku__bridge_state;
-    if (bridge->many || !ku__bridge_in_place()) {
+    if (!watched && bridge->installed) {
+        tell_of_frees(false);
+    }
+    if (bridge->gated || !ku__bridge_in_place()) {
         return false;
     }
+    if (bridge->many) {
+        tell_of_frees(watched);
+        return true;
+    }
     bridge->watched = watched;
-    apply(bridge->kind, bridge->many);
+    apply(bridge->kind, false);
     return true;
 }
 

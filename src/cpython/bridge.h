@@ -35,6 +35,7 @@ typedef struct ku__house {
     ku_heap *objects;       /* NULL in both where the system refused a heap: then the original allocator serves */
     ku_heap *buffers;
     uint64_t era;           /* the tracer that the heaps' slots are of; under the lock of tracing (many.h) */
+    bool watched;           /* the set for many tells watch.h of what its interpreter frees; under its GIL */
     struct ku__house *next; /* written before the house is published in `houses`; never changes */
 } ku__house;
 
@@ -60,7 +61,7 @@ typedef struct ku__bridge {
     ku__entry_kind kind;
     bool rolled;                        /* of the sets for one GIL, those are used that keep rolls (alloc/roll.h) */
     bool counted;                       /* the set of counted.h stands in front */
-    bool watched;                       /* the set of watch.h stands in front of all */
+    bool watched;                       /* for one GIL: the set of watch.h stands in front of all */
     const struct ku__entry_set *placed; /* the set that was last put in place */
     const struct ku__entry_set *behind; /* the set for (kind, many): the same, or what stands behind counted.h's */
     PyMemAllocatorEx original_objects;  /* fixed at install; read without a lock */
@@ -99,8 +100,9 @@ bool ku__bridge_count(bool counted);
  * chosen. False, and no change, as above. */
 bool ku__bridge_roll(bool rolled);
 
-/* Puts the watching set (watch.h) in front of all others, or takes it away. False, and no change, where kucha is not
- * installed, somebody else's functions are there now, or there are several GILs. */
+/* Has what the main interpreter's heap frees told to watch.h, or no longer: for one GIL by the watching set in front of
+ * all others, for many by their own set. False, and no beginning, where kucha is not installed or somebody else's
+ * functions are there now. */
 bool ku__bridge_watch(bool watched);
 
 /* For when there will be several GILs and the entry points cannot be exchanged, because another tool's wrapper has

@@ -180,7 +180,8 @@ static size_t enter_by_walk(ku__collector *collector) {
 
 static size_t enter_by_roll(ku__collector *collector) {
     ku_heap *heap = collector->heap;
-    if (!ku__roll_cover(heap) || !ku__marks_open(&collector->marks, heap->roll.base, heap->roll.span) ||
+    bool covered = collector->concurrent.in_image || ku__roll_cover(heap); /* that may take locks */
+    if (!covered || !ku__marks_open(&collector->marks, heap->roll.base, heap->roll.span) ||
         !enter_lists(collector, heap)) {
         return SIZE_MAX;
     }

@@ -1,6 +1,7 @@
 /* concurrent.c: the program's side of a concurrent collection: see concurrent.h. */
 #include "cpython/concurrent.h"
 
+#include "alloc/fences.h"
 #include "cpython/collector.h"
 #include "cpython/watch.h"
 #include "os/clock.h"
@@ -38,6 +39,9 @@ enum {
     CLONE = 30,     /* and for a KiB of small pages that the clone takes: of huge ones nearly nothing */
     WORTH = 2,      /* times as long the look must take as the clone */
 };
+
+/* Nanoseconds: a neighbour may wait in a finalizer for ever. */
+static const uint64_t STANDS_MOST = 5000000000;
 
 /* ---- the collector's own view ---- */
 
@@ -200,13 +204,13 @@ static bool open_answer(ku__concurrent *on, size_t objects) {
 static void find_in_image(void *argument) {
     ku__collector *collector = argument;
     ku__interpreters_unlock_in_copy();
+    collector->concurrent.in_image = true;
     ku__concurrent_find(collector, collector->concurrent.answer);
 }
 
 /* The lock of the list of threads is held meanwhile: so no thread that is missing in the child holds it there. */
 static bool start_child(ku__collector *collector) {
     ku__concurrent *on = &collector->concurrent;
-    PyInterpreterState_GetDict(collector->interpreter); /* is made when it is first asked for: not in the child */
     ku__interpreters_lock();
     on->child = ku__image_start(find_in_image, collector, CHILD_SECONDS);
     ku__interpreters_unlock();
@@ -214,16 +218,18 @@ static bool start_child(ku__collector *collector) {
     return on->child != 0;
 }
 
+/* From when the heap is covered to the clone nothing is allocated. */
 static bool prepare(ku__collector *collector, size_t objects) {
     ku_heap *heap = collector->heap;
+    PyInterpreterState_GetDict(collector->interpreter); /* is made when it is first asked for: not in the child */
     uintptr_t base;
     size_t span;
     if (collector->rolled && !ku__roll_cover(heap)) {
         return false;
     }
     ku__roll_window(heap, &base, &span);
-    return !ku__fact_shares_lock(collector->interpreter) && ku__concurrent_has_room(&collector->concurrent.room) &&
-           open_answer(&collector->concurrent, objects) && ku__watch_begin(base, span);
+    return ku__concurrent_has_room(&collector->concurrent.room) && open_answer(&collector->concurrent, objects) &&
+           ku__watch_begin(base, span);
 }
 
 /* As after a full collection: nothing is young. */
@@ -327,8 +333,11 @@ static void hold(ku__concurrent *on, uintptr_t item) {
     }
 }
 
-static void hold_some(ku__concurrent *on) {
+static void hold_some(ku__concurrent *on, ku_heap *heap) {
     const ku__answer *answer = on->answer;
+    if (heap != NULL) {
+        ku__returns_drain(heap); /* what others have freed */
+    }
     size_t end = on->asked + budget(on->hold_rate, HOLD_FIRST);
     end = end < answer->count ? end : answer->count;
     for (; on->asked < end; on->asked++) {
@@ -451,7 +460,7 @@ static ku__turn take_turn(ku__collector *collector, int generation) {
     on->slice_began = ku__clock_nanoseconds();
     if (on->phase == KU__PHASE_HOLD) {
         size_t before = on->asked;
-        hold_some(on);
+        hold_some(on, collector->heap);
         on->hold_rate = next_rate(on->hold_rate, on->asked - before, ku__clock_nanoseconds() - on->slice_began);
         if (on->phase == KU__PHASE_DECIDE && on->held_count == 0) {
             finish(collector);
@@ -470,6 +479,19 @@ static void forget_in_fork(ku__collector *collector) {
     collector->concurrent.phase = KU__PHASE_IDLE;
 }
 
+/* A chance that is left to another interpreter, which is in the middle of a collection under the same lock. */
+static ku__turn stand(ku__collector *collector, bool wanted) {
+    ku__concurrent *on = &collector->concurrent;
+    uint64_t now = ku__clock_nanoseconds();
+    on->stands = on->stands != 0 ? on->stands : now;
+    if (now - on->stands < STANDS_MOST) {
+        return wanted ? KU__TURN_NOT_YET : KU__TURN_NOT_OURS;
+    }
+    on->stands = 0;
+    ku__concurrent_give_up(collector);
+    return wanted ? KU__TURN_AT_ONE_GO : KU__TURN_NOT_OURS;
+}
+
 /* A chance while a collection is under way. */
 static ku__turn go_on(ku__collector *collector, int generation, bool wanted) {
     ku__concurrent *on = &collector->concurrent;
@@ -486,6 +508,10 @@ static ku__turn go_on(ku__collector *collector, int generation, bool wanted) {
     if (on->slice_ended != 0 && ku__clock_nanoseconds() - on->slice_ended < on->slice_took) {
         return wanted || generation == KU__GENERATION_FULL ? KU__TURN_NOT_YET : KU__TURN_NOT_OURS;
     }
+    if (ku__fact_neighbour_collects(collector->interpreter)) {
+        return stand(collector, wanted || generation == KU__GENERATION_FULL);
+    }
+    on->stands = 0;
     return take_turn(collector, generation);
 }
 

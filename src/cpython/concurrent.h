@@ -40,9 +40,23 @@
  * Failures. Where the child cannot be made, is lost or would not fit into memory (concurrent_room.c), the collection is
  * made at one go, and so are the next ones: one after the first failure, then two, four, to 64.
  *
- * Lock: the GIL of the interpreter. One process has one concurrent collection, in the main interpreter, and none where
- * there is a second one: the watch is one for the process, and its set of entry points cannot be exchanged while
- * interpreters with other GILs call it.
+ * Other interpreters. The main one alone has concurrent collections: the watch is one for the process. Others may
+ * exist, and come and go meanwhile.
+ *
+ *     With a lock of their own they run while the process is cloned, and in the image their heaps are in the middle of
+ *     something. The child looks at none of them: it goes along the main interpreter's lists and marks from its roots,
+ *     and reads nothing of an object that neither has led to. It takes no lock but that of the list of interpreters,
+ *     which the parent has taken for it: what comes home to the heap is brought home before the clone.
+ *
+ *     Under the same lock they stand still meanwhile. What they refer to has more references than the child can
+ *     explain, and lives. What they free is told to the watch. And the child is led to objects by the main
+ *     interpreter's lists alone, never by the roll. An object of the answer can come to be another interpreter's
+ *     without being freed, if it is brought back, and taken out of the lists, and its memory used again by code that
+ *     keeps free memory for all interpreters. Then it is tracked there, and deciding about it moves it, which must not
+ *     be while that interpreter has it in a collection of its own that has called code of the program's. So nothing is
+ *     decided before that has ended.
+ *
+ * Lock: the main interpreter's GIL.
  */
 #ifndef KU__CONCURRENT_H
 #define KU__CONCURRENT_H
@@ -84,7 +98,8 @@ typedef struct ku__concurrent {
     ku__phase phase;
 
     int child;
-    pid_t owner; /* the process whose child it is */
+    pid_t owner;   /* the process whose child it is */
+    bool in_image; /* this is the child */
     ku__answer *answer;
     size_t answer_bytes;
     unsigned looks; /* since the child began, for its answer */
@@ -105,6 +120,7 @@ typedef struct ku__concurrent {
     int generation;                        /* of the collection that the interpreter has begun */
     Py_ssize_t lived_total, lived_pending; /* as it counted, of a full one */
     uint64_t slice_began, slice_ended, slice_took;
+    uint64_t stands;               /* since when chances are left to a neighbour's collection; 0: they are not */
     double hold_rate, decide_rate; /* objects in a nanosecond, of the last ones */
 
     /* the collection that runs */

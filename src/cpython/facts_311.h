@@ -91,6 +91,18 @@ static inline bool ku__fact_shares_lock(const PyInterpreterState *interpreter) {
     return _PyRuntime.interpreters.head != interpreter || interpreter->next != NULL;
 }
 
+/* Whether another interpreter that runs under the same lock is in the middle of a collection: code of its program's has
+ * been called by it. */
+static inline bool ku__fact_neighbour_collects(const PyInterpreterState *interpreter) {
+    bool collects = false;
+    ku__interpreters_lock();
+    for (const PyInterpreterState *at = _PyRuntime.interpreters.head; at != NULL && !collects; at = at->next) {
+        collects = at != interpreter && at->gc.collecting != 0;
+    }
+    ku__interpreters_unlock();
+    return collects;
+}
+
 /* All interpreters share one GIL and so one pair of heaps: which one runs does not matter. */
 static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
     (void)interpreter;

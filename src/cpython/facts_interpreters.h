@@ -88,6 +88,19 @@ static inline bool ku__fact_shares_lock(const PyInterpreterState *interpreter) {
     return shares;
 }
 
+/* Whether another interpreter that runs under the same lock is in the middle of a collection: code of its program's has
+ * been called by it. */
+static inline bool ku__fact_neighbour_collects(const PyInterpreterState *interpreter) {
+    bool collects = false;
+    ku__interpreters_lock();
+    for (const PyInterpreterState *at = _PyRuntime.interpreters.head; at != NULL && !collects; at = at->next) {
+        collects = at != interpreter && __atomic_load_n(&at->ceval.gil, __ATOMIC_RELAXED) == interpreter->ceval.gil &&
+                   at->gc.collecting != 0;
+    }
+    ku__interpreters_unlock();
+    return collects;
+}
+
 /* The number that an interpreter keeps for its life and no other is ever given. */
 static inline int64_t ku__fact_interpreter_id(const PyInterpreterState *interpreter) {
     return interpreter->id;

@@ -12,6 +12,7 @@
 #include "cpython/sampled.h"
 #include "cpython/traced.h"
 #include "cpython/untraced.h"
+#include "cpython/watch.h"
 
 #include <sched.h>
 
@@ -275,6 +276,9 @@ KU__ALIGNED_CODE static void *many_realloc(void *ctx, void *block, size_t size) 
     if (KU__UNLIKELY(heap == NULL)) {
         return realloc_without_heap(ctx, block, size);
     }
+    if (KU__UNLIKELY(house->watched)) {
+        ku__watch_note(block);
+    }
     return KU__LIKELY(ku__tracing_now() == NULL) ? ku__untraced_realloc(heap, block, size)
                                                  : counted_realloc(house, heap, block, size);
 }
@@ -284,7 +288,12 @@ KU__ALIGNED_CODE static void many_free(void *ctx, void *block) {
     ku_heap *heap = heap_in(house, ctx);
     if (KU__UNLIKELY(heap == NULL)) {
         free_without_heap(ctx, block);
-    } else if (KU__LIKELY(ku__tracing_now() == NULL)) {
+        return;
+    }
+    if (KU__UNLIKELY(house->watched)) {
+        ku__watch_note(block);
+    }
+    if (KU__LIKELY(ku__tracing_now() == NULL)) {
         ku__rolled_free(heap, block);
     } else {
         counted_free(house, heap, block);

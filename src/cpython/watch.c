@@ -2,6 +2,7 @@
 #include "cpython/watch.h"
 
 #include "alloc/large.h"
+#include "alloc/tables.h"
 #include "cpython/counted.h"
 #include "os/pages.h"
 
@@ -77,9 +78,13 @@ static inline void note(const void *block) {
     if (KU__LIKELY(offset < watch.span)) {
         offset >>= UNIT_BITS;
         watch.bits[offset / WORD] |= (uint64_t)1 << (offset % WORD);
-    } else if (watch.on) {
+    } else if (watch.on && !ku__in_range(block)) {
         note_other((uintptr_t)block);
     }
+}
+
+void ku__watch_note(const void *block) {
+    note(block);
 }
 
 /* ---- entry points ---- */
@@ -124,7 +129,7 @@ static void release(void) {
 }
 
 bool ku__watch_begin(uintptr_t base, size_t span) {
-    if (watch.on || ku__bridge_state.many) {
+    if (watch.on) {
         return false;
     }
     watch.bits_bytes = (span >> (UNIT_BITS + 3)) + sizeof(uint64_t);

@@ -181,6 +181,41 @@ assert sum(type(o) is Held for o in gc.get_objects()) == 10000
     )
 
 
+def test_large_blocks_that_are_freed_and_others_that_begin_beside_them() -> None:
+    """Some of the new ones begin sixteen bytes before what was freed."""
+    passes(
+        BEGIN
+        + """
+class Slot:
+    __slots__ = ("me", "__weakref__")
+class Wide:
+    __slots__ = ("me", *(f"s{n}" for n in range(99)), "__weakref__")
+begin()
+for turn in range(3):
+    gc.disable()
+    refs = []
+    for number in range(1500):
+        one = Wide() if number % 3 == 0 else Slot()
+        one.me = one
+        refs.append(weakref.ref(one))
+    gc.enable()
+    begin_one()
+    gc.disable()
+    # Those that are dead come back, and end by their count.
+    for ref in refs:
+        one = ref()
+        if one is not None: one.me = None
+    one = None
+    again = [kind() for _ in range(600) for kind in (Slot, Wide)] + [bytes(840) for _ in range(600)]
+    gc.enable()
+    before = told()
+    until(lambda: told()["done"] + told()["given_up"] > before["done"] + before["given_up"], "done")
+    assert all(type(one) in (Slot, Wide, bytes) for one in again)
+    assert told()["lost"] == 0
+"""
+    )
+
+
 def test_it_is_safe_to_collect_in_any_phase() -> None:
     passes(
         BEGIN
