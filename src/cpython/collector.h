@@ -69,9 +69,9 @@ struct ku__collector {
     PyInterpreterState *interpreter;
     int64_t id;       /* the interpreter's: no other is given the same */
     bool is_main;     /* the main interpreter's */
+    bool eager;       /* for tests: every collection looks at all generations */
     uint64_t era;     /* in which it came (collector_everywhere.h) */
     ku_heap *heap;    /* where most objects of the interpreter lie; NULL: the system refused it one */
-    bool eager;       /* for tests: every collection looks at all generations */
     PyObject *theirs; /* gc.callbacks as the program knows it */
     PyObject *ours;   /* the interpreter's list of callbacks: [call], untracked. Borrowed: the interpreter owns it */
     PyObject *shower; /* the sentinel's weak reference calls it */
@@ -102,18 +102,18 @@ struct ku__collector {
     ku__probe probe;
 
     /* a collection that runs */
-    int generation; /* -1: none */
-    bool put_by;    /* it is not to take place: what is young is hidden */
-    bool full;      /* all generations were looked at */
-    uint64_t began; /* nanoseconds */
-    bool taken;     /* the candidates alone are in the interpreter's list */
+    int generation;    /* -1: none */
+    bool put_by;       /* it is not to take place: what is young is hidden */
+    bool full;         /* all generations were looked at */
+    bool concurrently; /* it is a part of a concurrent one */
+    uint64_t began;    /* nanoseconds */
+    bool taken;        /* the candidates alone are in the interpreter's list */
     PyGC_Head hidden;
     size_t hidden_count;
     ku__sentinel sentinel;
     PyObject *weak; /* NULL, or the weak reference to the sentinel */
 
     ku__concurrent concurrent; /* full collections by a child */
-    bool concurrently;         /* the collection that runs is a part of one */
 
     ku__pauses pauses[3];
     uint64_t installed;        /* nanoseconds: when it came */

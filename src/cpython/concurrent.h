@@ -98,11 +98,11 @@ typedef struct ku__concurrent {
     ku__phase phase;
 
     int child;
-    pid_t owner;   /* the process whose child it is */
-    bool in_image; /* this is the child */
+    pid_t owner;    /* the process whose child it is */
+    unsigned looks; /* since it began, for its answer */
+    bool in_image;  /* this is the child */
     ku__answer *answer;
     size_t answer_bytes;
-    unsigned looks; /* since the child began, for its answer */
     ku__room room;
     uintptr_t frozen; /* the last node of the permanent list, by which gc.freeze() is noticed */
 
