@@ -65,16 +65,20 @@ class Concurrent:
         return f"<{' '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)}>"
 
 
-def install(*, concurrent: bool = False, threads: int = 0) -> None:
+def install(*, concurrent: bool = False, threads: int | None = None) -> None:
     """Puts kucha's collector in charge of all interpreters, those to come too; kucha's allocator must be in place.
 
     With ``concurrent``, full collections of large heaps are made by a child of the process: see docs/gc-concurrent.md.
     So many ``threads`` mark large heaps while the program stands still, four at the most; 0 is one for each processor
-    that the program may use.
-    Raises ``Refused``, with the reason in one sentence, where it would not be safe. Does nothing when it is there.
+    that the program may use, which is so unless another number is said.
+    Raises ``Refused``, with the reason in one sentence, where it would not be safe. When it is there, only what is said
+    changes: whether collections are concurrent from now on, and the number of threads.
     """
     global _settles
-    _core.gc_install(concurrent=concurrent, threads=threads)
+    if threads is None:
+        _core.gc_install(concurrent=concurrent)
+    else:
+        _core.gc_install(concurrent=concurrent, threads=threads)
     if concurrent and not _settles:
         import atexit
 

@@ -249,8 +249,8 @@ def all_jobs(interpreters: list[Interpreter], whole: bool) -> list[Job]:
         tests += [
             pytest_job(item, "tests/python", marks="" if item in ends else "not any_version") for item in interpreters
         ]
-        # Requests for memory can be refused one by one in a build that checks.
-        tests.append(pytest_job(host, "tests/python", "hostile", "test_gc_memory.py"))
+        # Requests for memory can be refused one by one in a build that checks; and threads that mark lose bits.
+        tests.append(pytest_job(host, "tests/python", "hostile", "test_gc_[mt]e*.py"))
         # What lies above the module does not know the geometry.
         tests += [pytest_job(host, "tests/python", variant, "test_core*.py") for variant in GEOMETRIES]
     tests += [pytest_job(host, folder) for folder in ("tests/house", "tests/install") if has_tests(folder)]

@@ -427,7 +427,6 @@ static ku__collector *collector_new(const ku__wish *wish) {
     collector->generation = -1;
     collector->era = wish->era;
     collector->eager = wish->eager;
-    collector->threads_asked = wish->threads;
     collector->together = wish->together;
     collector->installed = collector->rested = ku__clock_nanoseconds();
     ku__sentinel_open(&collector->sentinel, collector);

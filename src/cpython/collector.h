@@ -80,8 +80,7 @@ struct ku__collector {
     ku__mark_stack stack;    /* objects that were marked and whose references were not */
     ku__mark_stack doubtful; /* tuples and dicts from which marking led to nothing new: perhaps of atoms */
     struct ku__team *team;   /* the memory of the threads that mark together; NULL: there never were any */
-    unsigned threads_asked;  /* by the program, for marking; 0: as many as there are processors, up to */
-    unsigned threads_quota;  /* so many; 0: not asked for yet */
+    unsigned threads_quota;  /* processors that the control group has for marking; 0: not asked for yet */
     unsigned threads_used;   /* by the last full collection */
     size_t together;         /* objects from which on there is more than one */
 

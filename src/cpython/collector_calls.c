@@ -6,9 +6,14 @@
 #include "cpython/producers.h"
 #include "cpython/selfcheck.h"
 
+#include <limits.h>
+
 #if KU__FACTS_SUPPORTED
 
-enum { SENTENCE = 256 };
+enum {
+    SENTENCE = 256,
+    UNSAID = INT_MIN, /* a number that nobody gave */
+};
 static const double nanoseconds = 1e9; /* in a second */
 
 static bool prepare(PyObject *module) {
@@ -45,12 +50,14 @@ static bool install_everywhere(const ku__wish *wanted) {
 
 PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *keywords) {
     static const char *const names[] = {"eager", "concurrent", "least", "threads", "together", NULL};
-    int eager = 0, concurrent = 0, threads = 0;
+    int eager = 0, concurrent = 0, threads = UNSAID;
     Py_ssize_t least = -1, together = KU__TEAM_LEAST; /* -1: not said */
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$ppnin:gc_install", KU__KEYWORDS(names), &eager,
                                      &concurrent, &least, &threads, &together)) {
         return NULL;
     }
+    bool said = threads != UNSAID;
+    threads = said ? threads : 0;
     if (threads < 0 || together < 0) {
         PyErr_SetString(PyExc_ValueError, "threads must be 0 (one for each processor), 1 (no others), or more");
         return NULL;
@@ -58,6 +65,9 @@ PyObject *ku__gc_install_call(PyObject *module, PyObject *arguments, PyObject *k
     ku__wish wanted = {.eager = eager != 0, .threads = (unsigned)threads, .together = (size_t)together};
     if (!ku__require_main(module) || !prepare(module) || !install_everywhere(&wanted)) {
         return NULL;
+    }
+    if (said) {
+        ku__everywhere_threads((unsigned)threads); /* also where it was in charge before */
     }
     if (concurrent) {
         ku__concurrent_open(ku__collector_here(), least);

@@ -300,6 +300,7 @@ static bool is_in_no_cycle(PyObject *item) {
     return false;
 }
 
+/* Where several threads marked, one of them may be a candidate still (collector_marker.h): it is none any more. */
 size_t ku__collector_untrack(ku__collector *collector) {
     ku_heap *heap = collector->heap;
     size_t count = 0;
@@ -309,6 +310,7 @@ size_t ku__collector_untrack(ku__collector *collector) {
             continue;
         }
         PyObject_GC_UnTrack(item);
+        ku__marks_take(&collector->marks, item);
         count++;
         if (collector->rolled) {
             ku__roll_drop(&heap->roll, item);

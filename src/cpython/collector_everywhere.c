@@ -202,12 +202,16 @@ void ku__everywhere_begun(PyInterpreterState *interpreter) {
     }
 }
 
+void ku__everywhere_threads(unsigned threads) {
+    atomic_store_explicit(&wish.threads, threads, memory_order_relaxed);
+}
+
 void ku__everywhere_open(const ku__wish *wanted) {
     pthread_mutex_lock(&list_lock);
     past = (ku__pauses_sum){0};
     pthread_mutex_unlock(&list_lock);
     atomic_store_explicit(&wish.eager, wanted->eager, memory_order_relaxed);
-    atomic_store_explicit(&wish.threads, wanted->threads, memory_order_relaxed);
+    ku__everywhere_threads(wanted->threads);
     atomic_store_explicit(&wish.together, wanted->together, memory_order_relaxed);
     atomic_store_explicit(&wish.era, ++wish.eras, memory_order_release);
     ku__interpreters_lock();

@@ -61,7 +61,7 @@ struct ku__collector;
 typedef struct ku__wish {
     uint64_t era; /* never twice the same; 0: nothing is wanted */
     bool eager;
-    unsigned threads; /* that mark; 0: as many as there are processors for */
+    unsigned threads; /* that mark, by the program; 0: as many as there are processors for */
     size_t together;  /* objects, below which one thread marks them */
 } ku__wish;
 
@@ -75,6 +75,9 @@ typedef struct ku__pauses_sum {
  * those that were go by themselves. */
 void ku__everywhere_open(const ku__wish *wanted);
 void ku__everywhere_close(void);
+
+/* So many threads are to mark from the next collection on, in every interpreter. */
+void ku__everywhere_threads(unsigned threads);
 
 /* Whether a collector that came in `era` is still wanted; and what is wanted now. Any thread may ask. */
 bool ku__everywhere_wants(uint64_t era);

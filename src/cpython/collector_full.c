@@ -174,8 +174,9 @@ static unsigned threads_for(ku__collector *collector, size_t objects) {
     if (objects < collector->together) {
         return 1;
     }
-    if (collector->threads_asked != 0) {
-        return collector->threads_asked;
+    unsigned asked = ku__everywhere_wish().threads;
+    if (asked != 0) {
+        return asked;
     }
     if (collector->threads_quota == 0) {
         collector->threads_quota = ku__team_quota();
@@ -194,8 +195,7 @@ void ku__collector_take(ku__collector *collector, int generation) {
     if (objects == SIZE_MAX) {
         return;
     }
-    collector->threads_used = threads_for(collector, objects);
-    if (!ku__collector_mark(collector, collector->threads_used)) {
+    if (!ku__collector_mark(collector, threads_for(collector, objects))) {
         ku__marks_clear(&collector->marks);
         return;
     }

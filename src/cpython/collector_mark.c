@@ -38,17 +38,26 @@ static void mark_threads(ku__marker *by, PyInterpreterState *interpreter) {
     ku__interpreters_unlock();
 }
 
-/* Frozen objects live, and they are in no list that was entered. How many were candidates. */
-static size_t mark_frozen(ku__marker *by, ku__gc_state *state) {
-    const PyGC_Head *list = &state->permanent_generation.head;
+/* Frozen objects are in no list that was entered, but perhaps on the roll. They are taken before anybody marks: one
+ * that was met by marking could be untracked, or stay a candidate (collector_marker.h), and would be frozen no more.
+ * How many were candidates. */
+static size_t take_frozen(ku__collector *collector) {
+    const PyGC_Head *list = &ku__fact_gc(collector->interpreter)->permanent_generation.head;
     size_t count = 0;
+    for (PyGC_Head *at = ku__gc_next(list); collector->entered_by_roll && at != list; at = ku__gc_next(at)) {
+        count += ku__marks_take(&collector->marks, ku__gc_object(at));
+    }
+    return count;
+}
+
+/* They live. */
+static void mark_frozen(ku__marker *by, ku__gc_state *state) {
+    const PyGC_Head *list = &state->permanent_generation.head;
     for (PyGC_Head *at = ku__gc_next(list); at != list; at = ku__gc_next(at)) {
         PyObject *item = ku__gc_object(at);
-        count += ku__marks_take(by->marks, item); /* it is on the roll, perhaps */
         Py_TYPE(item)->tp_traverse(item, ku__marker_visit, by);
         ku__marker_run(by);
     }
-    return count;
 }
 
 static void mark_statics(ku__marker *by, const ku__collector *collector) {
@@ -78,13 +87,15 @@ bool ku__collector_mark(ku__collector *collector, unsigned threads) {
         return false;
     }
     ku__marker_open(&by, &collector->stack, &collector->doubtful);
+    collector->gone = take_frozen(collector);
     ku__team *team = ku__team_open(&collector->team, &by, threads);
+    collector->threads_used = ku__team_size(team);
     ku__marker_mark(&by, PyImport_GetModuleDict());
     ku__marker_mark(&by, PyInterpreterState_GetDict(collector->interpreter));
     ku__marker_mark(&by, collector->theirs);
     mark_threads(&by, collector->interpreter);
     mark_statics(&by, collector);
-    collector->gone = mark_frozen(&by, ku__fact_gc(collector->interpreter));
+    mark_frozen(&by, ku__fact_gc(collector->interpreter));
     ku__team_run(&by);
     collector->gone += ku__guesses_mark(&by, collector);
     bool whole = team == NULL || ku__team_close(team);

@@ -24,6 +24,18 @@ static KU__COLD PyObject **widen(ku__marker *by, PyObject **top) {
     return stack->items + stack->count;
 }
 
+/* Whether a bit that is taken stays, as if another thread had taken one of the same word at that moment: in the hostile
+ * build, now and then. */
+static inline bool stays(ku__marker *by) {
+#ifdef KU_HOSTILE
+    enum { EVERY = 64 };
+    return by->team != NULL && ++by->taken % EVERY == 0;
+#else
+    (void)by;
+    return false;
+#endif
+}
+
 /* A guess is a candidate, or was, so it has a page. */
 static __attribute__((noinline)) bool take_elsewhere(ku__marker *by, ku__mark_page *page, PyObject *item) {
     if (KU__UNLIKELY((by->see.guessed & ku__guess_bit(&by->see, item)) != 0)) {
@@ -47,7 +59,9 @@ __attribute__((always_inline)) static inline bool take(ku__marker *by, const ku_
     if ((word & bit) == 0) {
         return false;
     }
-    ku__marks_store(place, word & ~bit);
+    if (!stays(by)) {
+        ku__marks_store(place, word & ~bit);
+    }
     return true;
 }
 

@@ -11,8 +11,9 @@
  * other object by its type's tp_traverse.
  *
  * Several can mark at once (collector_team.h). Two that take bits of one word at the same moment may lose one of them:
- * the object is marked twice then, or stays a candidate although it was marked. Both cost a little time and are never
- * wrong, as it is with a root that nobody knew; so bits are taken without a lock or an atomic change.
+ * the object is marked twice then, or stays a candidate although it was marked. Both cost a little time, as a root does
+ * that nobody knew; so bits are taken without a lock or an atomic change. But who takes a marked object out of its list
+ * takes the bit again, and who may not stay a candidate is taken before there are several (frozen objects).
  *
  * Lock: the interpreter's GIL, held by whoever has the world stand still.
  */
@@ -72,6 +73,9 @@ typedef struct ku__marker {
     ku__handful headers[2], seconds[2]; /* on their way from the stack; empty between two runs */
     ku__piece pieces[KU__PIECES_MOST];
     unsigned pieces_count;
+#ifdef KU_HOSTILE
+    unsigned taken; /* bits, so far */
+#endif
     ku__layouts layouts;
 } ku__marker;
 

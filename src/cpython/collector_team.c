@@ -266,6 +266,10 @@ ku__team *ku__team_open(ku__team **memory, ku__marker *first, unsigned threads) 
     return team;
 }
 
+unsigned ku__team_size(const ku__team *team) {
+    return team != NULL ? team->count + 1 : 1;
+}
+
 bool ku__team_close(ku__team *team) {
     ku__marker *first = team->first;
     bool refused = team->gifts.refused || team->foreign.refused;

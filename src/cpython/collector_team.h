@@ -39,6 +39,9 @@ typedef struct ku__team ku__team;
  * NULL at first. */
 ku__team *ku__team_open(ku__team **memory, ku__marker *first, unsigned threads);
 
+/* Its threads, the caller's among them; 1 where there is no team. */
+unsigned ku__team_size(const ku__team *team);
+
 /* Its threads end; what they doubted goes to `first`'s. False when one of them was refused memory: what was marked is
  * worth nothing. */
 bool ku__team_close(ku__team *team);
