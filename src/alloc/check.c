@@ -54,6 +54,7 @@ void ku__arena_check(uint32_t number) {
     KU__CHECK(arena->heap != NULL && !arena->blocked);
     KU__CHECK((unsigned)__builtin_popcountll(arena->free_pools) == arena->free_count);
     KU__CHECK((arena->dirty_pools & ~arena->free_pools) == 0);
+    KU__CHECK((arena->stale_pools & ~arena->dirty_pools) == 0);
     KU__CHECK(arena->prev != KU__NONE || arena->heap->by_free[arena->free_count] == number);
     KU__CHECK(arena->next == KU__NONE || ku__process_tables.arenas[arena->next].prev == number);
     KU__CHECK(arena->prev == KU__NONE || ku__process_tables.arenas[arena->prev].next == number);
@@ -101,7 +102,7 @@ static size_t check_arena_whole(const ku_heap *heap, uint32_t number) {
 }
 
 void ku__heap_check(ku_heap *heap) {
-    size_t arenas = 0, pools = 0, idle = 0;
+    size_t arenas = 0, pools = 0, idle = 0, dirty = 0;
     KU__CHECK(ku__heap_numbered(heap->number) == heap);
     for (unsigned c = 0; c < KU_CLASS_COUNT; c++) {
         check_magazine(heap, c);
@@ -112,6 +113,7 @@ void ku__heap_check(ku_heap *heap) {
             pools += check_arena_whole(heap, a);
             arenas++;
             idle += free_count == KU__POOLS_PER_ARENA;
+            dirty += (size_t)__builtin_popcountll(ku__process_tables.arenas[a].dirty_pools);
         }
     }
     KU__CHECK(arenas == heap->arenas && arenas <= heap->arenas_peak && arenas <= heap->arenas_taken);
@@ -120,7 +122,7 @@ void ku__heap_check(ku_heap *heap) {
         pools -= heap->pools_of[c];
     }
     KU__CHECK(pools == 0);
-    KU__CHECK(idle == heap->arenas_idle);
+    KU__CHECK(idle == heap->arenas_idle && dirty == heap->pools_dirty);
     ku__large_check(heap);
 }
 

@@ -98,6 +98,8 @@ struct ku_heap {
     size_t arenas, arenas_peak, arenas_taken;
     size_t arenas_idle;                       /* arenas of which no pool is in use */
     uint64_t idle_check;                      /* no idle arena is due to go back before this time, in milliseconds */
+    size_t pools_dirty;                       /* free pools with pages that were touched */
+    uint64_t pools_check;                     /* none of them is due to be looked at before this time */
     _Atomic size_t large_blocks, large_bytes; /* a remote free changes them, under the registry's lock */
     size_t large_bytes_peak;
     ku_code last_refusal;

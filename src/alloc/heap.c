@@ -316,6 +316,7 @@ void *ku__plain_malloc(ku_heap *heap, size_t size) {
         return refuse(heap, KU_INVALID);
     }
     if (size > KU_SMALL_MAX) {
+        ku__arenas_decay(heap);
         return ku__large_malloc(heap, KU_CLASS_STEP, size, false);
     }
     unsigned class_index = size == 0 ? 0 : (unsigned)((size - 1) / KU_CLASS_STEP);

@@ -94,7 +94,9 @@ static uint32_t take_from_arena(ku_heap *heap, uint32_t number, bool *fresh) {
     uint64_t bit = choice & -choice;
     heap->arenas_idle -= arena->free_count == KU__POOLS_PER_ARENA;
     arena->free_pools &= ~bit;
+    heap->pools_dirty -= !*fresh;
     arena->dirty_pools &= ~bit;
+    arena->stale_pools &= ~bit;
     move_arena(heap, number, arena->free_count - 1);
     return number * KU__POOLS_PER_ARENA + (uint32_t)__builtin_ctzll(bit);
 }
@@ -200,6 +202,7 @@ static void release_pool(ku_heap *heap, uint32_t number) {
     ku__heap_trim_limit(heap);
     arena->free_pools |= bit;
     arena->dirty_pools |= bit;
+    heap->pools_dirty++;
     move_arena(heap, arena_number, arena->free_count + 1);
     if (arena->free_count == KU__POOLS_PER_ARENA) {
         heap->arenas_idle++;

@@ -248,6 +248,7 @@ size_t ku_heap_walk(ku_heap *heap, ku_block_visitor *visit, void *argument) {
 static size_t purge_free_pools(uint32_t number) {
     ku__arena *arena = &ku__process_tables.arenas[number];
     size_t given = 0;
+    arena->heap->pools_dirty -= (size_t)__builtin_popcountll(arena->dirty_pools);
     if (arena->ahead) {
         ku__backing_make_small(number);
         arena->dirty_pools = arena->free_pools; /* those that nobody touched may have pages, too */
@@ -258,7 +259,7 @@ static size_t purge_free_pools(uint32_t number) {
         given += ku__pages_resident(ku__pool_address(pool), KU__POOL_SIZE);
         ku__pages_discard(ku__pool_address(pool), KU__POOL_SIZE);
     }
-    arena->dirty_pools = 0;
+    arena->dirty_pools = arena->stale_pools = 0;
     return given;
 }
 

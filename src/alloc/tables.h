@@ -32,6 +32,7 @@ struct ku__arena {
     ku_heap *heap;        /* NULL: the slot is free (or, with `blocked`, not ours to use) */
     uint64_t free_pools;  /* bit set: the pool has no class */
     uint64_t dirty_pools; /* bit set: the pool is free and has pages that were touched */
+    uint64_t stale_pools; /* bit set: it has been so since the heap's pools_check before the last one */
     uint32_t next, prev;  /* arenas of the heap with the same free_count */
     uint32_t free_count;
     uint64_t idle_since; /* milliseconds: when its last pool became free */
@@ -103,7 +104,8 @@ ku_heap *ku__heap_numbered(unsigned number); /* NULL: none has this number now *
 uint32_t ku__arena_take(ku_heap *heap);
 /* Gives back an arena whose pools are all free. */
 void ku__arena_give(ku_heap *heap, uint32_t arena);
-/* Gives back arenas that have been idle for a while, all but one; cheap when there is nothing to do. */
+/* Gives back arenas that have been idle for a while, all but one, and the pages of pools that have been free for a
+ * while in arenas that are not; cheap when there is nothing to do. */
 void ku__arenas_decay(ku_heap *heap);
 void ku__arena_list(ku_heap *heap, uint32_t arena);
 void ku__arena_unlist(ku_heap *heap, uint32_t arena);

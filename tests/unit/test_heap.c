@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "alloc/fast.h"
+#include "os/pages.h"
 
 #include <kucha/kucha.h>
 #include <pthread.h>
@@ -119,6 +120,41 @@ static void empty_arenas_go_back_to_the_system(void **state) {
     assert_true(ku_heap_purge(heap) > 0);
     assert_int_equal(stats_of(heap).arenas, 0);
     assert_non_null(ku_heap_malloc(heap, 512));
+    free(blocks);
+    ku_heap_delete(heap);
+}
+
+/* One block keeps its arena in use; what is around it is no longer wanted. */
+static void pools_that_stay_free_give_their_pages_back(void **state) {
+    (void)state;
+    enum { MALLOCS = 2000 }; /* so that slow paths are taken */
+    ku_heap *heap = heap_with(0, 0);
+    size_t arena = stats_of(heap).arena_size, count = arena / 512 * 9 / 10;
+    char **blocks = calloc(count, sizeof *blocks);
+    for (size_t i = 0; i < count; i++) {
+        blocks[i] = ku_heap_malloc(heap, 512);
+        memset(blocks[i], 1, 512);
+    }
+    char *middle = (char *)((uintptr_t)blocks[count / 2] & ~(uintptr_t)4095);
+    for (size_t i = 1; i < count; i++) {
+        ku_heap_free(heap, blocks[i]);
+    }
+    assert_int_not_equal(ku__pages_resident(middle, 4096), 0);
+    for (int turn = 0; turn < 3; turn++) {
+        struct timespec pause = {0, 300 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+        for (size_t i = 0; i < MALLOCS; i++) {
+            ku_heap_free(heap, ku_heap_malloc(heap, 4096));
+        }
+    }
+    assert_int_equal(ku__pages_resident(middle, 4096), 0);
+    assert_int_equal(stats_of(heap).arenas, 1);
+    assert_int_equal(blocks[0][511], 1);
+    for (size_t i = 1; i < count; i++) {
+        blocks[i] = ku_heap_malloc(heap, 512);
+        memset(blocks[i], 2, 512);
+    }
+    assert_int_equal(stats_of(heap).arenas, 1);
     free(blocks);
     ku_heap_delete(heap);
 }
@@ -476,6 +512,7 @@ int main(void) {
         cmocka_unit_test(pool_arithmetic_is_the_classic_one),
         cmocka_unit_test(an_emptied_pool_serves_another_size),
         cmocka_unit_test(empty_arenas_go_back_to_the_system),
+        cmocka_unit_test(pools_that_stay_free_give_their_pages_back),
         cmocka_unit_test(a_limit_refuses_and_leaves_the_heap_usable),
         cmocka_unit_test(a_limit_counts_nothing_that_only_waits),
         cmocka_unit_test(sharing_goes_with_the_registry),
