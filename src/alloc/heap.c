@@ -370,13 +370,11 @@ static bool free_large_elsewhere(const ku_heap *heap, void *block) {
         if (!other->shared || (heap != NULL && other->large == heap->large)) {
             continue;
         }
-        if (is_plain(other)) {
+        bool told = __atomic_load_n(&other->on_return, __ATOMIC_RELAXED) != NULL;
+        if (is_plain(other) && !told) {
             freed = ku__large_free(other, block);
-            if (freed && other->on_return != NULL) {
-                other->on_return(block);
-            }
-        } else if (other->watcher != NULL ? ku__watched_owns_large(other, block) : ku__fence_owns_large(other, block)) {
-            push_return(other, block); /* its guards, or the watcher, are its owner's to look at */
+        } else if (other->fences == NULL ? ku__watched_owns_large(other, block) : ku__fence_owns_large(other, block)) {
+            push_return(other, block); /* its guards, or who is told of it, are its owner's to look at */
             freed = true;
         }
     }

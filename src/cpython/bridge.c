@@ -52,11 +52,12 @@ static void put_in_place(PyMemAllocatorDomain domain, ku_heap *heap, const ku__e
     PyMem_SetAllocator(domain, &allocator);
 }
 
-/* Blocks that other interpreters free come home by the list of returns, but for large ones. */
+/* Blocks that other interpreters free come home by the list of returns, large ones too while somebody is told. */
 static void tell_of_frees(bool watched) {
     ku__house *house = ku__bridge_state.main_house;
     house->watched = watched;
-    house->objects->on_return = house->buffers->on_return = watched ? ku__watch_note : NULL;
+    __atomic_store_n(&house->objects->on_return, watched ? ku__watch_note : NULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&house->buffers->on_return, watched ? ku__watch_note : NULL, __ATOMIC_RELAXED);
 }
 
 static void apply(ku__entry_kind kind, bool many) {

@@ -7,8 +7,9 @@
  * Who tells of it. While there is one GIL, a set of entry points in front of whichever is in place, and nothing while
  * nobody watches. Where there are many (many.h), functions cannot be exchanged, and the set for many tells of what the
  * main interpreter frees itself. What interpreters free that share its lock comes home by the heap's list of returns,
- * or out of its registry of large blocks; both tell of it (on_return in alloc/fast.h). What is on the list is not yet
- * known: whoever asks drains it first. An interpreter with a lock of its own has no object of the main one to free.
+ * which tells of it (on_return in alloc/fast.h). What is on the list is not yet known: whoever asks drains it first. An
+ * interpreter with a lock of its own has no object of the main one to free; a buffer of its would come home the same
+ * way, so the table is touched under one lock alone.
  *
  * An object begins 16 or 32 bytes behind its block's first byte: behind a collector's header, and behind two words more
  * where its type has a dict or weak references of its own.
