@@ -5,8 +5,8 @@
  * piece at a time; else of the stack what lies at the bottom, which is what was met first and leads to most. Nobody
  * takes what was not given, so what each works with is its own.
  *
- * A helper runs no code but ours: objects whose type it cannot read are left to the interpreter's thread, which has the
- * GIL, as a tp_traverse may expect.
+ * A helper runs no code but ours, and a dict's tp_traverse, which only reads. Objects whose type it cannot read are
+ * left to the interpreter's thread, which has the GIL, as a tp_traverse may expect.
  *
  * The threads are there for one collection and gone before the program goes on: a program that counts its threads, or
  * forks, sees none. They begin with 30 to 60 microseconds each; so heaps of fewer than KU__TEAM_LEAST objects are
