@@ -92,7 +92,7 @@ heap = [[] for _ in range(120000)]                     # candidates are taken in
 for turn in range(5):
     atoms = [tuple([number, turn]) for number in range(50000)]
     again = atoms[::-1]
-    assert all(map(gc.is_tracked, atoms))
+    assert sys.version_info >= (3, 14) or all(map(gc.is_tracked, atoms))   # later they may never be
     gc.collect()
     assert threads() == 4 and not any(map(gc.is_tracked, atoms))
 """
