@@ -73,6 +73,7 @@ typedef struct ku__marker {
     ku__handful headers[2], seconds[2]; /* on their way from the stack; empty between two runs */
     ku__piece pieces[KU__PIECES_MOST];
     unsigned pieces_count;
+    unsigned unasked; /* handfuls after which nothing was given, since what was given came back */
 #ifdef KU_HOSTILE
     unsigned taken; /* bits, so far */
 #endif

@@ -15,6 +15,8 @@
 enum {
     HELPERS_MOST = KU__TEAM_MOST - 1,
     GIFT_LEAST = 64,   /* objects on a stack, for some of them to be given away */
+    STRANGE = 256,     /* of what a helper was given so many could not be read by it: others had better keep such */
+    SELDOM = 1024,     /* handfuls from one try to the next, then */
     GIFT_MOST = 512,   /* objects given, or taken, at a time */
     LOOKS = 1000,      /* of one who waits, before it sleeps: some 20 microseconds */
     STACK = 256 << 10, /* bytes */
@@ -32,15 +34,16 @@ struct ku__team {
     unsigned count; /* of the helpers */
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    atomic_uint changes; /* of what follows; changed under the lock, read by who waits */
-    unsigned idle;       /* of the helpers */
+    pthread_cond_t changed, tried; /* helpers that take nothing for a while wait for the second */
+    atomic_uint changes;           /* of what follows; changed under the lock, read by who waits */
+    unsigned idle;                 /* of the helpers */
     bool first_waits;
     bool over;
     ku__mark_stack gifts, foreign;
     ku__piece piece; /* given; with no step: none */
 
     atomic_bool hungry;
+    atomic_bool barren; /* what helpers were given came back: they take nothing until somebody tries again */
     helper helpers[HELPERS_MOST];
 };
 
@@ -50,11 +53,21 @@ static bool anything_waits(const ku__team *team) {
     return team->piece.step != 0 || team->gifts.count != 0;
 }
 
-static void tell(ku__team *team) {
-    bool hungry = (team->idle != 0 || team->first_waits) && !anything_waits(team);
+/* Whether somebody is to give something. */
+static void note_hunger(ku__team *team) {
+    bool barren = atomic_load_explicit(&team->barren, memory_order_relaxed);
+    bool hungry = (team->idle != 0 || team->first_waits) && (barren || !anything_waits(team));
     atomic_store_explicit(&team->hungry, hungry, memory_order_relaxed);
+}
+
+/* There is something to take, or somebody has become idle. */
+static void tell(ku__team *team) {
+    note_hunger(team);
     atomic_fetch_add_explicit(&team->changes, 1, memory_order_relaxed);
     pthread_cond_broadcast(&team->changed);
+    if (team->over || !atomic_load_explicit(&team->barren, memory_order_relaxed)) {
+        pthread_cond_broadcast(&team->tried);
+    }
 }
 
 /* Until something has changed. */
@@ -105,11 +118,16 @@ static void hand_over(ku__team *team, ku__marker *by) {
 }
 
 void ku__team_give(ku__team *team, ku__marker *by) {
-    bool piece = can_give_piece(by), objects = ku__marker_depth(by) >= GIFT_LEAST, foreign = can_give_foreign(by);
+    bool tries = !atomic_load_explicit(&team->barren, memory_order_relaxed) || by->unasked++ % SELDOM == 0;
+    bool piece = tries && can_give_piece(by), objects = tries && ku__marker_depth(by) >= GIFT_LEAST;
+    bool foreign = can_give_foreign(by);
     if (!piece && !objects && !foreign) {
         return;
     }
     pthread_mutex_lock(&team->lock);
+    if (piece || objects) {
+        atomic_store_explicit(&team->barren, false, memory_order_relaxed);
+    }
     if (foreign) {
         hand_over(team, by);
     }
@@ -163,6 +181,10 @@ static void *help(void *argument) {
     ku__team *team = who->team;
     pthread_mutex_lock(&team->lock);
     while (!team->over) {
+        if (atomic_load_explicit(&team->barren, memory_order_relaxed)) {
+            pthread_cond_wait(&team->tried, &team->lock);
+            continue;
+        }
         if (!take(team, &who->marker)) {
             wait_for_change(team);
             continue;
@@ -170,10 +192,11 @@ static void *help(void *argument) {
         who->marker.see = team->first->see; /* which changes while nobody has anything to do */
         who->marker.guesses = team->first->guesses;
         team->idle--;
-        tell(team);
+        note_hunger(team);
         pthread_mutex_unlock(&team->lock);
         ku__marker_run(&who->marker);
         pthread_mutex_lock(&team->lock);
+        atomic_store_explicit(&team->barren, who->foreign.count >= STRANGE, memory_order_relaxed);
         hand_over(team, &who->marker);
         team->idle++;
         tell(team);
@@ -209,7 +232,7 @@ void ku__team_run(ku__marker *first) {
         ku__marker_run(first);
         pthread_mutex_lock(&team->lock);
         more = find_more(team, first);
-        tell(team);
+        note_hunger(team);
         pthread_mutex_unlock(&team->lock);
     }
 }
@@ -237,6 +260,7 @@ static bool open_shared(ku__team *team, ku__marker *first) {
     team->over = team->first_waits = false;
     team->piece.step = 0;
     atomic_store(&team->hungry, false);
+    atomic_store(&team->barren, false);
     return ku__stack_open(&team->gifts) && ku__stack_open(&team->foreign);
 }
 
@@ -251,6 +275,7 @@ ku__team *ku__team_open(ku__team **memory, ku__marker *first, unsigned threads) 
     }
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->changed, NULL);
+    pthread_cond_init(&team->tried, NULL);
     pthread_mutex_lock(&team->lock); /* who begins waits until all are counted */
     while (team->count < threads - 1 && team->count < HELPERS_MOST && open_helper(team, &team->helpers[team->count])) {
         team->count++;
@@ -285,6 +310,7 @@ bool ku__team_close(ku__team *team) {
         refused |= who->stack.refused || who->doubtful.refused || who->foreign.refused;
     }
     pthread_cond_destroy(&team->changed);
+    pthread_cond_destroy(&team->tried);
     pthread_mutex_destroy(&team->lock);
     first->team = NULL;
     return !refused;

@@ -5,6 +5,9 @@
  * piece at a time; else of the stack what lies at the bottom, which is what was met first and leads to most. Nobody
  * takes what was not given, so what each works with is its own.
  *
+ * Where most of what a helper was given is left to the interpreter's thread, by the rule below, it takes nothing more
+ * until, some handfuls later, it is tried again.
+ *
  * A helper runs no code but ours, and a dict's tp_traverse, which only reads. Objects whose type it cannot read are
  * left to the interpreter's thread, which has the GIL, as a tp_traverse may expect.
  *
