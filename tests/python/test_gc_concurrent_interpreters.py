@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from core_child import CHILD_SECONDS, passes
-from test_gc_concurrent import BEGIN
+from test_gc_concurrent import BEGIN, END
 from test_gc_hosted import GRAPHS
 from test_gc_interpreters import HELPERS, KINDS
 
@@ -68,16 +68,8 @@ def test_random_graphs_end_as_under_the_interpreter_alone(kind: str) -> None:
     """While two others work, in parallel where they can."""
     passes_together(
         GRAPHS
+        + END
         + f"""
-def end(seed, collect):
-    kept, called, refs = graph(seed, 300)
-    collect()
-    back = sorted(n.label for n in Reviving.kept)
-    told = sorted(map(str, called)), sorted(Ending.log), back, [r() is None for r in refs]
-    del kept, refs
-    gc.collect()
-    forget()
-    return told
 begin()
 others = [create("{kind}") for _ in range(2)]
 for other in others: run(other, START + WORK)

@@ -94,7 +94,8 @@ def forget():
 """
 
 
-def test_random_graphs_end_as_under_the_interpreter_alone() -> None:
+@pytest.mark.parametrize("way", ["", "threads=4, together=0"])
+def test_random_graphs_end_as_under_the_interpreter_alone(way: str) -> None:
     passes(
         BEGIN
         + GRAPHS
@@ -103,12 +104,13 @@ gc.disable()
 for seed in range(25):
     outcome(seed, 300)    # once for what only happens the first time
     stock = outcome(seed, 300)
-    _core.gc_install()
+    _core.gc_install(WAY)
     ours = outcome(seed, 300)
+    assert _core.gc_status()["threads"] == (4 if "WAY" else 1)
     _core.gc_uninstall()
     assert stock == ours, (seed, stock, ours)
 assert stock[0][0] > 0 and stock[0][3]
-"""
+""".replace("WAY", way)
     )
 
 

@@ -7,7 +7,6 @@ import os
 import pytest
 from conftest import Runner
 from core_child import passes, run_child
-from test_gc_hosted import GRAPHS
 
 BEGIN = """
 import gc, os, weakref
@@ -34,24 +33,6 @@ def shelf(number):
     return plain
 def wide(count): return {"all": [shelf(number) for number in range(count)]}
 """
-
-
-def test_random_graphs_end_as_under_the_interpreter_alone() -> None:
-    passes(
-        BEGIN
-        + GRAPHS
-        + """
-gc.disable()
-for seed in range(25):
-    outcome(seed, 300)    # once for what only happens the first time
-    stock = outcome(seed, 300)
-    _core.gc_install(threads=4, together=0)
-    ours = outcome(seed, 300)
-    assert threads() == 4
-    _core.gc_uninstall()
-    assert stock == ours, (seed, stock, ours)
-"""
-    )
 
 
 def test_a_heap_for_which_threads_compete_is_marked_whole() -> None:
